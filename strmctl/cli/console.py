@@ -1,0 +1,116 @@
+"""What a person sees: results on stdout, messages and progress on stderr. The one file that knows rich."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+Report = Callable[[int, int, str], None]  # (done, total, note)
+
+PLAIN_LINE_SECONDS = 10.0
+
+
+def say(message: str) -> None:
+    """A message for a person, on stderr."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def print_json(document: Any) -> None:
+    """The result as one JSON document, on stdout."""
+    print(json.dumps(document, indent=2, ensure_ascii=False), flush=True)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table on stdout; the first column is left-aligned, all others right; no colours unless it is a terminal."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 120)
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for position, column in enumerate(columns):
+        table.add_column(column, justify="left" if position == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*[str(cell) for cell in row])
+    console.print(table)
+
+
+@contextlib.contextmanager
+def progress(description: str, unit: str) -> Iterator[Report]:
+    """A callable `report(done, total, note)` that shows rate and time left: a bar on a terminal, plain lines elsewhere.
+
+    The rate counts from the first report, so that what was already done before a resume does not flatter it.
+    """
+    if sys.stderr.isatty():
+        with _bar(description, unit) as report:
+            yield report
+    else:
+        yield _lines(description, unit)
+
+
+@contextlib.contextmanager
+def _bar(description: str, unit: str) -> Iterator[Report]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[pace]}  {task.fields[note]}"),
+    )
+    pace = _Pace(unit)
+    with Progress(*columns, console=Console(file=sys.stderr)) as bar:
+        task = bar.add_task(description, total=None, pace="", note="")
+
+        def report(done: int, total: int, note: str = "") -> None:
+            bar.update(task, completed=done, total=total, note=note, pace=pace.text(done, total))
+
+        yield report
+
+
+def _lines(description: str, unit: str) -> Report:
+    pace = _Pace(unit)
+    last = [time.monotonic()]
+
+    def report(done: int, total: int, note: str = "") -> None:
+        text = pace.text(done, total)
+        now = time.monotonic()
+        if done == total or now - last[0] >= PLAIN_LINE_SECONDS:
+            last[0] = now
+            say("  ".join(part for part in (f"{description} {done}/{total}", text, note) if part))
+
+    return report
+
+
+class _Pace:
+    """Rate and time left since the first report."""
+
+    def __init__(self, unit: str) -> None:
+        self.unit = unit
+        self.first: tuple[float, int] | None = None
+
+    def text(self, done: int, total: int) -> str:
+        now = time.monotonic()
+        if self.first is None:
+            self.first = (now, done)
+        since, already = self.first
+        if done <= already or now <= since:
+            return ""
+        rate = (done - already) / (now - since)
+        number = f"{rate:.0f}" if rate >= 10 else f"{rate:.2g}"
+        return f"{number} {self.unit}/s, {duration((total - done) / rate)} left"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: `42 s`, `3 min 5 s`, `2 h 10 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

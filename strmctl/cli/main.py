@@ -1,0 +1,96 @@
+"""The command line: finds subcommands by name, and turns errors into messages and exit codes."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import json
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from strmctl import __version__
+from strmctl.errors import ExitCode, StrmctlError
+
+COMMANDS = ("prepare", "train", "eval", "viz", "demo", "recipe")  # each is `cli/<name>.py`, in this order in --help
+
+
+class LazyGroup(click.Group):
+    """Imports a subcommand when it is asked for, and reports errors the same way for all of them."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        return importlib.import_module(f"strmctl.cli.{name}").command
+
+    def main(self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any) -> Any:
+        """As in Click, with this project's exit codes; with `--json`, an error is a JSON document on stdout."""
+        words = list(sys.argv[1:] if args is None else args)
+        try:
+            result = super().main(args=words, standalone_mode=False, **extra)
+        except (Exception, KeyboardInterrupt) as error:
+            _fail(error, words)
+        sys.exit(result if isinstance(result, int) else ExitCode.DONE)
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="strmctl")
+@click.option("--traceback", is_flag=True, help="Show the Python traceback of an error.")
+def main(traceback: bool) -> None:
+    """Few-shot action recognition with STRM: prepare videos, train, evaluate, look inside.
+
+    \b
+    A first run, nothing to download:
+      strmctl demo
+    The same by hand:
+      strmctl prepare sprites
+      strmctl train --recipe sprites
+      strmctl eval --shots 1,5
+      strmctl viz --video my_clip.mp4
+
+    Results go to stdout (with --json as one document), messages and progress to stderr.
+    Exit codes: 0 done, 1 unexpected, 2 usage, 3 data missing or damaged, 4 recipe, 5 checkpoint, 130 interrupted.
+    """
+
+
+def _fail(error: BaseException, words: list[str]) -> NoReturn:
+    if isinstance(error, click.exceptions.Exit):
+        sys.exit(error.exit_code)
+    if isinstance(error, BrokenPipeError):
+        sys.exit(ExitCode.UNEXPECTED)
+    if "--traceback" in words:
+        traceback.print_exception(error)
+    message, hint, code = _describe(error)
+    if "--json" in words:
+        document = {"error": {"message": message, "hint": hint, "exit_code": int(code)}}
+        print(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        print(f"error: {message}" + (f"\n  {hint}" if hint else ""), file=sys.stderr)
+    sys.exit(code)
+
+
+def _describe(error: BaseException) -> tuple[str, str, ExitCode]:
+    """Message, hint and exit code of an error."""
+    if isinstance(error, StrmctlError):
+        return error.message, error.hint, error.exit_code
+    if isinstance(error, click.UsageError):
+        command = error.ctx.command_path if error.ctx else "strmctl"
+        return error.format_message(), f"see `{command} --help`", ExitCode.USAGE
+    if isinstance(error, click.exceptions.Abort | KeyboardInterrupt):
+        return "interrupted", "what was finished is kept; the same command goes on from there", ExitCode.INTERRUPTED
+    if isinstance(error, OSError) and error.errno is not None:
+        where = f": {error.filename}" if error.filename else ""
+        hints = {
+            errno.ENOSPC: "make room on that disk, then run the same command: it goes on where it was",
+            errno.EROFS: "name a folder that can be written to",
+            errno.EACCES: "name a folder that can be written to",
+        }
+        return f"{error.strerror}{where}", hints.get(error.errno, ""), ExitCode.UNEXPECTED
+    hint = "this is a defect of strmctl; `strmctl --traceback …` shows where it happened"
+    return f"{type(error).__name__}: {error}", hint, ExitCode.UNEXPECTED

@@ -1,0 +1,59 @@
+"""Options that several subcommands share, one decorator each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+FOLDER = click.Path(path_type=Path)
+
+data_option = click.option(
+    "--data",
+    "data_dir",
+    type=FOLDER,
+    default=Path("data"),
+    envvar="STRMCTL_DATA",
+    show_default="./data or $STRMCTL_DATA",
+    help="Folder of the frame stores and of the original videos.",
+)
+runs_option = click.option(
+    "--runs", type=FOLDER, default=Path("runs"), show_default="./runs", help="Folder of the training runs."
+)
+run_option = click.option("--run", "run_name", metavar="NAME", help="Run to use.  [default: the newest]")
+device_option = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where the model computes; auto takes a GPU when there is one.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+set_option = click.option(
+    "--set",
+    "assignments",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Change one recipe key, e.g. --set train.episodes=200. May be repeated.",
+)
+
+
+def comma_separated(kind: type):
+    """A callback that turns `1,5,10` into `(1, 5, 10)`.
+
+    Raises:
+        click.BadParameter: an empty or malformed entry.
+    """
+
+    def convert(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple | None:
+        if text is None:
+            return None
+        parts = [part.strip() for part in text.split(",")]
+        try:
+            if "" in parts:
+                raise ValueError
+            return tuple(kind(part) for part in parts)
+        except ValueError:
+            raise click.BadParameter(f"{text!r} is not a comma-separated list") from None
+
+    return convert

@@ -1,0 +1,75 @@
+"""Where things lie: shipped files, data sets, runs; and how a file is written so that a kill leaves no half of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from strmctl.errors import DataError
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+def shipped(*parts: str) -> Path:
+    """A file or folder that comes with the tool, such as `shipped("recipes", "sprites.yaml")`.
+
+    A wheel holds `recipes/`, `splits/` and `reports/` inside the package; a source tree holds them beside it.
+    """
+    inside = PACKAGE.joinpath(*parts)
+    return inside if inside.exists() else PACKAGE.parent.joinpath(*parts)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Gives a temporary name beside `path`; what was written there takes the place of `path` when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name[:80]}.", suffix=".part", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a whole text file at once, UTF-8, with `\\n` line ends."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def run_folder(runs: Path, name: str | None) -> Path:
+    """The folder of a run by its name, or of the newest run.
+
+    Raises:
+        DataError: there is no such run; the message says how to make one.
+    """
+    folder = runs / (name or "latest")
+    if (folder / "recipe.yaml").is_file():
+        return folder.resolve()
+    if name is None:
+        raise DataError(
+            f"no run yet in {runs}", "run `make demo` (or `strmctl demo`), or train: `strmctl train --recipe sprites`"
+        )
+    found = sorted(path.parent.name for path in runs.glob("*/recipe.yaml") if not path.parent.is_symlink())
+    hint = f"runs here: {', '.join(found)}" if found else "run `make demo`, or name the folder with --runs"
+    raise DataError(f"no run named {name!r} in {runs}", hint)
+
+
+def point_latest(runs: Path, folder: Path) -> None:
+    """Makes `runs/latest` point at a run folder."""
+    temporary = runs / f".latest.{os.getpid()}"
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(folder.name, target_is_directory=True)
+    os.replace(temporary, runs / "latest")
