@@ -1,0 +1,35 @@
+"""Packaging of strmctl: `pip install .` or, for development, `pip install -e '.[test]'`."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+here = Path(__file__).parent
+version = re.search(r'__version__ = "(.+)"', (here / "strmctl" / "__init__.py").read_text(encoding="utf-8"))[1]
+shipped = ["recipes", "splits", "reports"]  # beside the package in a source tree, inside it in a wheel
+
+setup(
+    name="strmctl",
+    version=version,
+    description="Few-shot action recognition with spatio-temporal relation modelling (STRM, CVPR 2022)",
+    long_description=(here / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    python_requires=">=3.10",
+    packages=find_packages(include=["strmctl", "strmctl.*"]) + [f"strmctl.{folder}" for folder in shipped],
+    package_dir={"strmctl": "strmctl", **{f"strmctl.{folder}": folder for folder in shipped}},
+    package_data={"strmctl.recipes": ["*.yaml"], "strmctl.splits": ["*.yaml"], "strmctl.reports": ["paper.yaml"]},
+    install_requires=[
+        "torch>=2.4",
+        "torchvision>=0.19",
+        "click>=8.1",
+        "pyyaml>=6",
+        "opencv-python>=4.8",
+        "pandas>=2",
+        "matplotlib>=3.8",
+        "pydantic>=2.6",
+        "rich>=13",
+    ],
+    extras_require={"test": ["pytest>=8", "ruff==0.17.6", "import-linter==2.16"]},
+    entry_points={"console_scripts": ["strmctl = strmctl.cli.main:main"]},
+)

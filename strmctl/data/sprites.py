@@ -1,0 +1,194 @@
+"""Sprites: the data set that comes with the tool. Small rendered videos in which a class is a motion, never a look.
+
+Shape, colour, size, place, background texture, clutter, speed, offset, camera drift and noise are random in every clip;
+a clip is a pure function of (VERSION, seed, class, number). The motions stand in `sprite_motions`.
+"""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from strmctl import strictyaml
+from strmctl.data.draws import Draws
+from strmctl.data.sprite_motions import MOTIONS, SHAPES, SIDE, Sprite
+from strmctl.errors import OutputError
+from strmctl.paths import write_text
+
+VERSION = 1  # of the generator; a change needs a line in CHANGELOG and new control figures
+CLIPS_PER_CLASS = 40
+FRAMES = 16
+FRAMES_PER_SECOND = 12
+MARGIN = 8  # pixels of scene around the frame, for the camera to drift over
+SUBPIXEL_BITS = 4
+CLIPS_PER_TASK = 20
+
+
+def render(
+    folder: Path,
+    *,
+    seed: int = 0,
+    workers: int = 1,
+    progress: Callable[[int, int, str], None] = lambda done, total, note: None,
+    classes: Sequence[str] = tuple(MOTIONS),
+    clips: int = CLIPS_PER_CLASS,
+) -> None:
+    """Renders `<folder>/<class>/<number>.mp4`; what is there already from the same seed and version is kept.
+
+    Args:
+        folder: where the videos go, such as `data/videos/sprites`.
+        seed: of the whole data set.
+        workers: processes.
+        progress: is told (clips done, clips in all, "").
+        classes: names of motions.
+        clips: clips per class.
+
+    Raises:
+        OutputError: OpenCV cannot write there.
+    """
+    origin = folder / "sprites.yaml"
+    meant = strictyaml.dump({"generator_version": VERSION, "seed": seed})
+    same = origin.is_file() and origin.read_text(encoding="utf-8") == meant
+    wanted = [(name, number) for name in classes for number in range(clips)]
+    missing = [(name, number) for name, number in wanted if not (same and _path(folder, name, number).is_file())]
+    if not same:
+        origin.unlink(missing_ok=True)  # a kill in between leaves no mixture that passes for whole
+        for name, number in missing:
+            _path(folder, name, number).unlink(missing_ok=True)
+        write_text(origin, meant)
+    tasks = [missing[first : first + CLIPS_PER_TASK] for first in range(0, len(missing), CLIPS_PER_TASK)]
+    done = len(wanted) - len(missing)
+    if not tasks:
+        return
+    progress(done, len(wanted), "")
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        futures = [pool.submit(_render_task, folder, seed, task) for task in tasks]
+        for future in as_completed(futures):
+            done += future.result()
+            progress(done, len(wanted), "")
+
+
+def _path(folder: Path, name: str, number: int) -> Path:
+    return folder / name / f"{number:03d}.mp4"
+
+
+def _render_task(folder: Path, seed: int, task: list[tuple[str, int]]) -> int:
+    cv2.setNumThreads(1)
+    for name, number in task:
+        path = _path(folder, name, number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}")  # keeps the suffix: OpenCV chooses the container by it
+        _write_mp4(temporary, render_clip(name, number, seed=seed))
+        temporary.replace(path)
+    return len(task)
+
+
+def _write_mp4(path: Path, frames: np.ndarray) -> None:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), FRAMES_PER_SECOND, (SIDE, SIDE))
+    if not writer.isOpened():
+        raise OutputError(f"OpenCV cannot write {path}", "is the folder writable, and the disk not full?")
+    for frame in frames:
+        writer.write(frame)
+    writer.release()
+
+
+def render_clip(name: str, number: int, *, seed: int = 0) -> np.ndarray:
+    """One clip: uint8 BGR frames (16, 64, 64, 3), a pure function of the arguments."""
+    draws = Draws("sprites", VERSION, seed, name, number)
+    scene = MOTIONS[name](draws)
+    background = _background(draws)
+    for thing in _clutter(draws):
+        _draw(background, thing, MARGIN)
+    drift_angle, drift = draws.uniform(0, 2 * math.pi), draws.uniform(0, 5)  # pixels over the whole clip
+    sigma = draws.uniform(2, 8)
+    frames = np.empty((FRAMES, SIDE, SIDE, 3), np.uint8)
+    for index in range(FRAMES):
+        t = index / (FRAMES - 1)
+        canvas = background.copy()
+        for thing in scene(t):
+            _draw(canvas, thing, MARGIN)
+        x = MARGIN + drift * (t - 0.5) * math.cos(drift_angle)
+        y = MARGIN + drift * (t - 0.5) * math.sin(drift_angle)
+        window = np.float32([[1, 0, -x], [0, 1, -y]])
+        view = cv2.warpAffine(canvas, window, (SIDE, SIDE), flags=cv2.INTER_LINEAR)
+        frames[index] = np.clip(view + draws.noise(view.shape, sigma), 0, 255)
+    return frames
+
+
+def _background(draws: Draws) -> np.ndarray:
+    """A dim texture: random cells blown up to blobs or, once in three, stripes; float32 BGR."""
+    side = SIDE + 2 * MARGIN
+    base = np.array([draws.uniform(40, 120) for _ in range(3)], np.float32)
+    if draws.integer(0, 2) == 0:
+        angle, wave = draws.uniform(0, math.pi), draws.uniform(8, 24)
+        rows, columns = np.mgrid[0:side, 0:side].astype(np.float32)
+        pattern = np.sin((rows * math.sin(angle) + columns * math.cos(angle)) * (2 * math.pi / wave))[..., None]
+        return base + pattern * draws.uniform(5, 20)
+    cells = draws.integer(3, 12)
+    blobs = draws.noise((cells, cells, 3), draws.uniform(8, 22))
+    return np.ascontiguousarray(base + cv2.resize(blobs, (side, side), interpolation=cv2.INTER_CUBIC))
+
+
+def _clutter(draws: Draws) -> list[Sprite]:
+    """Up to three small things that do nothing."""
+    return [
+        Sprite(
+            shape=draws.choice(SHAPES),
+            x=draws.uniform(0, SIDE),
+            y=draws.uniform(0, SIDE),
+            radius=draws.uniform(2, 4.5),
+            angle=draws.uniform(0, 360),
+            hue=draws.uniform(0, 360),
+            value=draws.uniform(0.5, 1.0),
+        )
+        for _ in range(draws.integer(0, 3))
+    ]
+
+
+def _draw(canvas: np.ndarray, thing: Sprite, margin: float) -> None:
+    """Paints an object onto a float32 BGR canvas, in place."""
+    if thing.alpha <= 0:
+        return
+    turn = math.radians(thing.angle)
+    points = _OUTLINES[thing.shape] * thing.radius
+    rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    points = points @ rotation.T + (thing.x + margin, thing.y + margin)
+    mask = np.zeros(canvas.shape[:2], np.uint8)
+    outline = np.round(points * (1 << SUBPIXEL_BITS)).astype(np.int32)
+    cv2.fillPoly(mask, [outline], 255, cv2.LINE_AA, SUBPIXEL_BITS)
+    opacity = mask[..., None].astype(np.float32) * (thing.alpha / 255)
+    canvas += opacity * (_colour(thing.hue, thing.value) - canvas)
+
+
+def _colour(hue: float, value: float) -> np.ndarray:
+    """A saturated BGR colour, 0 to 255."""
+    offsets = np.array([240.0, 120.0, 0.0])  # blue, green, red
+    wave = 0.5 + 0.5 * np.cos(np.radians(hue - offsets))
+    return (255 * value * wave).astype(np.float32)
+
+
+def _star(points: int, inner: float) -> np.ndarray:
+    angles = np.arange(2 * points) * math.pi / points
+    lengths = np.where(np.arange(2 * points) % 2 == 0, 1.15, inner)
+    return np.stack([np.sin(angles) * lengths, -np.cos(angles) * lengths], axis=1)
+
+
+_CIRCLE = np.arange(24) * (2 * math.pi / 24)
+_OUTLINES = {  # corners around the origin, about one unit away
+    "disc": np.stack([np.cos(_CIRCLE), np.sin(_CIRCLE)], axis=1),
+    "square": np.array([[-0.9, -0.9], [0.9, -0.9], [0.9, 0.9], [-0.9, 0.9]]),
+    "triangle": np.array([[0.0, -1.2], [0.9, 0.9], [-0.9, 0.9]]),
+    "bar": np.array([[-0.4, -1.2], [0.4, -1.2], [0.4, 1.2], [-0.4, 1.2]]),
+    "star": _star(5, 0.5),
+    "arrow": np.array([[0, -1.3], [0.9, -0.1], [0.35, -0.1], [0.35, 1.1], [-0.35, 1.1], [-0.35, -0.1], [-0.9, -0.1]]),
+    "cross": np.array(
+        [[-0.35, -1], [0.35, -1], [0.35, -0.35], [1, -0.35], [1, 0.35], [0.35, 0.35]]
+        + [[0.35, 1], [-0.35, 1], [-0.35, 0.35], [-1, 0.35], [-1, -0.35], [-0.35, -0.35]]
+    ),
+}

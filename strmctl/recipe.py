@@ -1,0 +1,239 @@
+"""The typed recipe: everything that defines an experiment, checked before any work. The one file that knows pydantic.
+
+A recipe is a YAML file with sections and without defaults: what is not written there is an error, so that a recipe read
+years later still says what was done. All problems are reported together, one `path: problem (got X)` a line.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from strmctl import strictyaml
+from strmctl.errors import RecipeError
+from strmctl.paths import shipped
+
+Count = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A part of a recipe: typed without conversions (a whole number passes for a float), no unknown keys, read-only."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Data(Section):
+    """What is trained and tested on."""
+
+    dataset: Annotated[str, Field(min_length=1)]  # name of a frame store
+    missing_classes: Literal["error", "drop"]  # classes of the split without a usable clip
+
+
+class Input(Section):
+    """How a clip enters the model."""
+
+    frames: Annotated[int, Field(ge=2, le=64)]  # L, frames per clip
+    size: Annotated[int, Field(ge=16)]  # pixels, shorter side that frames are resized to
+    crop: Annotated[int, Field(ge=16)]  # pixels, side of the square that the model sees
+    flip: bool  # mirror half of the training clips; off where classes tell left from right
+    normalize: Literal["none", "backbone"]  # pixels as they are in [0, 1], or the backbone's mean and std
+
+    @model_validator(mode="after")
+    def _crop_fits(self) -> Input:
+        if self.crop > self.size:
+            raise ValueError(f"crop must not exceed size ({self.size})")
+        return self
+
+
+class Backbone(Section):
+    """The network that turns a frame into a map of features."""
+
+    name: Literal["conv3", "resnet18", "resnet34", "resnet50"]
+    weights: Annotated[str, Field(min_length=1)]  # imagenet | none | path of a weights file
+    batch_norm: Literal["batch", "frozen"]  # statistics in training: of the batch, or those of the weights
+
+
+class PatchEnrichment(Section):
+    """PLE, section 3.1."""
+
+    enabled: bool
+    patches: Count  # per side of a frame: 4 gives 4×4
+    hidden: Count | None  # width of psi; null: half the backbone's D
+
+
+class FrameEnrichment(Section):
+    """FLE, section 3.1."""
+
+    enabled: bool
+
+
+class TemporalRelations(Section):
+    """TRM, section 2."""
+
+    cardinalities: Annotated[list[Count], Field(min_length=1)]  # frames per tuple
+    dim: Count  # D', width of tuple keys and values
+    distance: Literal["squared", "norm"]  # of a query tuple from its prototype
+    dropout: Fraction  # on frames, also before the query-class classifier
+
+
+class QueryClass(Section):
+    """The query-class similarity classifier, section 3.2."""
+
+    enabled: bool
+    dim: Count | None  # D''; null: half the backbone's D
+    weight: Annotated[float, Field(ge=0)]  # lambda, in the loss and in the joint prediction
+
+
+class Train(Section):
+    """Episodic training; `queries` counts per class."""
+
+    episodes: Count
+    way: Annotated[int, Field(ge=2)]
+    shot: Count
+    queries: Count
+    optimizer: Literal["sgd", "adam"]
+    learning_rate: Positive
+    schedule: Literal["constant", "cosine"]
+    gradient_clip: Positive | None  # largest norm of the gradient; null: none
+    accumulate: Count  # episodes per optimiser step
+    loss_reduction: Literal["sum", "mean"]  # over an episode's queries
+    seed: Annotated[int, Field(ge=0)]
+
+
+class Validation(Section):
+    """How the best model is chosen, on the val split only."""
+
+    every: Count  # training episodes
+    episodes: Count
+    shot: Count
+
+
+class Recipe(Section):
+    """A complete experiment."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    method: Literal["strm"]
+    prediction: Literal["joint", "trm"]  # TRM + weight · query-class, or TRM alone
+    data: Data
+    input: Input
+    backbone: Backbone
+    patch_enrichment: PatchEnrichment
+    frame_enrichment: FrameEnrichment
+    trm: TemporalRelations
+    query_class: QueryClass
+    train: Train
+    validation: Validation
+
+    @model_validator(mode="after")
+    def _cardinalities_fit(self) -> Recipe:
+        cardinalities = self.trm.cardinalities
+        if max(cardinalities) > self.input.frames or len(set(cardinalities)) < len(cardinalities):
+            raise ValueError("trm.cardinalities must differ from each other and not exceed input.frames")
+        return self
+
+    def to_yaml(self) -> str:
+        """The whole recipe as text that `load_recipe` reads back."""
+        return strictyaml.dump(self.model_dump())
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """The recipes that come with the tool, by name."""
+    return {path.stem: path for path in sorted(shipped("recipes").glob("*.yaml"))}
+
+
+def load_recipe(source: str | Path, assignments: Iterable[str] = ()) -> Recipe:
+    """Reads a recipe and applies `key=value` assignments, such as `train.episodes=200`.
+
+    Args:
+        source: the name of a shipped recipe, or the path of a YAML file.
+        assignments: changes, applied in order; values are YAML.
+
+    Raises:
+        RecipeError: unknown recipe, or every problem of it, one a line.
+    """
+    path = recipe_path(source)
+    try:
+        values = strictyaml.load(path)
+    except strictyaml.YamlProblem as problem:
+        raise RecipeError(f"{path}: {problem}", "see `strmctl recipe show sprites` for a valid one") from problem
+    if not isinstance(values, dict):
+        raise RecipeError(f"{path} holds no recipe", "see `strmctl recipe show sprites` for a valid one")
+    problems = [problem for text in assignments if (problem := _assign(values, text))]
+    try:
+        recipe = Recipe.model_validate(values)
+    except ValidationError as error:
+        problems += [_problem(entry) for entry in error.errors()]
+    if problems:
+        listed = "".join(f"\n  {problem}" for problem in problems)
+        raise RecipeError(f"recipe {path} is invalid:{listed}", "`strmctl recipe show sprites` prints a valid one")
+    return recipe
+
+
+def recipe_path(source: str | Path) -> Path:
+    """The file of a recipe by its name or path.
+
+    Raises:
+        RecipeError: there is none; the message lists the shipped names.
+    """
+    known = shipped_recipes()
+    if str(source) in known:
+        return known[str(source)]
+    path = Path(source)
+    if path.is_file():
+        return path
+    near = difflib.get_close_matches(str(source), known, n=1)
+    guess = f"did you mean {near[0]}? " if near else ""
+    raise RecipeError(f"no recipe named {str(source)!r}", f"{guess}known: {', '.join(known)}; or give a YAML file")
+
+
+def _assign(values: dict[str, Any], text: str) -> str | None:
+    """Applies one `key=value`; returns the problem, if any."""
+    key, equals, value = text.partition("=")
+    *sections, last = key.strip().split(".")
+    if not equals or not last:
+        return f"--set {text}: must look like train.episodes=200"
+    target = values
+    for section in sections:
+        target = target.get(section) if isinstance(target, dict) else None
+    if not isinstance(target, dict):
+        return f"{key}: unknown key{_guess(key)} (got {value})"
+    try:
+        target[last] = strictyaml.parse(value)
+    except strictyaml.YamlProblem as problem:
+        return f"{key}: {problem}"
+    return None
+
+
+def _problem(entry: dict[str, Any]) -> str:
+    """One pydantic error as `path: problem (got X)`."""
+    path = ".".join(str(part) for part in entry["loc"])
+    kind, got = entry["type"], entry["input"]
+    if kind == "extra_forbidden":
+        return f"{path}: unknown key{_guess(path)} (got {got!r})"
+    if kind == "missing":
+        return f"{path}: missing"
+    message = entry["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    shown = "" if isinstance(got, dict) else f" (got {got!r})"
+    return f"{path}: {message}{shown}" if path else f"{message}{shown}"
+
+
+def _guess(path: str) -> str:
+    near = difflib.get_close_matches(path, _known_keys(Recipe), n=1)
+    return f", did you mean {near[0]}?" if near else ""
+
+
+def _known_keys(section: type[BaseModel], prefix: str = "") -> list[str]:
+    keys = []
+    for name, field in section.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            keys += _known_keys(inner, f"{prefix}{name}.")
+        else:
+            keys.append(prefix + name)
+    return keys
