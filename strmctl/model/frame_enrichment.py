@@ -1,0 +1,37 @@
+"""Frame-level enrichment (FLE): an MLP-mixer over the frames of one clip. Equations 4 and 5, section 3.2.
+
+    H* = (W_t2 relu(W_t1 H)) + H, along the frames        E = relu(H* W_r1) W_r2 + H*, along the channels
+
+Every projection has a bias. The number of frames is part of the weights: a model is made for one clip length.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class FrameEnrichment(nn.Module):
+    """Token mixing over the frames of a clip, then channel mixing, each with a residual.
+
+    Args:
+        frames: L, frames per clip.
+        channels: D, the width of a frame.
+    """
+
+    def __init__(self, *, frames: int, channels: int) -> None:
+        super().__init__()
+        self.token_mixing = nn.Sequential(nn.Linear(frames, frames), nn.ReLU(), nn.Linear(frames, frames))
+        self.channel_mixing = nn.Sequential(nn.Linear(channels, channels), nn.ReLU(), nn.Linear(channels, channels))
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Enrich the frames of each clip.
+
+        Args:
+            frames: H, `(N, L, D)`.
+
+        Returns:
+            E of Eq. 5, `(N, L, D)`.
+        """
+        by_channel = frames.transpose(1, 2)  # (N, D, L)
+        mixed = self.token_mixing(by_channel).transpose(1, 2) + frames  # (N, L, D)
+        return self.channel_mixing(mixed) + mixed

@@ -1,0 +1,49 @@
+"""Patch-level enrichment (PLE): the patches of one frame attend to each other. Equations 2 and 3, section 3.2.
+
+    alpha = softmax((x W1) (x W2)^T / sqrt(D)) (x W3) + x        f = psi(alpha) + alpha
+
+psi has three layers with ReLU between them; every projection has a bias.
+"""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+
+
+class PatchEnrichment(nn.Module):
+    """Self-attention over the patches of each frame, then a residual network on each patch.
+
+    Args:
+        channels: D, the width of a patch.
+        hidden: width of the two hidden layers of psi; D / 2 when None.
+    """
+
+    def __init__(self, *, channels: int, hidden: int | None = None) -> None:
+        super().__init__()
+        hidden = hidden or channels // 2
+        self.query = nn.Linear(channels, channels)
+        self.key = nn.Linear(channels, channels)
+        self.value = nn.Linear(channels, channels)
+        self.psi = nn.Sequential(
+            nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, channels)
+        )
+
+    def attend(self, patches: Tensor) -> Tensor:
+        """What each patch gathers from its frame, Eq. 2 without the residual: `(..., P, D)` to `(..., P, D)`."""
+        query, key, value = self.query(patches), self.key(patches), self.value(patches)
+        scores = query @ key.transpose(-2, -1) / math.sqrt(patches.shape[-1])  # (..., P, P)
+        return scores.softmax(dim=-1) @ value  # (..., P, D)
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Enrich the patches of each frame.
+
+        Args:
+            patches: `(..., P, D)`; attention runs over P, within one frame.
+
+        Returns:
+            f of Eq. 3, `(..., P, D)`.
+        """
+        attended = self.attend(patches) + patches
+        return self.psi(attended) + attended

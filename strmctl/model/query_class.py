@@ -1,0 +1,94 @@
+"""Query-class similarity (QC): the nearest support tuple of each class. Equations 7 to 9, section 3.3.
+
+    z = relu(W_cls [h_1 .. h_w] + b)        phi(z, z') = -||z - z'||
+    logit of a class = mean over the query's tuples of the largest phi over the class's K * T support tuples
+
+It works on H: frames before frame-level enrichment and without positional encoding, after dropout. The paper leaves phi
+open; minus the Euclidean distance and the ReLU are the released code's. Logits of several cardinalities are summed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from strmctl.model.tuples import form_tuples, project_positions, root, tuple_indices
+
+
+class QueryClassSimilarity(nn.Module):
+    """QC for one cardinality.
+
+    Args:
+        cardinality: w, frames per tuple.
+        frames: L, frames per clip.
+        channels: D, the width of a frame.
+        dim: D'', the width of z; D / 2 when None.
+    """
+
+    def __init__(self, *, cardinality: int, frames: int, channels: int, dim: int | None = None) -> None:
+        super().__init__()
+        self.cardinality = cardinality
+        self.project = nn.Linear(cardinality * channels, dim or channels // 2)
+        self.register_buffer("indices", tuple_indices(frames, cardinality), persistent=False)  # (T, w)
+
+    def embed(self, frames: Tensor) -> dict[str, Tensor]:
+        """Projections of single frames, one per position in a tuple: `(N, L, D)` to `(N, w, L, D'')`."""
+        return {f"qc{self.cardinality}": project_positions(frames, self.project, self.cardinality)}
+
+    def match(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None) -> Tensor:
+        """Minus the distance of each query to the nearest tuples of each class.
+
+        Args:
+            support: projections, `(B, C, K, w, L, D'')`.
+            query: projections, `(B, Q, w, L, D'')`.
+            mask: `(B, C, K)`, True where the shot exists; None when all do.
+
+        Returns:
+            Logits `(B, Q, C)`.
+        """
+        support_tuples, query_tuples = self._tuples(support), self._tuples(query)
+        _, classes, shots, tuples, _ = support_tuples.shape  # (B, C, K, T, D'')
+        queries = query_tuples.shape[1]  # (B, Q, T, D'')
+        support_tuples = support_tuples.flatten(1, 3)  # (B, C·K·T, D'')
+        query_tuples = query_tuples.flatten(1, 2)  # (B, Q·T, D'')
+        query_lengths = query_tuples.square().sum(dim=-1)  # (B, Q·T)
+        support_lengths = support_tuples.square().sum(dim=-1)  # (B, C·K·T)
+        if mask is not None:
+            absent = ~mask.flatten(1).repeat_interleave(tuples, dim=1)  # (B, C·K·T)
+            support_lengths = support_lengths.masked_fill(absent, math.inf)
+        # |z - z'|² = |z|² + |z'|² - 2 z·z': one matrix product. |z|² does not decide which z' is nearest to z,
+        # and the nearest is picked before the root, so both are left to K·T times fewer numbers.
+        squared = torch.baddbmm(support_lengths[:, None], query_tuples, support_tuples.transpose(1, 2), alpha=-2)
+        squared = squared.unflatten(2, (classes, shots * tuples))  # (B, Q·T, C, K·T)
+        nearest = root(squared.amin(dim=-1) + query_lengths[:, :, None])  # (B, Q·T, C)
+        return -nearest.unflatten(1, (queries, tuples)).mean(dim=2)  # (B, Q, C)
+
+    def _tuples(self, features: Mapping[str, Tensor]) -> Tensor:
+        """Eq. 7: z of all tuples, `(..., T, D'')`."""
+        return form_tuples(features[f"qc{self.cardinality}"], self.indices).relu()
+
+
+class QueryClass(nn.Module):
+    """QC over a set of cardinalities: one dropout for all, logits summed.
+
+    Args:
+        similarities: one `QueryClassSimilarity` per cardinality.
+        dropout: probability that a channel of a frame is dropped in training.
+    """
+
+    def __init__(self, *, similarities: Sequence[QueryClassSimilarity], dropout: float = 0.1) -> None:
+        super().__init__()
+        self.similarities = nn.ModuleDict({str(similarity.cardinality): similarity for similarity in similarities})
+        self.dropout = nn.Dropout(dropout)
+
+    def embed(self, frames: Tensor) -> dict[str, Tensor]:
+        """Projections of single frames for every cardinality: H, `(N, L, D)`, to `(N, w, L, D'')` each."""
+        frames = self.dropout(frames)
+        return {name: value for layer in self.similarities.values() for name, value in layer.embed(frames).items()}
+
+    def match(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None) -> Tensor:
+        """Logits `(B, Q, C)`, summed over cardinalities; arguments as for `QueryClassSimilarity.match`."""
+        return sum(similarity.match(support, query, mask) for similarity in self.similarities.values())

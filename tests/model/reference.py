@@ -1,0 +1,190 @@
+"""The paper's equations in plain loops over frames, patches, tuples, queries and classes: slow, and written apart.
+
+Nothing here is shared with `strmctl.model`; weights arrive as arrays under the names of a state dict. An episode is
+`{label: [clip, clip, …]}` for the support, each clip's frames an array `(L, D)`, and a list of clips for the queries.
+"""
+
+import math
+
+import numpy as np
+import torch
+
+
+def weights_of(module):
+    return {name: value.detach().double().numpy() for name, value in module.state_dict().items()}
+
+
+def part(weights, prefix):
+    return {name[len(prefix) + 1 :]: value for name, value in weights.items() if name.startswith(prefix + ".")}
+
+
+def relative_error(actual, expected):
+    actual, expected = np.asarray(torch.as_tensor(actual).detach()), np.asarray(expected)
+    assert actual.shape == expected.shape
+    return np.abs(actual - expected).max() / np.abs(expected).max()
+
+
+def linear(weights, name, x):
+    return weights[f"{name}.weight"] @ x + weights[f"{name}.bias"]
+
+
+def relu(x):
+    return np.maximum(x, 0)
+
+
+def softmax(scores):
+    powers = [math.exp(score - max(scores)) for score in scores]
+    return [power / sum(powers) for power in powers]
+
+
+def patch_enrichment(weights, patches):
+    """One frame's patches, (P, D): equations 2 and 3."""
+    queries = [linear(weights, "query", x) for x in patches]
+    keys = [linear(weights, "key", x) for x in patches]
+    values = [linear(weights, "value", x) for x in patches]
+    enriched = []
+    for i, x in enumerate(patches):
+        attention = softmax([float(queries[i] @ key) / math.sqrt(len(x)) for key in keys])
+        alpha = x + sum(share * value for share, value in zip(attention, values, strict=True))
+        hidden = relu(linear(weights, "psi.2", relu(linear(weights, "psi.0", alpha))))
+        enriched.append(linear(weights, "psi.4", hidden) + alpha)
+    return np.array(enriched)
+
+
+def frame_enrichment(weights, frames):
+    """One clip's frames, (L, D): equations 4 and 5."""
+    mixed = np.empty_like(frames)
+    for channel in range(frames.shape[1]):
+        column = frames[:, channel]
+        hidden = relu(linear(weights, "token_mixing.0", column))
+        mixed[:, channel] = linear(weights, "token_mixing.2", hidden) + column
+    rows = [linear(weights, "channel_mixing.2", relu(linear(weights, "channel_mixing.0", row))) + row for row in mixed]
+    return np.array(rows)
+
+
+def positional_encoding(frames, channels):
+    table = np.zeros((frames, channels))
+    for position in range(frames):
+        for channel in range(channels):
+            angle = position / 10000 ** (2 * (channel // 2) / channels)
+            table[position, channel] = math.sin(angle) if channel % 2 == 0 else math.cos(angle)
+    return table
+
+
+def concatenated_tuples(frames, cardinality):
+    """Every choice of `cardinality` frames, in the order of time, as one long vector."""
+    chosen = [bits for bits in range(2 ** len(frames)) if bin(bits).count("1") == cardinality]
+    return [np.concatenate([frame for i, frame in enumerate(frames) if bits >> i & 1]) for bits in chosen]
+
+
+def layer_norm(weights, name, x):
+    spread = math.sqrt(((x - x.mean()) ** 2).mean() + 1e-5)
+    return (x - x.mean()) / spread * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+
+
+def temporal_relations(weights, cardinality, distance, support, queries):
+    """One cardinality; frames already carry their positional encoding. Logits (Q, C), classes in sorted order."""
+
+    def keys_and_values(clip):
+        tuples = concatenated_tuples(clip, cardinality)
+        keys = [layer_norm(weights, "key_norm", linear(weights, "key", x)) for x in tuples]
+        return keys, [linear(weights, "value", x) for x in tuples]
+
+    logits = np.zeros((len(queries), len(support)))
+    for column, label in enumerate(sorted(support)):
+        class_keys, class_values = [], []
+        for clip in support[label]:
+            keys, values = keys_and_values(clip)
+            class_keys += keys
+            class_values += values
+        for row, clip in enumerate(queries):
+            distances = []
+            for key, value in zip(*keys_and_values(clip), strict=True):
+                attention = softmax([float(key @ other) / math.sqrt(len(key)) for other in class_keys])
+                prototype = sum(share * other for share, other in zip(attention, class_values, strict=True))
+                squared = sum((a - b) ** 2 for a, b in zip(value, prototype, strict=True))
+                distances.append(squared if distance == "squared" else math.sqrt(squared))
+            logits[row, column] = -sum(distances) / len(distances)
+    return logits
+
+
+def query_class(weights, cardinality, support, queries):
+    """One cardinality: equations 7 to 9. Logits (Q, C), classes in sorted order."""
+
+    def embed(clip):
+        return [relu(linear(weights, "project", x)) for x in concatenated_tuples(clip, cardinality)]
+
+    logits = np.zeros((len(queries), len(support)))
+    for column, label in enumerate(sorted(support)):
+        class_tuples = [z for clip in support[label] for z in embed(clip)]
+        for row, clip in enumerate(queries):
+            similarities = [max(-math.dist(z, other) for other in class_tuples) for z in embed(clip)]
+            logits[row, column] = sum(similarities) / len(similarities)
+    return logits
+
+
+def pooled_patches(feature_map, grid):
+    """A map (D, h, w) to the largest value in each cell of a grid, (grid², D), row by row; cells may overlap."""
+    _, height, width = feature_map.shape
+    patches = []
+    for i in range(grid):
+        for j in range(grid):
+            rows = slice(i * height // grid, math.ceil((i + 1) * height / grid))
+            columns = slice(j * width // grid, math.ceil((j + 1) * width / grid))
+            patches.append([channel[rows, columns].max() for channel in feature_map])
+    return np.array(patches)
+
+
+def strm(weights, settings, support_maps, query_maps):
+    """The whole model behind the backbone; a clip is its maps, (L, D, h, w). Returns the logits of TRM and of QC."""
+
+    def enrich(maps):
+        if settings["patch_enrichment"]:
+            ple = part(weights, "patch_enrichment")
+            frames = np.array(
+                [patch_enrichment(ple, pooled_patches(m, settings["patches"])).mean(axis=0) for m in maps]
+            )
+        else:
+            frames = np.array([[channel.mean() for channel in m] for m in maps])
+        if settings["frame_enrichment"]:
+            return frames, frame_enrichment(part(weights, "frame_enrichment"), frames)
+        return frames, frames
+
+    support = {label: [enrich(maps) for maps in clips] for label, clips in support_maps.items()}
+    queries = [enrich(maps) for maps in query_maps]
+    encoding = 0.1 * positional_encoding(*queries[0][0].shape)
+    plain = {label: [h for h, _ in clips] for label, clips in support.items()}, [h for h, _ in queries]
+    encoded = {label: [e + encoding for _, e in clips] for label, clips in support.items()}
+    encoded = encoded, [e + encoding for _, e in queries]
+    trm = sum(
+        temporal_relations(part(weights, f"temporal_relations.relations.{w}"), w, settings["distance"], *encoded)
+        for w in settings["cardinalities"]
+    )
+    qc = sum(query_class(part(weights, f"query_class.similarities.{w}"), w, *plain) for w in settings["cardinalities"])
+    return trm, qc
+
+
+def trx_pairs(weights, support_maps, query_maps):
+    """TRX with pairs of frames, in one piece: pooled features, encoding, CrossTransformer, squared distance."""
+    encoding = 0.1 * positional_encoding(*query_maps[0].shape[:2])
+    relation = part(weights, "temporal_relations.relations.2")
+
+    def pairs(maps):
+        frames = maps.mean(axis=(2, 3)) + encoding
+        return [np.concatenate([frames[i], frames[j]]) for i in range(len(frames)) for j in range(i + 1, len(frames))]
+
+    logits = []
+    for query in query_maps:
+        row = []
+        for label in sorted(support_maps):
+            shots = [pair for clip in support_maps[label] for pair in pairs(clip)]
+            keys = np.array([layer_norm(relation, "key_norm", linear(relation, "key", x)) for x in shots])
+            values = np.array([linear(relation, "value", x) for x in shots])
+            total = 0.0
+            for pair in pairs(query):
+                key = layer_norm(relation, "key_norm", linear(relation, "key", pair))
+                attention = np.array(softmax(list(keys @ key / math.sqrt(len(key)))))
+                total += ((linear(relation, "value", pair) - attention @ values) ** 2).sum()
+            row.append(-total / len(pairs(query)))
+        logits.append(row)
+    return np.array(logits)

@@ -1,0 +1,93 @@
+import pytest
+import reference
+import torch
+from reference import part, relative_error, weights_of
+from torch import nn
+
+from strmctl.model.query_class import QueryClass, QueryClassSimilarity
+from strmctl.model.strm import group_by_label
+
+FRAMES, CHANNELS = 5, 6
+
+
+def build(cardinalities, dim=4, dropout=0.1):
+    torch.manual_seed(0)
+    size = {"frames": FRAMES, "channels": CHANNELS, "dim": dim}
+    similarities = [QueryClassSimilarity(cardinality=w, **size) for w in cardinalities]
+    return QueryClass(similarities=similarities, dropout=dropout).double().eval()
+
+
+@pytest.mark.parametrize("cardinalities", [(1,), (2,), (3,), (2, 3), (2, 3, 4)])
+@pytest.mark.parametrize("shots", [(1, 1), (2, 2, 2), (1, 3, 2), (1, 1, 1, 1, 1)])
+def test_equals_the_equations(shots, cardinalities):
+    layer = build(cardinalities)
+    labels = torch.tensor([label for label, count in enumerate(shots) for _ in range(count)])
+    support = torch.randn(len(labels), FRAMES, CHANNELS, dtype=torch.float64)
+    queries = torch.randn(3, FRAMES, CHANNELS, dtype=torch.float64)
+    grouped, mask = group_by_label(layer.embed(support), labels)
+    actual = layer.match(grouped, {name: value[None] for name, value in layer.embed(queries).items()}, mask)[0]
+    classes = {label: list(support[labels == label].numpy()) for label in range(len(shots))}
+    weights = weights_of(layer)
+    expected = sum(
+        reference.query_class(part(weights, f"similarities.{w}"), w, classes, list(queries.numpy()))
+        for w in cardinalities
+    )
+    assert relative_error(actual, expected) < 1e-10
+
+
+def test_width_is_half_the_channels_unless_set():
+    assert build((2,), dim=None).similarities["2"].project.weight.shape == (CHANNELS // 2, 2 * CHANNELS)
+    assert build((2,), dim=7).similarities["2"].project.weight.shape == (7, 2 * CHANNELS)
+
+
+def test_dropout_is_on_frames_and_only_in_training():
+    layer = build((1,), dim=CHANNELS, dropout=0.5)
+    with torch.no_grad():
+        layer.similarities["1"].project.weight.copy_(torch.eye(CHANNELS))
+        layer.similarities["1"].project.bias.zero_()
+    frames = torch.randn(50, FRAMES, CHANNELS, dtype=torch.float64)
+    assert torch.equal(layer.embed(frames)["qc1"][:, 0], frames)
+    dropped = layer.train().embed(frames)["qc1"][:, 0]
+    kept = dropped != 0
+    assert 0.4 < kept.double().mean() < 0.6
+    assert torch.allclose(dropped[kept], 2 * frames[kept], rtol=1e-12)
+
+
+def test_what_stands_in_place_of_an_absent_shot_is_ignored():
+    layer = build((2,))
+    clips = torch.randn(6, FRAMES, CHANNELS, dtype=torch.float64)
+    support = {name: value.unflatten(0, (1, 3, 2)) for name, value in layer.embed(clips).items()}
+    query = {name: value[None] for name, value in layer.embed(torch.randn_like(clips)).items()}
+    mask = torch.tensor([[[True, True], [True, False], [False, True]]])
+    # The query itself in the padded place would be the nearest.
+    nearest = {
+        name: value[:, :1].expand(-1, 6, -1, -1, -1).reshape(support[name].shape) for name, value in query.items()
+    }
+    others = {name: torch.where(mask[..., None, None, None], support[name], nearest[name]) for name in support}
+    assert torch.equal(layer.match(support, query, mask), layer.match(others, query, mask))
+    assert not torch.allclose(layer.match(support, query), layer.match(others, query))
+
+
+@pytest.mark.parametrize("case", ["distances of exactly zero", "distances of rounding", "all-zero projections"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_gradients_are_finite_when_the_query_is_the_support(case, dtype):
+    layer = build((1, 2)).to(dtype)
+    clips = torch.randn(2, FRAMES, CHANNELS, dtype=dtype)
+    if case == "distances of exactly zero":
+        clips = torch.randint(1, 9, clips.shape).to(dtype)  # whole numbers leave no rounding
+    for similarity in layer.similarities.values():
+        if case != "distances of rounding":
+            nn.init.constant_(similarity.project.weight, 1.0 if "exactly" in case else 0.0)
+            nn.init.zeros_(similarity.project.bias)
+    features = layer.embed(clips.requires_grad_())
+    support, mask = group_by_label(features, torch.arange(2))
+    logits = layer.match(support, {name: value[None] for name, value in features.items()}, mask)
+    nn.functional.cross_entropy(logits[0], torch.arange(2)).backward()
+    if case == "distances of rounding":
+        # |z|² + |z'|² - 2 z·z' leaves the rounding of its terms, and the root makes that larger.
+        assert logits[0].diagonal().abs().max() < 10 * torch.finfo(dtype).eps ** 0.5
+    else:
+        assert not logits[0].diagonal().any()
+    for value in (clips, *layer.parameters()):
+        assert value.grad.isfinite().all()
+        assert value.grad.abs().max() < 100

@@ -1,0 +1,36 @@
+import torch
+from torch import nn
+
+from strmctl.model.seeding import seed_of, seeded
+
+
+def layer(seed, path):
+    with seeded(seed, path):
+        return nn.Linear(4, 4).weight
+
+
+def test_weights_depend_on_seed_and_path_and_on_nothing_else():
+    torch.manual_seed(1)
+    first = layer(0, "query_class.2")
+    torch.manual_seed(2)
+    torch.rand(7)
+    assert torch.equal(layer(0, "query_class.2"), first)
+    assert not torch.equal(layer(0, "query_class.3"), first)
+    assert not torch.equal(layer(1, "query_class.2"), first)
+
+
+def test_the_seed_is_sha256_and_the_same_on_every_machine():
+    # printf 0/backbone | sha256sum | cut -c1-16
+    assert seed_of(0, "backbone") == 0xF86D6C12935F83E0
+
+
+def test_the_callers_random_state_is_untouched_even_when_building_fails():
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    try:
+        with seeded(0, "x"):
+            torch.rand(3)
+            raise KeyError("broken")
+    except KeyError:
+        pass
+    assert torch.equal(torch.get_rng_state(), before)

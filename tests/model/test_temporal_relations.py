@@ -1,0 +1,116 @@
+import pytest
+import reference
+import torch
+from reference import part, relative_error, weights_of
+from torch import nn
+
+from strmctl.model.strm import group_by_label
+from strmctl.model.temporal_relations import TemporalRelation, TemporalRelations, positional_encoding
+
+FRAMES, CHANNELS, DIM = 5, 6, 4
+
+
+def build(cardinalities, distance="squared", frames=FRAMES, dropout=0.1):
+    torch.manual_seed(0)
+    size = {"frames": frames, "channels": CHANNELS}
+    relations = [TemporalRelation(cardinality=w, dim=DIM, distance=distance, **size) for w in cardinalities]
+    for relation in relations:
+        nn.init.normal_(relation.key_norm.weight)
+        nn.init.normal_(relation.key_norm.bias)
+    return TemporalRelations(relations=relations, dropout=dropout, **size).double().eval()
+
+
+def expected_logits(layer, distance, support, labels, queries):
+    encoding = 0.1 * reference.positional_encoding(*queries.shape[1:])
+    classes = {label: [] for label in labels.tolist()}
+    for label, clip in zip(labels.tolist(), support.numpy(), strict=True):
+        classes[label].append(clip + encoding)
+    clips = [clip + encoding for clip in queries.numpy()]
+    weights = weights_of(layer)
+    return sum(
+        reference.temporal_relations(part(weights, f"relations.{w}"), int(w), distance, classes, clips)
+        for w in layer.relations
+    )
+
+
+def test_positional_encoding_is_the_published_table():
+    for channels in (6, 7, 32):
+        table = positional_encoding(12, channels)
+        assert table.dtype == torch.float64
+        assert relative_error(table, reference.positional_encoding(12, channels)) < 1e-12
+
+
+@pytest.mark.parametrize("distance", ["squared", "norm"])
+@pytest.mark.parametrize("cardinalities", [(1,), (2,), (3,), (2, 3), (2, 3, 4)])
+@pytest.mark.parametrize("shots", [(1, 1), (2, 2, 2), (1, 3, 2)])
+def test_equals_the_equations(shots, cardinalities, distance):
+    layer = build(cardinalities, distance)
+    labels = torch.tensor([label for label, count in enumerate(shots) for _ in range(count)])
+    support = torch.randn(len(labels), FRAMES, CHANNELS, dtype=torch.float64)
+    queries = torch.randn(2, FRAMES, CHANNELS, dtype=torch.float64)
+    grouped, mask = group_by_label(layer.embed(support), labels)
+    actual = layer.match(grouped, {name: value[None] for name, value in layer.embed(queries).items()}, mask)[0]
+    expected = expected_logits(layer, distance, support, labels, queries)
+    assert relative_error(actual, expected) < 1e-10
+
+
+def test_equals_the_equations_on_eight_frames_and_five_classes():
+    layer = build((2,), frames=8)
+    support = torch.randn(5, 8, CHANNELS, dtype=torch.float64)
+    queries = torch.randn(1, 8, CHANNELS, dtype=torch.float64)
+    grouped, mask = group_by_label(layer.embed(support), torch.arange(5))
+    actual = layer.match(grouped, {name: value[None] for name, value in layer.embed(queries).items()}, mask)[0]
+    expected = expected_logits(layer, "squared", support, torch.arange(5), queries)
+    assert relative_error(actual, expected) < 1e-10
+
+
+def test_dropout_comes_after_the_encoding_and_only_in_training():
+    layer = build((1,), dropout=0.5)
+    relation = layer.relations["1"]
+    with torch.no_grad():
+        relation.key.weight.copy_(torch.eye(DIM, CHANNELS))
+        relation.key.bias.zero_()
+    frames = torch.randn(50, FRAMES, CHANNELS, dtype=torch.float64)
+    encoded = (frames + 0.1 * positional_encoding(FRAMES, CHANNELS))[..., :DIM]
+    assert torch.equal(layer.embed(frames)["trm1.key"][:, 0], encoded)
+    dropped = layer.train().embed(frames)["trm1.key"][:, 0]
+    kept = dropped != 0
+    assert 0.4 < kept.double().mean() < 0.6
+    assert torch.allclose(dropped[kept], 2 * encoded[kept], rtol=1e-12)
+
+
+def test_what_stands_in_place_of_an_absent_shot_is_ignored():
+    layer = build((2,))
+    clips = torch.randn(6, FRAMES, CHANNELS, dtype=torch.float64)
+    support = {name: value.unflatten(0, (1, 3, 2)) for name, value in layer.embed(clips).items()}
+    query = {name: value[None] for name, value in layer.embed(torch.randn_like(clips)).items()}
+    mask = torch.tensor([[[True, True], [True, False], [False, True]]])
+    others = {name: torch.where(mask[..., None, None, None], value, 100.0) for name, value in support.items()}
+    assert torch.equal(layer.match(support, query, mask), layer.match(others, query, mask))
+    everything = torch.ones_like(mask)
+    assert torch.equal(layer.match(support, query), layer.match(support, query, everything))
+    assert not torch.allclose(layer.match(support, query), layer.match(support, query, mask))
+
+
+@pytest.mark.parametrize("distance", ["squared", "norm"])
+@pytest.mark.parametrize("case", ["query is the support", "all-zero projections"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_gradients_are_finite(distance, case, dtype):
+    layer = build((1, 2), distance).to(dtype).train()
+    if case == "all-zero projections":
+        for relation in layer.relations.values():
+            for linear in (relation.key, relation.value):
+                nn.init.zeros_(linear.weight)
+                nn.init.zeros_(linear.bias)
+    layer.dropout.p = 0.0
+    # One frame repeated and no encoding: every tuple of a clip is the same, so the prototype is the query itself.
+    layer.encoding.zero_()
+    clips = torch.randn(2, 1, CHANNELS, dtype=dtype).expand(2, FRAMES, CHANNELS).clone().requires_grad_()
+    features = layer.embed(clips)
+    support, mask = group_by_label(features, torch.arange(2))
+    logits = layer.match(support, {name: value[None] for name, value in features.items()}, mask)
+    nn.functional.cross_entropy(logits[0], torch.arange(2)).backward()
+    # Float32 rounds the prototype, an average of equal numbers.
+    assert logits[0].diagonal().abs().max() < 1e-5
+    for value in (clips, *layer.parameters()):
+        assert value.grad.isfinite().all()
