@@ -24,15 +24,15 @@ def shipped(*parts: str) -> Path:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Gives a temporary name beside `path`; what was written there takes the place of `path` when the block ends well."""
+    """Gives a temporary name beside `path`; what was written there takes its place when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name[:80]}.", suffix=".part", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -72,4 +72,4 @@ def point_latest(runs: Path, folder: Path) -> None:
     temporary = runs / f".latest.{os.getpid()}"
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(folder.name, target_is_directory=True)
-    os.replace(temporary, runs / "latest")
+    temporary.replace(runs / "latest")

@@ -160,7 +160,7 @@ def load_recipe(source: str | Path, assignments: Iterable[str] = ()) -> Recipe:
     path = recipe_path(source)
     try:
         values = strictyaml.load(path)
-    except strictyaml.YamlProblem as problem:
+    except strictyaml.YamlError as problem:
         raise RecipeError(f"{path}: {problem}", "see `strmctl recipe show sprites` for a valid one") from problem
     if not isinstance(values, dict):
         raise RecipeError(f"{path} holds no recipe", "see `strmctl recipe show sprites` for a valid one")
@@ -205,7 +205,7 @@ def _assign(values: dict[str, Any], text: str) -> str | None:
         return f"{key}: unknown key{_guess(key)} (got {value})"
     try:
         target[last] = strictyaml.parse(value)
-    except strictyaml.YamlProblem as problem:
+    except strictyaml.YamlError as problem:
         return f"{key}: {problem}"
     return None
 

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 
-class YamlProblem(ValueError):
+class YamlError(ValueError):
     """The text is not the YAML that is meant; the message says where."""
 
 
@@ -21,7 +21,7 @@ class _StrictLoader(yaml.SafeLoader):
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if key in seen:
-                raise YamlProblem(f"line {key_node.start_mark.line + 1}: the key {key!r} stands twice")
+                raise YamlError(f"line {key_node.start_mark.line + 1}: the key {key!r} stands twice")
             seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -41,24 +41,20 @@ _StrictLoader.add_implicit_resolver(
     re.compile(r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$"),
     list("-+.0123456789"),
 )
-_StrictLoader.add_constructor(
-    "tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node))
-)
-_StrictLoader.add_constructor(
-    "tag:yaml.org,2002:float", lambda loader, node: float(loader.construct_scalar(node))
-)
+_StrictLoader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))
+_StrictLoader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: float(loader.construct_scalar(node)))
 
 
 def parse(text: str) -> Any:
     """The value of a YAML text.
 
     Raises:
-        YamlProblem: not YAML, or a key that stands twice.
+        YamlError: not YAML, or a key that stands twice.
     """
     try:
         return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
-        raise YamlProblem(" ".join(str(error).split())) from error
+        raise YamlError(" ".join(str(error).split())) from error
 
 
 def load(path: Path) -> Any:
@@ -66,7 +62,7 @@ def load(path: Path) -> Any:
     try:
         return parse(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
-        raise YamlProblem(f"{path} is not a text file") from error
+        raise YamlError(f"{path} is not a text file") from error
 
 
 def dump(value: Any) -> str:

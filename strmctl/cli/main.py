@@ -22,9 +22,11 @@ class LazyGroup(click.Group):
     """Imports a subcommand when it is asked for, and reports errors the same way for all of them."""
 
     def list_commands(self, context: click.Context) -> list[str]:
+        """The subcommands, in the order of use."""
         return list(COMMANDS)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """Imports a subcommand."""
         if name not in COMMANDS:
             return None
         return importlib.import_module(f"strmctl.cli.{name}").command

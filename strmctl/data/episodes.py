@@ -1,8 +1,8 @@
 """Episodes: which clips are support and which are queries. No pixel is read here.
 
-Episode i is a pure function of (seed, split, i, way, queries, the sorted clip ids): the same on any machine and for any
-number of workers. Classes and clips are put in the order of keys from a counter generator; the first `queries` clips of a
-class are its queries, the next K its support, so the 1-shot support is part of the 5-shot support.
+Episode i is a pure function of (seed, split, i, way, queries, the sorted clip ids): the same on any machine and for
+any number of workers. Classes and clips are put in the order of keys from a counter generator; the first `queries`
+clips of a class are its queries, the next K its support, so the 1-shot support is part of the 5-shot support.
 """
 
 from __future__ import annotations

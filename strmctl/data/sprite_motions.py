@@ -14,8 +14,7 @@ from dataclasses import dataclass, replace
 from strmctl.data.draws import Draws
 
 SIDE = 64
-SHAPES = ("disc", "square", "triangle", "bar", "star", "arrow", "cross")
-TURNING_SHAPES = ("triangle", "bar", "arrow")  # those whose angle can be seen
+SHAPES = ("triangle", "bar", "arrow", "ell", "tee", "bow")  # all of them show by their angle that they turn
 
 
 @dataclass(frozen=True)
@@ -36,12 +35,12 @@ Scene = Callable[[float], list[Sprite]]  # time in [0, 1] -> objects, the hindmo
 Motion = Callable[[Draws], Scene]
 
 
-def _object(draws: Draws, *, shapes: tuple[str, ...] = SHAPES, radius: tuple[float, float] = (6.0, 9.0)) -> Sprite:
+def _object(draws: Draws, *, radius: tuple[float, float] = (7.0, 10.0)) -> Sprite:
     """An object of random look, in the middle of the frame up to some pixels."""
     return Sprite(
-        shape=draws.choice(shapes),
-        x=SIDE / 2 + draws.uniform(-7, 7),
-        y=SIDE / 2 + draws.uniform(-7, 7),
+        shape=draws.choice(SHAPES),
+        x=SIDE / 2 + draws.uniform(-6, 6),
+        y=SIDE / 2 + draws.uniform(-6, 6),
         radius=draws.uniform(*radius),
         angle=draws.uniform(0, 360),
         hue=draws.uniform(0, 360),
@@ -110,7 +109,7 @@ def _oscillate(dx: int, dy: int, *, length: tuple[float, float], periods: tuple[
 
 
 def _turn(draws: Draws) -> Scene:
-    thing, progress = _object(draws, shapes=TURNING_SHAPES, radius=(9.0, 13.0)), _progress(draws)
+    thing, progress = _object(draws), _progress(draws)
     angle = draws.uniform(100, 170)
     return lambda t: [replace(thing, angle=thing.angle + angle * progress(t))]
 
@@ -132,7 +131,7 @@ def _direction(draws: Draws) -> tuple[float, float]:
 
 def _approach(draws: Draws) -> Scene:
     """Two objects come from both sides until they nearly touch."""
-    first, second = _object(draws, radius=(5.0, 7.0)), _object(draws, radius=(5.0, 7.0))
+    first, second = _object(draws, radius=(6.0, 8.0)), _object(draws, radius=(6.0, 8.0))
     (dx, dy), progress = _direction(draws), _progress(draws)
     near = (first.radius + second.radius) / 2 + 1
     far = near + draws.uniform(10, 15)
@@ -146,7 +145,7 @@ def _approach(draws: Draws) -> Scene:
 
 def _split(draws: Draws) -> Scene:
     """One object becomes two equal ones that move apart."""
-    thing, (dx, dy), progress = _object(draws, radius=(5.0, 8.0)), _direction(draws), _progress(draws)
+    thing, (dx, dy), progress = _object(draws, radius=(6.0, 8.0)), _direction(draws), _progress(draws)
     reach = draws.uniform(14, 20)
 
     def scene(t: float) -> list[Sprite]:
@@ -158,7 +157,7 @@ def _split(draws: Draws) -> Scene:
 
 def _cross(draws: Draws) -> Scene:
     """Two objects pass each other."""
-    first, second = _object(draws, radius=(5.0, 7.0)), _object(draws, radius=(5.0, 7.0))
+    first, second = _object(draws, radius=(6.0, 8.0)), _object(draws, radius=(6.0, 8.0))
     (dx, dy), progress, reach = _direction(draws), _progress(draws), draws.uniform(14, 20)
     side = draws.uniform(2, 5)  # they pass beside the middle
 
@@ -172,7 +171,7 @@ def _cross(draws: Draws) -> Scene:
 
 def _orbit(draws: Draws) -> Scene:
     """An object goes round another, clockwise."""
-    centre, planet = _object(draws, radius=(4.0, 6.0)), _object(draws, radius=(4.0, 6.0))
+    centre, planet = _object(draws, radius=(5.0, 7.0)), _object(draws, radius=(5.0, 7.0))
     radius, start = draws.uniform(14, 19), draws.uniform(0, 2 * math.pi)
     arc, progress = math.radians(draws.uniform(150, 300)), _progress(draws)
 
@@ -184,23 +183,32 @@ def _orbit(draws: Draws) -> Scene:
     return scene
 
 
-def _block(draws: Draws, x: float, y: float, radius: float) -> Sprite:
-    return Sprite("square", x, y, radius, 0.0, draws.uniform(0, 360), draws.uniform(0.5, 0.9))
+def _block(draws: Draws, x: float, y: float) -> Sprite:
+    return Sprite("square", x, y, draws.uniform(9, 12), 0.0, draws.uniform(0, 360), draws.uniform(0.5, 0.9))
+
+
+def bystanders(draws: Draws, moving: int) -> list[Sprite]:
+    """Objects that do nothing, so that how many there are, and whether one is a block, does not give the class away."""
+    still = []
+    for _ in range(draws.integer(1, 2) - moving):
+        (dx, dy), away = _direction(draws), draws.uniform(20, 28)
+        x, y = SIDE / 2 + away * dx, SIDE / 2 + away * dy
+        still.append(_block(draws, x, y) if draws.integer(0, 2) == 0 else replace(_object(draws), x=x, y=y))
+    return still
 
 
 def _drop(draws: Draws) -> Scene:
     """An object falls onto a block and rests there."""
-    thing, progress = _object(draws, radius=(5.0, 7.0)), _progress(draws)
-    size, height = draws.uniform(9, 12), draws.uniform(22, 30)
-    ground = _block(draws, thing.x, SIDE / 2 + draws.uniform(14, 20), size)
-    rest = ground.y - size - thing.radius * 0.8
+    thing, progress = _object(draws, radius=(6.0, 8.0)), _progress(draws)
+    ground, height = _block(draws, thing.x, SIDE / 2 + draws.uniform(14, 20)), draws.uniform(22, 30)
+    rest = ground.y - ground.radius - thing.radius * 0.8
     return lambda t: [ground, replace(thing, y=rest - height * (1 - progress(t) ** 2))]
 
 
 def _hide(draws: Draws) -> Scene:
     """An object goes behind a block, from any side."""
     thing, (dx, dy), progress = _object(draws, radius=(5.0, 7.0)), _direction(draws), _progress(draws)
-    cover = _block(draws, thing.x, thing.y, draws.uniform(9.5, 12.0))
+    cover = _block(draws, thing.x, thing.y)
     length = draws.uniform(22, 28)
 
     def scene(t: float) -> list[Sprite]:
@@ -212,7 +220,7 @@ def _hide(draws: Draws) -> Scene:
 
 def _push(draws: Draws) -> Scene:
     """An object meets another and pushes it on."""
-    pusher, pushed = _object(draws, radius=(5.0, 7.0)), _object(draws, radius=(5.0, 7.0))
+    pusher, pushed = _object(draws, radius=(6.0, 8.0)), _object(draws, radius=(6.0, 8.0))
     (dx, dy), progress, length = _direction(draws), _progress(draws), draws.uniform(28, 36)
     gap = pusher.radius + pushed.radius
     meets = draws.uniform(0.3, 0.5)  # share of the way before they touch
@@ -220,8 +228,10 @@ def _push(draws: Draws) -> Scene:
     def scene(t: float) -> list[Sprite]:
         at = length * (progress(t) - 0.5)
         front = max(at, length * (meets - 0.5)) + gap
-        return [_moved(pusher, (at - gap / 2) * dx, (at - gap / 2) * dy)] + [
-            replace(pushed, x=pusher.x + (front - gap / 2) * dx, y=pusher.y + (front - gap / 2) * dy)
+        behind, ahead = at - gap / 2, front - gap / 2
+        return [
+            _moved(pusher, behind * dx, behind * dy),
+            replace(pushed, x=pusher.x + ahead * dx, y=pusher.y + ahead * dy),
         ]
 
     return scene

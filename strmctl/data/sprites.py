@@ -17,7 +17,7 @@ import numpy as np
 
 from strmctl import strictyaml
 from strmctl.data.draws import Draws
-from strmctl.data.sprite_motions import MOTIONS, SHAPES, SIDE, Sprite
+from strmctl.data.sprite_motions import MOTIONS, SIDE, Sprite, bystanders
 from strmctl.errors import OutputError
 from strmctl.paths import write_text
 
@@ -103,10 +103,10 @@ def render_clip(name: str, number: int, *, seed: int = 0) -> np.ndarray:
     draws = Draws("sprites", VERSION, seed, name, number)
     scene = MOTIONS[name](draws)
     background = _background(draws)
-    for thing in _clutter(draws):
+    for thing in bystanders(draws, moving=len(scene(0.5))):
         _draw(background, thing, MARGIN)
-    drift_angle, drift = draws.uniform(0, 2 * math.pi), draws.uniform(0, 5)  # pixels over the whole clip
-    sigma = draws.uniform(2, 8)
+    drift_angle, drift = draws.uniform(0, 2 * math.pi), draws.uniform(0, 4)  # pixels over the whole clip
+    sigma = draws.uniform(1, 5)
     frames = np.empty((FRAMES, SIDE, SIDE, 3), np.uint8)
     for index in range(FRAMES):
         t = index / (FRAMES - 1)
@@ -124,31 +124,16 @@ def render_clip(name: str, number: int, *, seed: int = 0) -> np.ndarray:
 def _background(draws: Draws) -> np.ndarray:
     """A dim texture: random cells blown up to blobs or, once in three, stripes; float32 BGR."""
     side = SIDE + 2 * MARGIN
-    base = np.array([draws.uniform(40, 120) for _ in range(3)], np.float32)
+    grey = draws.uniform(30, 90)
+    base = np.array([grey + draws.uniform(-15, 15) for _ in range(3)], np.float32)
     if draws.integer(0, 2) == 0:
         angle, wave = draws.uniform(0, math.pi), draws.uniform(8, 24)
         rows, columns = np.mgrid[0:side, 0:side].astype(np.float32)
         pattern = np.sin((rows * math.sin(angle) + columns * math.cos(angle)) * (2 * math.pi / wave))[..., None]
-        return base + pattern * draws.uniform(5, 20)
+        return base + pattern * draws.uniform(4, 14)
     cells = draws.integer(3, 12)
-    blobs = draws.noise((cells, cells, 3), draws.uniform(8, 22))
+    blobs = draws.noise((cells, cells, 3), draws.uniform(5, 16))
     return np.ascontiguousarray(base + cv2.resize(blobs, (side, side), interpolation=cv2.INTER_CUBIC))
-
-
-def _clutter(draws: Draws) -> list[Sprite]:
-    """Up to three small things that do nothing."""
-    return [
-        Sprite(
-            shape=draws.choice(SHAPES),
-            x=draws.uniform(0, SIDE),
-            y=draws.uniform(0, SIDE),
-            radius=draws.uniform(2, 4.5),
-            angle=draws.uniform(0, 360),
-            hue=draws.uniform(0, 360),
-            value=draws.uniform(0.5, 1.0),
-        )
-        for _ in range(draws.integer(0, 3))
-    ]
 
 
 def _draw(canvas: np.ndarray, thing: Sprite, margin: float) -> None:
@@ -173,22 +158,15 @@ def _colour(hue: float, value: float) -> np.ndarray:
     return (255 * value * wave).astype(np.float32)
 
 
-def _star(points: int, inner: float) -> np.ndarray:
-    angles = np.arange(2 * points) * math.pi / points
-    lengths = np.where(np.arange(2 * points) % 2 == 0, 1.15, inner)
-    return np.stack([np.sin(angles) * lengths, -np.cos(angles) * lengths], axis=1)
-
-
-_CIRCLE = np.arange(24) * (2 * math.pi / 24)
+_ARC = np.linspace(0, math.pi, 12)
 _OUTLINES = {  # corners around the origin, about one unit away
-    "disc": np.stack([np.cos(_CIRCLE), np.sin(_CIRCLE)], axis=1),
     "square": np.array([[-0.9, -0.9], [0.9, -0.9], [0.9, 0.9], [-0.9, 0.9]]),
     "triangle": np.array([[0.0, -1.2], [0.9, 0.9], [-0.9, 0.9]]),
     "bar": np.array([[-0.4, -1.2], [0.4, -1.2], [0.4, 1.2], [-0.4, 1.2]]),
-    "star": _star(5, 0.5),
     "arrow": np.array([[0, -1.3], [0.9, -0.1], [0.35, -0.1], [0.35, 1.1], [-0.35, 1.1], [-0.35, -0.1], [-0.9, -0.1]]),
-    "cross": np.array(
-        [[-0.35, -1], [0.35, -1], [0.35, -0.35], [1, -0.35], [1, 0.35], [0.35, 0.35]]
-        + [[0.35, 1], [-0.35, 1], [-0.35, 0.35], [-1, 0.35], [-1, -0.35], [-0.35, -0.35]]
+    "ell": np.array([[-0.8, -1.1], [-0.1, -1.1], [-0.1, 0.4], [0.9, 0.4], [0.9, 1.1], [-0.8, 1.1]]),
+    "tee": np.array(
+        [[-1, -1], [1, -1], [1, -0.35], [0.35, -0.35], [0.35, 1.1], [-0.35, 1.1], [-0.35, -0.35], [-1, -0.35]]
     ),
+    "bow": np.stack([1.1 * np.cos(_ARC), 0.5 - 1.2 * np.sin(_ARC)], axis=1),
 }

@@ -1,0 +1,63 @@
+"""`strmctl recipe`: list, show and check recipes."""
+
+from __future__ import annotations
+
+import click
+
+from strmctl.cli import console
+from strmctl.cli.options import json_option, set_option
+
+
+@click.group(name="recipe", context_settings={"help_option_names": ["-h", "--help"]})
+def command() -> None:
+    """List, show and check recipes.
+
+    \b
+    Examples:
+      strmctl recipe ls
+      strmctl recipe show ssv2_r50 > mine.yaml
+      strmctl recipe validate mine.yaml --set train.episodes=200
+    """
+
+
+@command.command()
+@json_option
+def ls(as_json: bool) -> None:
+    """List the recipes that come with the tool."""
+    from strmctl.recipe import load_recipe, shipped_recipes
+
+    recipes = [load_recipe(path) for path in shipped_recipes().values()]
+    rows = [
+        (r.name, r.data.dataset, r.backbone.name, f"{r.train.episodes:,}", f"{r.train.way}-way {r.train.shot}-shot")
+        for r in recipes
+    ]
+    columns = ("recipe", "data set", "backbone", "training episodes", "trained on")
+    if as_json:
+        console.print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        console.print_table("Recipes", columns, rows)
+
+
+@command.command()
+@click.argument("recipe")
+def show(recipe: str) -> None:
+    """Print a recipe with its comments; RECIPE is a name or a YAML file."""
+    from strmctl.recipe import recipe_path
+
+    click.echo(recipe_path(recipe).read_text(encoding="utf-8"), nl=False)
+
+
+@command.command()
+@click.argument("recipe")
+@set_option
+@json_option
+def validate(recipe: str, assignments: tuple[str, ...], as_json: bool) -> None:
+    """Check a recipe and print it as it would be used; all problems are reported together (exit code 4)."""
+    from strmctl.recipe import load_recipe
+
+    checked = load_recipe(recipe, assignments)
+    if as_json:
+        console.print_json(checked.model_dump())
+    else:
+        click.echo(checked.to_yaml(), nl=False)
+        console.say(f"{recipe}: valid")

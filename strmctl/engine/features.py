@@ -1,0 +1,87 @@
+"""Features of many clips: loaded ahead by threads, embedded in batches."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from strmctl.data.clips import ClipLoader
+from strmctl.model.strm import STRM
+
+LOADER_THREADS = 4
+CLIPS_PER_BATCH = 16
+
+Progress = Callable[[int, int, str], None]
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+
+
+def silent(done: int, total: int, note: str) -> None:
+    """Progress that nobody sees."""
+
+
+@dataclass(frozen=True)
+class ClipFeatures:
+    """Features of clips, and the row of each clip in every tensor."""
+
+    tensors: dict[str, Tensor]
+    row: dict[str, int]
+
+    def gather(self, clips: Sequence, shape: tuple[int, ...]) -> dict[str, Tensor]:
+        """Features of clips given as a flat sequence of ids, first axes as in `shape`."""
+        rows = torch.tensor([self.row[clip] for clip in clips])
+        return {name: tensor[rows].unflatten(0, shape) for name, tensor in self.tensors.items()}
+
+
+def pixels_to_model(clips: Tensor, model: STRM) -> Tensor:
+    """uint8 pixels on the CPU to floats in [0, 1], where the model is and in its precision."""
+    parameter = next(model.parameters())
+    return clips.to(parameter.device).to(parameter.dtype) / 255
+
+
+def ahead(function: Callable[[Item], Value], items: Iterable[Item], *, depth: int = 2) -> Iterator[Value]:
+    """`map` that computes up to `depth` values ahead in a background thread, in order."""
+    with ThreadPoolExecutor(1) as worker:
+        waiting: deque = deque()
+        try:
+            for item in items:
+                waiting.append(worker.submit(function, item))
+                if len(waiting) > depth:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+@torch.inference_mode()
+def embed_clips(model: STRM, loader: ClipLoader, clips: Sequence[str], *, progress: Progress = silent) -> ClipFeatures:
+    """Embeds each clip once, in evaluation mode; the features stay on the model's device.
+
+    Args:
+        model: is left in the mode it was in.
+        loader: reads the clips.
+        clips: distinct clip ids.
+        progress: is told (clips done, clips in all, "").
+    """
+    was_training = model.training
+    model.eval()
+    batches = [clips[first : first + CLIPS_PER_BATCH] for first in range(0, len(clips), CLIPS_PER_BATCH)]
+    parts: list[dict[str, Tensor]] = []
+    done = 0
+    progress(0, len(clips), "")
+    with ThreadPoolExecutor(LOADER_THREADS) as pool:
+        for batch, pixels in zip(batches, ahead(lambda ids: loader.load_many(ids, pool), batches), strict=True):
+            parts.append(model.embed(pixels_to_model(pixels, model)))
+            done += len(batch)
+            progress(done, len(clips), "")
+    model.train(was_training)
+    tensors = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    return ClipFeatures(tensors, {clip: row for row, clip in enumerate(clips)})

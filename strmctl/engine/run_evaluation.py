@@ -1,0 +1,170 @@
+"""Tests of a run: which classes and clips, on which episodes, with what result; and the controls of a data set."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from strmctl.data.clips import FrameOrder
+from strmctl.data.splits import class_key
+from strmctl.data.store import FrameStore
+from strmctl.data.subset import usable_clips
+from strmctl.engine.checkpoint import LoadedRun
+from strmctl.engine.evaluate import Protocol, all_clips, match_episodes
+from strmctl.engine.features import ClipFeatures, Progress, embed_clips, silent
+from strmctl.engine.runs import clip_loader
+from strmctl.engine.statistics import summarise
+from strmctl.errors import DataError, UsageError
+from strmctl.provenance import provenance, sha256_of
+from strmctl.results import EvalResult
+
+CONTROLS: tuple[FrameOrder, ...] = ("natural", "repeated", "shuffled")
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """The clips that a run is tested on.
+
+    Attributes:
+        store: where they lie.
+        clips: class -> clip ids.
+        dropped: classes of the split without a usable clip.
+        chosen: whether the classes are a choice of the user's.
+    """
+
+    store: FrameStore
+    clips: Mapping[str, Sequence[str]]
+    dropped: Sequence[str]
+    chosen: bool
+
+
+def select(run: LoadedRun, store: FrameStore, split: str, classes: Sequence[str] | None = None) -> EvaluationSet:
+    """The clips of a subset, or of some of its classes, for testing a run.
+
+    Raises:
+        DataError: classes are missing.
+        UsageError: an unknown class, or one that the run was trained on.
+    """
+    clips, dropped = usable_clips(store, split, missing_classes=run.recipe.data.missing_classes)
+    if classes:
+        unknown = [name for name in classes if name not in clips]
+        if unknown:
+            known = ", ".join(clips)
+            raise UsageError(f"{', '.join(unknown)}: not in the {split} split of {store.name}", f"it has: {known}")
+        clips = {name: clips[name] for name in classes}
+    trained = {class_key(name) for name in run.info.get("train_classes", ())}
+    seen = [name for name in clips if class_key(name) in trained]
+    if seen:
+        raise UsageError(
+            f"run {run.name} was trained on {', '.join(seen)}: few-shot tests need classes that are new to the model",
+            "test on other classes: --classes, --split or --dataset",
+        )
+    return EvaluationSet(store, clips, dropped, bool(classes))
+
+
+def evaluate_run(
+    run: LoadedRun,
+    tests: EvaluationSet,
+    protocol: Protocol,
+    *,
+    order: FrameOrder = "natural",
+    embedding: Progress = silent,
+    matching: Progress = silent,
+) -> EvalResult:
+    """Tests a run: each clip is embedded once, whatever the number of episodes.
+
+    Raises:
+        UsageError: more ways, shots or queries than the classes have.
+    """
+    protocol.sampler(tests.clips)  # complains before any work
+    features = _embed(run, tests, order, embedding)
+    return _result(run, tests, protocol, features, matching, frame_order=order)
+
+
+def evaluate_controls(
+    run: LoadedRun,
+    tests: EvaluationSet,
+    opposites: Sequence[Sequence[str]],
+    protocol: Protocol,
+    *,
+    progress: Progress = silent,
+) -> list[tuple[str, EvalResult]]:
+    """What the score is without motion, without the order of frames, and between opposite motions.
+
+    Returns:
+        (name, result) of: the clips as they are; one frame of each repeated; its frames shuffled; each pair of opposite
+        classes as a 2-way task.
+
+    Raises:
+        DataError: the split names no opposite classes.
+    """
+    pairs = [tuple(pair) for pair in opposites if set(pair) <= set(tests.clips)]
+    if not pairs:
+        raise DataError(
+            f"the split of {tests.store.name} names no opposite classes", "its YAML file may: opposites: [[up, down]]"
+        )
+    names = {"natural": "as they are", "repeated": "one frame repeated", "shuffled": "frames shuffled"}
+    results, steps = [], len(CONTROLS) + len(pairs)
+    for order in reversed(CONTROLS):
+        features = _embed(run, tests, order, silent)
+        result = _result(run, tests, protocol, features, silent, frame_order=order)
+        results.insert(0, (f"all {len(tests.clips)} classes, {names[order]}", result))
+        progress(len(results), steps, "")
+    for pair in pairs:  # with the features of the clips as they are
+        two = replace(tests, clips={name: tests.clips[name] for name in pair}, chosen=True)
+        result = _result(run, two, replace(protocol, way=2), features, silent, frame_order="natural")
+        results.append((f"{pair[0]} or {pair[1]}", result))
+        progress(len(results), steps, "")
+    return results
+
+
+def result_stem(run: LoadedRun, result: EvalResult) -> Path:
+    """Where a result goes, without suffix: other data, classes or frame orders do not overwrite each other."""
+    source = result.provenance
+    stem = f"{result.split}_{result.way}way_{result.queries}q_s{result.seed}"
+    if source["store"] != run.recipe.data.dataset:
+        stem += f"_{source['store']}"
+    if source["chosen_classes"]:
+        stem += f"_classes-{hashlib.sha256(','.join(source['classes']).encode()).hexdigest()[:8]}"
+    if source["frame_order"] != "natural":
+        stem += f"_{source['frame_order']}"
+    return run.folder / "eval" / stem
+
+
+def _embed(run: LoadedRun, tests: EvaluationSet, order: FrameOrder, progress: Progress) -> ClipFeatures:
+    loader = clip_loader(run.recipe, tests.store, order=order)
+    return embed_clips(run.model, loader, all_clips(tests.clips), progress=progress)
+
+
+def _result(
+    run: LoadedRun, tests: EvaluationSet, protocol: Protocol, features: ClipFeatures, progress: Progress, **notes: Any
+) -> EvalResult:
+    rows = match_episodes(run.model, features, tests.clips, protocol, progress=progress)
+    source = provenance(
+        weights_sha256=sha256_of(run.weights),
+        manifest_sha256=tests.store.manifest_sha256,
+        selected_by=run.info.get("selected_by", "unknown"),
+        training_episodes=run.info.get("training_episodes"),
+        store=tests.store.name,
+        classes=sorted(tests.clips),
+        chosen_classes=tests.chosen,
+        dropped_classes=list(tests.dropped),
+        device=str(next(run.model.parameters()).device),
+        recipe=run.recipe.model_dump(),
+        **notes,
+    )
+    return EvalResult(
+        run=run.name,
+        dataset=tests.store.display_name,
+        split=protocol.split,
+        way=protocol.way,
+        queries=protocol.queries,
+        episodes=protocol.episodes,
+        seed=protocol.seed,
+        results=summarise(rows),
+        provenance=source,
+        rows=rows,
+    )

@@ -1,0 +1,106 @@
+"""A training run as a folder: named, started, taken up again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from strmctl.data.clips import ClipLoader
+from strmctl.data.store import FrameStore
+from strmctl.data.subset import usable_clips
+from strmctl.engine.features import Progress, silent
+from strmctl.engine.train import TrainingData, train
+from strmctl.errors import UsageError
+from strmctl.paths import point_latest, run_folder, write_text
+from strmctl.provenance import provenance
+from strmctl.recipe import Recipe, load_recipe
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """A run that can be trained, from its beginning or from where it was killed."""
+
+    recipe: Recipe
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """Of the run."""
+        return self.folder.name
+
+    def train(
+        self,
+        data_dir: Path,
+        *,
+        device: str = "auto",
+        progress: Progress = silent,
+        announce: Callable[[str], None] = lambda message: None,
+    ) -> dict[str, Any]:
+        """Trains on a frame store and returns what `weights.json` says; the folder is made once the data is there.
+
+        Raises:
+            DataError: the store or classes of it are missing.
+            UsageError: too few classes or clips for the recipe's episodes.
+        """
+        store = FrameStore.open(data_dir, self.recipe.data.dataset)
+        policy = self.recipe.data.missing_classes
+        clips, dropped = {}, {}
+        for subset in ("train", "val"):
+            clips[subset], dropped[subset] = usable_clips(store, subset, missing_classes=policy)
+        info = {
+            "dataset": store.display_name,
+            "train_classes": sorted(clips["train"]),
+            "val_classes": sorted(clips["val"]),
+            "dropped_classes": {subset: names for subset, names in dropped.items() if names},
+            "provenance": provenance(manifest_sha256=store.manifest_sha256, seed=self.recipe.train.seed),
+        }
+        loader = clip_loader(self.recipe, store)
+        write_text(self.folder / "recipe.yaml", self.recipe.to_yaml())
+        point_latest(self.folder.parent, self.folder)
+        data = TrainingData(clips["train"], clips["val"], loader, info)
+        return train(self.recipe, self.folder, data, device=device, progress=progress, announce=announce)
+
+
+def clip_loader(recipe: Recipe, store: FrameStore, **changes: Any) -> ClipLoader:
+    """The loader that a recipe describes."""
+    size = {"frames": recipe.input.frames, "size": recipe.input.size, "crop": recipe.input.crop}
+    return ClipLoader(store, **size, flip=recipe.input.flip, **changes)
+
+
+def plan(runs: Path, name: str | None, recipe: str, assignments: Iterable[str]) -> TrainingRun:
+    """A new run; nothing is written yet.
+
+    Raises:
+        RecipeError: the recipe is unknown or invalid.
+        UsageError: a run of this name is there already.
+    """
+    loaded = load_recipe(recipe, assignments)
+    if name is None:
+        name, number = loaded.name, 2
+        while (runs / name).exists():
+            name, number = f"{loaded.name}-{number}", number + 1
+    elif (runs / name).exists() or name == "latest" or Path(name).name != name:
+        taken = f"there is a run {name} in {runs} already" if (runs / name).exists() else f"{name!r} cannot name a run"
+        raise UsageError(taken, f"go on with it: `strmctl train --resume --name {name}`; or choose another --name")
+    return TrainingRun(loaded, runs / name)
+
+
+def resume(runs: Path, name: str | None, recipe: str | None, assignments: Iterable[str]) -> TrainingRun:
+    """A run that was begun; with a recipe, the run must be of that recipe.
+
+    Raises:
+        DataError: there is no such run.
+        UsageError: the run was begun with another recipe.
+    """
+    folder = run_folder(runs, name)
+    own = load_recipe(folder / "recipe.yaml")
+    assignments = tuple(assignments)
+    if recipe is None and assignments:
+        raise UsageError("a run goes on with the recipe it was begun with", "leave out --set, or start a new run")
+    if recipe is not None and load_recipe(recipe, assignments) != own:
+        raise UsageError(
+            f"run {folder.name} was begun with another recipe", f"leave out --recipe; {folder}/recipe.yaml is used"
+        )
+    return TrainingRun(own, folder)

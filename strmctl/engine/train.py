@@ -1,0 +1,228 @@
+"""Episodic training with validation on the val split. The test split is never read.
+
+Training episode i, its crops and its dropout are functions of (seed, i) alone, so a run that was killed and resumed
+ends with the same weights on a CPU as one that was not.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from strmctl.data.clips import ClipLoader
+from strmctl.data.draws import Draws
+from strmctl.data.episodes import Episode, EpisodeSampler
+from strmctl.engine.checkpoint import build_model, choose_device, read_tensors, save_tensors
+from strmctl.engine.evaluate import Protocol, evaluate
+from strmctl.engine.features import LOADER_THREADS, Progress, ahead, pixels_to_model, silent
+from strmctl.engine.runlog import RunLog
+from strmctl.engine.statistics import summarise
+from strmctl.errors import StrmctlError
+from strmctl.model.seeding import seeded
+from strmctl.model.strm import STRM, Logits
+from strmctl.paths import write_text
+from strmctl.recipe import Recipe
+
+RECENT = 50  # episodes that the shown loss and accuracy are means of
+Clips = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What training may see: the clips of two subsets, by class, and the loaders for each."""
+
+    train: Clips
+    val: Clips
+    loader: ClipLoader  # jitters, crops and mirrors
+    info: dict[str, Any]  # goes into weights.json
+
+
+def train(
+    recipe: Recipe,
+    folder: Path,
+    data: TrainingData,
+    *,
+    device: str = "auto",
+    progress: Progress = silent,
+    announce: Callable[[str], None] = lambda message: None,
+) -> dict[str, Any]:
+    """Trains a model, or goes on where `folder/state.pt` says.
+
+    Args:
+        recipe: the experiment.
+        folder: of the run; gets `weights.pt`, `weights.json`, `state.pt`, `train.csv`.
+        data: training and validation clips; without validation clips the last weights are kept.
+        device: `auto`, `cpu` or `cuda`.
+        progress: is told (episodes done, episodes in all, loss and accuracy).
+        announce: is told what is about to be downloaded, and validation results.
+
+    Returns:
+        The content of `weights.json`.
+
+    Raises:
+        UsageError: the data has too few classes or clips for the recipe's episodes.
+        StrmctlError: the loss is not finite; the last good state is kept.
+    """
+    settings, state_path = recipe.train, folder / "state.pt"
+    sampler = EpisodeSampler(
+        data.train, split="train", way=settings.way, shot=settings.shot, queries=settings.queries, seed=settings.seed
+    )
+    if data.val:  # checked now rather than at the first validation
+        _validation_protocol(recipe, data).sampler(data.val)
+    resuming = state_path.is_file()
+    model = build_model(recipe, pretrained=not resuming, announce=announce).to(choose_device(device))
+    optimizer = _optimizer(recipe, model)
+    run = _Run(recipe, folder, data, model, optimizer)
+    if resuming:
+        run.restore(read_tensors(state_path))
+    log = RunLog(folder / "train.csv", after=run.done)
+    recent: deque[tuple[float, float]] = deque(maxlen=RECENT)
+    progress(run.done, settings.episodes, "")
+    model.train()
+    for episode, pixels in _episodes(sampler, data.loader, range(run.done, settings.episodes), settings.seed):
+        loss, accuracy = _backward(recipe, model, episode, pixels)
+        if not math.isfinite(loss):
+            raise StrmctlError(
+                f"the loss is {loss} at training episode {episode.index + 1} of run {folder.name}",
+                f"the state of episode {run.saved} is kept; try a smaller rate: --set train.learning_rate="
+                f"{settings.learning_rate / 10:g}, or --set train.gradient_clip=1.0",
+            )
+        recent.append((loss, accuracy))
+        run.done = episode.index + 1
+        last = run.done == settings.episodes
+        if run.done % settings.accumulate == 0 or last:
+            _step(recipe, model, optimizer, run.done)
+        line = {"episode": run.done, "loss": loss, "accuracy": accuracy, "learning_rate": _rate(recipe, run.done)}
+        if run.done % recipe.validation.every == 0 or last:
+            line |= run.validate(announce)
+            run.save()
+        log.add(**line)
+        mean_loss, mean_accuracy = (sum(column) / len(recent) for column in zip(*recent, strict=True))
+        progress(run.done, settings.episodes, f"loss {mean_loss:.3f}, accuracy {100 * mean_accuracy:.1f} %")
+    return json.loads((folder / "weights.json").read_text(encoding="utf-8"))
+
+
+class _Run:
+    """What changes while a run goes on, and how it is kept."""
+
+    def __init__(
+        self, recipe: Recipe, folder: Path, data: TrainingData, model: STRM, optimizer: torch.optim.Optimizer
+    ) -> None:
+        self.recipe, self.folder, self.data, self.model, self.optimizer = recipe, folder, data, model, optimizer
+        self.done = self.saved = 0  # training episodes
+        self.best = -1.0  # validation accuracy, a fraction
+
+    def validate(self, announce: Callable[[str], None]) -> dict[str, float]:
+        """Validation accuracy now; keeps the weights when they are the best so far (or when there is no val split)."""
+        if not self.data.val:
+            self._keep({"selected_by": "last episode: the data has no val classes"})
+            return {}
+        validation = self.recipe.validation
+        rows = evaluate(self.model, self.data.loader, self.data.val, _validation_protocol(self.recipe, self.data))
+        result = summarise(rows)[0]
+        accuracy, ci95 = result["accuracy"], result["ci95"]
+        better = accuracy > self.best
+        if better:
+            self.best = accuracy
+            self._keep(
+                {"selected_by": "val split", "validation": {k: v for k, v in result.items() if k != "per_class"}}
+            )
+        announce(
+            f"episode {self.done}: validation {100 * accuracy:.1f} ± {100 * ci95:.1f} % "
+            f"({validation.shot}-shot, {validation.episodes} episodes){', the best so far' if better else ''}"
+        )
+        return {"validation_accuracy": accuracy, "validation_ci95": ci95}
+
+    def _keep(self, selection: dict[str, Any]) -> None:
+        save_tensors(self.folder / "weights.pt", self.model.state_dict())
+        info = {"training_episodes": self.done, **selection, **self.data.info}
+        write_text(self.folder / "weights.json", json.dumps(info, indent=2, ensure_ascii=False) + "\n")
+
+    def save(self) -> None:
+        """Writes all that resuming needs."""
+        state = {"done": self.done, "best": self.best, "model": self.model.state_dict()}
+        save_tensors(self.folder / "state.pt", {**state, "optimizer": self.optimizer.state_dict()})
+        self.saved = self.done
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Takes up what `save` wrote."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.done = self.saved = state["done"]
+        self.best = state["best"]
+
+
+def _episodes(
+    sampler: EpisodeSampler, loader: ClipLoader, indices: range, seed: int
+) -> Iterator[tuple[Episode, tuple[Tensor, Tensor]]]:
+    """Episodes with the pixels of their support and query clips, loaded ahead."""
+    with ThreadPoolExecutor(LOADER_THREADS) as pool:
+
+        def load(index: int) -> tuple[Episode, tuple[Tensor, Tensor]]:
+            episode = sampler.episode(index)
+            support, query = ([clip for ids in part for clip in ids] for part in (episode.support, episode.query))
+            pixels = loader.load_many(
+                support + query, pool, [Draws("training clip", seed, index, clip) for clip in support + query]
+            )
+            return episode, (pixels[: len(support)], pixels[len(support) :])
+
+        yield from ahead(load, indices)
+
+
+def _backward(recipe: Recipe, model: STRM, episode: Episode, pixels: tuple[Tensor, Tensor]) -> tuple[float, float]:
+    """Adds the gradient of one episode; returns its loss and the share of right answers."""
+    support, query = (pixels_to_model(part, model) for part in pixels)
+    labels = torch.arange(recipe.train.way, device=support.device)
+    with seeded(recipe.train.seed, f"dropout of episode {episode.index}"):
+        logits = model(support, labels.repeat_interleave(recipe.train.shot), query)
+    targets = labels.repeat_interleave(recipe.train.queries)
+    loss = episode_loss(logits, targets, weight=recipe.query_class.weight, reduction=recipe.train.loss_reduction)
+    if torch.isfinite(loss):
+        (loss / recipe.train.accumulate).backward()
+    return loss.item(), (logits.total.argmax(dim=-1) == targets).double().mean().item()
+
+
+def episode_loss(logits: Logits, targets: Tensor, *, weight: float, reduction: str) -> Tensor:
+    """L_TM + lambda · L_QC, Eq. 10: cross-entropies, summed or averaged over the queries `(Q)`."""
+    loss = F.cross_entropy(logits.trm, targets, reduction=reduction)
+    if logits.query_class is not None:
+        loss = loss + weight * F.cross_entropy(logits.query_class, targets, reduction=reduction)
+    return loss
+
+
+def _optimizer(recipe: Recipe, model: STRM) -> torch.optim.Optimizer:
+    kind = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[recipe.train.optimizer]
+    return kind(model.parameters(), lr=recipe.train.learning_rate)
+
+
+def _step(recipe: Recipe, model: STRM, optimizer: torch.optim.Optimizer, done: int) -> None:
+    if recipe.train.gradient_clip is not None:
+        torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.train.gradient_clip)
+    for group in optimizer.param_groups:
+        group["lr"] = _rate(recipe, done)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+
+
+def _rate(recipe: Recipe, done: int) -> float:
+    """Learning rate of the step that ends with training episode number `done`."""
+    if recipe.train.schedule == "constant":
+        return recipe.train.learning_rate
+    share = (done - 1) / recipe.train.episodes
+    return recipe.train.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
+
+
+def _validation_protocol(recipe: Recipe, data: TrainingData) -> Protocol:
+    way = min(recipe.train.way, len(data.val))
+    validation = recipe.validation
+    return Protocol("val", way, (validation.shot,), queries=1, episodes=validation.episodes, seed=recipe.train.seed)

@@ -1,0 +1,58 @@
+"""Where a number came from: code, library versions, machine and command, recorded beside every result."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import platform
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from strmctl import __version__
+from strmctl.paths import PACKAGE
+
+LIBRARIES = ("torch", "torchvision", "numpy", "opencv-python")
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def provenance(**inputs: Any) -> dict[str, Any]:
+    """What made a result: this code and machine, and `inputs` such as hashes of weights and data."""
+    commit, dirty = _commit()
+    return {
+        "strmctl": __version__,
+        "commit": commit,
+        "dirty": dirty,
+        "python": platform.python_version(),
+        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "platform": platform.platform(),
+        "command": shlex.join(["strmctl", *sys.argv[1:]]),
+        **inputs,
+    }
+
+
+def _commit() -> tuple[str | None, bool | None]:
+    """Commit of the source tree and whether it has changes; None for an installed wheel."""
+    if not (PACKAGE.parent / ".git").exists():
+        return None, None
+    try:
+        commit = _git("rev-parse", "HEAD").strip()
+        return commit, bool(_git("status", "--porcelain").strip())
+    except (OSError, subprocess.SubprocessError):
+        return None, None
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(
+        ["git", "-C", str(PACKAGE.parent), *words], check=True, capture_output=True, text=True, timeout=20
+    ).stdout
