@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +34,7 @@ from strmctl.model.strm import STRM, Logits
 from strmctl.paths import write_text
 from strmctl.recipe import Recipe
 
+SAVE_SECONDS = 120
 RECENT = 50  # episodes that the shown loss and accuracy are means of
 Clips = Mapping[str, Sequence[str]]
 
@@ -94,19 +96,21 @@ def train(
         if not math.isfinite(loss):
             raise StrmctlError(
                 f"the loss is {loss} at training episode {episode.index + 1} of run {folder.name}",
-                f"the state of episode {run.saved} is kept; try a smaller rate: --set train.learning_rate="
+                f"the state after episode {run.saved} is kept; try a smaller rate: --set train.learning_rate="
                 f"{settings.learning_rate / 10:g}, or --set train.gradient_clip=1.0",
             )
         recent.append((loss, accuracy))
         run.done = episode.index + 1
         last = run.done == settings.episodes
-        if run.done % settings.accumulate == 0 or last:
+        stepped = run.done % settings.accumulate == 0 or last
+        if stepped:
             _step(recipe, model, optimizer, run.done)
         line = {"episode": run.done, "loss": loss, "accuracy": accuracy, "learning_rate": _rate(recipe, run.done)}
         if run.done % recipe.validation.every == 0 or last:
             line |= run.validate(announce)
-            run.save()
         log.add(**line)
+        if stepped and run.save_is_due():  # not between steps, where gradients wait
+            run.save()
         mean_loss, mean_accuracy = (sum(column) / len(recent) for column in zip(*recent, strict=True))
         progress(run.done, settings.episodes, f"loss {mean_loss:.3f}, accuracy {100 * mean_accuracy:.1f} %")
     return json.loads((folder / "weights.json").read_text(encoding="utf-8"))
@@ -120,10 +124,13 @@ class _Run:
     ) -> None:
         self.recipe, self.folder, self.data, self.model, self.optimizer = recipe, folder, data, model, optimizer
         self.done = self.saved = 0  # training episodes
+        self.validated = 0  # training episodes at the last validation
         self.best = -1.0  # validation accuracy, a fraction
+        self._saved_at = time.monotonic()
 
     def validate(self, announce: Callable[[str], None]) -> dict[str, float]:
         """Validation accuracy now; keeps the weights when they are the best so far (or when there is no val split)."""
+        self.validated = self.done
         if not self.data.val:
             self._keep({"selected_by": "last episode: the data has no val classes"})
             return {}
@@ -148,17 +155,21 @@ class _Run:
         info = {"training_episodes": self.done, **selection, **self.data.info}
         write_text(self.folder / "weights.json", json.dumps(info, indent=2, ensure_ascii=False) + "\n")
 
+    def save_is_due(self) -> bool:
+        """After each validation, and every few minutes in between."""
+        return self.validated > self.saved or time.monotonic() - self._saved_at > SAVE_SECONDS
+
     def save(self) -> None:
         """Writes all that resuming needs."""
         state = {"done": self.done, "best": self.best, "model": self.model.state_dict()}
         save_tensors(self.folder / "state.pt", {**state, "optimizer": self.optimizer.state_dict()})
-        self.saved = self.done
+        self.saved, self._saved_at = self.done, time.monotonic()
 
     def restore(self, state: dict[str, Any]) -> None:
         """Takes up what `save` wrote."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.done = self.saved = state["done"]
+        self.done = self.saved = self.validated = state["done"]
         self.best = state["best"]
 
 

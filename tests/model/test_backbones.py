@@ -3,7 +3,7 @@ from urllib.error import URLError
 import pytest
 import torch
 import torch.nn.functional as F
-from reference import relative_error
+from tests.model.reference import relative_error
 from torch import nn
 from torchvision import models
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from reference import frame_enrichment, relative_error, weights_of
+from tests.model.reference import frame_enrichment, relative_error, weights_of
 
 from strmctl.model.frame_enrichment import FrameEnrichment
 

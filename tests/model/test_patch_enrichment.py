@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from reference import patch_enrichment, relative_error, weights_of
+from tests.model.reference import patch_enrichment, relative_error, weights_of
 
 from strmctl.model.patch_enrichment import PatchEnrichment
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-import reference
+from tests.model import reference
 import torch
-from reference import relative_error, weights_of
+from tests.model.reference import relative_error, weights_of
 from torch import nn
 
 from strmctl.errors import ExitCode, RecipeError

@@ -1,7 +1,7 @@
 import pytest
-import reference
+from tests.model import reference
 import torch
-from reference import part, relative_error, weights_of
+from tests.model.reference import part, relative_error, weights_of
 from torch import nn
 
 from strmctl.model.strm import group_by_label

@@ -3,7 +3,7 @@ from math import comb
 import numpy as np
 import pytest
 import torch
-from reference import concatenated_tuples, relative_error
+from tests.model.reference import concatenated_tuples, relative_error
 from torch import nn
 
 from strmctl.model.tuples import form_tuples, project_positions, root, tuple_indices

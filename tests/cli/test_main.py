@@ -1,0 +1,94 @@
+import json
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from strmctl.cli import main as main_module
+from strmctl.cli.main import COMMANDS, main
+from strmctl.errors import CheckpointError, DataError, OutputError, RecipeError, UsageError
+
+HEAVY = ("torch", "torchvision", "pandas", "matplotlib", "cv2", "numpy", "pydantic", "rich")
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys\nfrom strmctl.cli.main import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit as end:\n    assert end.code == 0\n"
+        f"print([name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_help_lists_every_command():
+    shown = CliRunner().invoke(main, ["--help"])
+    assert shown.exit_code == 0
+    for name in COMMANDS:
+        assert f"\n  {name} " in shown.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself_with_an_example(name):
+    shown = CliRunner().invoke(main, [name, "--help"])
+    assert shown.exit_code == 0
+    assert f"  strmctl {name}" in shown.stdout
+    assert "Example" in shown.stdout
+
+
+def failing(error):
+    @click.command()
+    @click.option("--json", is_flag=True)
+    def command(json):
+        raise error
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OutputError("m", "h"), 1),
+        (UsageError("m", "h"), 2),
+        (DataError("m", "h"), 3),
+        (RecipeError("m", "h"), 4),
+        (CheckpointError("m", "h"), 5),
+        (ValueError("m"), 1),
+        (OSError(28, "No space left on device", "/x/y"), 1),
+        (click.UsageError("m"), 2),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_exit_codes_and_messages(monkeypatch, error, code):
+    monkeypatch.setattr(main_module.LazyGroup, "get_command", lambda *_: failing(error))
+    plain = CliRunner().invoke(main, ["train"])
+    assert plain.exit_code == code
+    assert plain.stdout == ""
+    assert plain.stderr.lstrip().startswith("error: ")
+    assert "Traceback" not in plain.stderr
+    document = json.loads(CliRunner().invoke(main, ["train", "--json"]).stdout)["error"]
+    assert set(document) == {"message", "hint", "exit_code"}
+    assert document["exit_code"] == code
+    assert document["message"]
+
+
+def test_a_full_disk_names_the_file():
+    message, hint, _ = main_module._describe(OSError(28, "No space left on device", "/x/y"))
+    assert message == "No space left on device: /x/y"
+    assert "make room" in hint
+
+
+def test_traceback_on_request(monkeypatch):
+    monkeypatch.setattr(main_module.LazyGroup, "get_command", lambda *_: failing(DataError("m")))
+    assert "Traceback" in CliRunner().invoke(main, ["--traceback", "train"]).stderr
+
+
+def test_an_unknown_command_is_a_usage_error():
+    assert CliRunner().invoke(main, ["trian"]).exit_code == 2
+
+
+def test_the_module_runs_as_the_command():
+    done = subprocess.run([sys.executable, "-m", "strmctl", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("strmctl, version ")

@@ -1,0 +1,147 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from strmctl.data.clips import ClipLoader, even_positions, jittered_positions
+from strmctl.data.draws import Draws
+from strmctl.data.store import FrameStore
+from strmctl.errors import DataError
+
+
+class MemoryStore:
+    """A store whose frame f of a clip is grey level 10·f on the left half and black on the right."""
+
+    name = "memory"
+
+    def __init__(self, count=20, height=32, width=48):
+        self.by_id = {"clip": type("Row", (), {"frames": count})}
+        self.shape = height, width
+        self.asked = []
+
+    def read(self, clip, positions):
+        self.asked.append(list(positions))
+        frames = []
+        for position in positions:
+            frame = np.zeros((*self.shape, 3), np.uint8)
+            frame[:, : self.shape[1] // 2] = 10 * position
+            frames.append(cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes())
+        return frames
+
+
+def loader(store, **changes):
+    return ClipLoader(store, **({"frames": 8, "size": 32, "crop": 24, "flip": False} | changes))
+
+
+def slow_even(count, frames):
+    start, end = 1, count - 2
+    if end - start < frames:
+        start, end = 0, count - 1
+    return [int(start + (end - start) * i / (frames - 1)) for i in range(frames)]
+
+
+@pytest.mark.parametrize("count", [8, 9, 10, 11, 12, 16, 17, 50, 333])
+def test_test_frames_are_evenly_spaced(count):
+    assert even_positions(count, 8) == slow_even(count, 8)
+
+
+def test_test_frames_of_known_lengths():
+    assert even_positions(16, 8) == [1, 2, 4, 6, 8, 10, 12, 14]
+    assert even_positions(8, 8) == list(range(8))
+    assert even_positions(10, 8) == [0, 1, 2, 3, 5, 6, 7, 9]  # 8 - 1 < 8: the whole clip
+    assert even_positions(3, 8) == [0, 0, 0, 0, 1, 1, 1, 2]
+
+
+@pytest.mark.parametrize(("count", "play"), [(8, 0), (12, 2), (16, 4), (18, 5), (100, 5)])
+def test_training_frames_have_jittered_ends(count, play):
+    seen = [jittered_positions(count, 8, Draws(count, i)) for i in range(400)]
+    for positions in seen:
+        assert len(positions) == 8
+        assert positions == sorted(positions)
+    whole = {0, count - 1}
+    starts, ends = {positions[0] for positions in seen}, {positions[-1] for positions in seen}
+    assert starts <= set(range(play + 1)) | whole
+    assert ends <= set(range(count - 1 - play, count)) | whole
+    if count >= 18:  # every start and end is drawn, both ends of the range included
+        assert starts == set(range(play + 1))
+        assert ends == set(range(count - 1 - play, count))
+
+
+def test_test_clips_are_centre_crops():
+    clip = loader(MemoryStore()).load("clip")
+    assert clip.shape == (8, 3, 24, 24)
+    assert clip.dtype == torch.uint8
+    for frame, position in zip(clip, even_positions(20, 8), strict=True):
+        assert abs(int(frame[0, 12, 2]) - 10 * position) <= 2
+        assert frame[0, 12, 20] <= 2  # the edge lies in the middle
+        assert abs(int(frame[0, 12, 10]) - 10 * position) <= 4
+
+
+def test_frames_are_resized_by_the_shorter_side():
+    clip = loader(MemoryStore(height=64, width=96), size=32, crop=32).load("clip")
+    assert clip.shape == (8, 3, 32, 32)
+    assert abs(int(clip[7, 0, 16, 4]) - 10 * 18) <= 2
+    assert clip[7, 0, 16, 28] <= 2  # crops from 8 to 40 of 48 columns: the edge at 24 lies at 16
+
+
+def test_one_crop_and_one_flip_for_all_frames_of_a_clip():
+    store = MemoryStore(count=9, width=40)
+    flipped = lefts = 0
+    for number in range(60):
+        clip = loader(store, flip=True).load("clip", Draws("clip", number)).float()
+        bright = clip[-1, 0, 0] > 20
+        edges = [(frame[0, 0] > 0.5 * frame[0, 0].max()).tolist() for frame in clip[3:]]
+        assert all(edge == edges[0] for edge in edges)
+        flipped += bool(bright[-1])
+        lefts += bool(bright[0])
+    assert 15 < flipped < 45
+    assert flipped + lefts == 60
+
+
+def test_without_flip_left_stays_left():
+    store = MemoryStore(count=9, width=40)
+    for number in range(30):
+        assert loader(store).load("clip", Draws(number))[-1, 0, 0, 0] > 20
+
+
+def test_a_clip_is_a_function_of_its_draws():
+    store = MemoryStore()
+    first, again, other = (loader(store, flip=True).load("clip", Draws(seed)) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_control_orders():
+    store = MemoryStore()
+    natural = even_positions(20, 8)
+    loader(store, order="repeated").load("clip")
+    loader(store, order="shuffled").load("clip")
+    loader(store, order="shuffled").load("clip")
+    repeated, shuffled, again = store.asked
+    assert repeated == [natural[4]] * 8
+    assert shuffled != natural
+    assert sorted(shuffled) == natural
+    assert again == shuffled
+
+
+def test_many_clips_keep_their_order():
+    store = MemoryStore()
+    with ThreadPoolExecutor(3) as pool:
+        many = loader(store).load_many(["clip"] * 5, pool, [Draws(i) for i in range(5)])
+    for number in range(5):
+        assert torch.equal(many[number], loader(store).load("clip", Draws(number)))
+
+
+def test_a_truncated_frame_names_the_clip_and_the_command():
+    store = MemoryStore()
+    store.read = lambda clip, positions: [b"\xff\xd8\xff\xe0 no picture"] * len(positions)
+    with pytest.raises(DataError, match="clip clip") as caught:
+        loader(store).load("clip")
+    assert "strmctl prepare memory" in caught.value.hint
+
+
+def test_memory_store_has_what_a_frame_store_has():
+    assert hasattr(FrameStore, "read")
+    assert {"name", "by_id", "read"} <= set(dir(MemoryStore()))

@@ -1,0 +1,55 @@
+"""What comes with the tool is found from a wheel just as from a source tree."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FIND = (
+    "import json, strmctl.paths, strmctl.recipe, strmctl.data.splits as splits\n"
+    "print(json.dumps({'package': str(strmctl.paths.PACKAGE), 'recipes': sorted(strmctl.recipe.shipped_recipes()),"
+    " 'splits': splits.known_splits(), 'paper': strmctl.paths.shipped('reports', 'paper.yaml').is_file(),"
+    " 'loaded': strmctl.recipe.load_recipe('ssv2_r50').name, 'test': len(splits.load_split('ssv2').classes('test'))}))"
+)
+
+
+def find(path, cwd):
+    environment = {**os.environ, "PYTHONPATH": str(path)} if path else os.environ
+    done = subprocess.run([sys.executable, "-c", FIND], capture_output=True, text=True, cwd=cwd, env=environment)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return next(folder.glob("strmctl-*.whl"))
+
+
+def test_a_wheel_finds_what_the_source_tree_finds(wheel, tmp_path):
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    installed = find(tmp_path, cwd=tmp_path)
+    assert installed.pop("package") == str(tmp_path / "strmctl")
+    editable = find(None, cwd=tmp_path)  # this environment's own installation
+    assert editable.pop("package") == str(ROOT / "strmctl")
+    assert installed == editable
+    assert installed["recipes"] == sorted(path.stem for path in (ROOT / "recipes").glob("*.yaml"))
+    assert installed["splits"] == sorted(path.stem for path in (ROOT / "splits").glob("*.yaml"))
+    assert (installed["paper"], installed["loaded"], installed["test"]) == (True, "ssv2_r50", 24)
+
+
+def test_the_wheel_holds_no_tests_and_has_the_command(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        entry = next(name for name in names if name.endswith("entry_points.txt"))
+        assert "strmctl = strmctl.cli.main:main" in archive.read(entry).decode()
+    assert all(name.startswith(("strmctl/", "strmctl-")) for name in names)

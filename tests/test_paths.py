@@ -1,0 +1,36 @@
+import pytest
+
+from strmctl.errors import DataError
+from strmctl.paths import point_latest, replacing, run_folder, shipped, write_text
+
+
+def test_shipped_files_are_found():
+    for parts in (("recipes", "sprites.yaml"), ("splits", "ucf101.yaml"), ("reports", "paper.yaml")):
+        assert shipped(*parts).is_file()
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "new" / "x.txt"
+    write_text(path, "old")
+    with pytest.raises(RuntimeError), replacing(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_runs_by_name_and_the_newest(tmp_path):
+    for name in ("a", "b"):
+        write_text(tmp_path / name / "recipe.yaml", "")
+        point_latest(tmp_path, tmp_path / name)
+    assert run_folder(tmp_path, None) == tmp_path / "b"
+    assert run_folder(tmp_path, "a") == tmp_path / "a"
+    with pytest.raises(DataError, match="no run named 'c'") as caught:
+        run_folder(tmp_path, "c")
+    assert caught.value.hint == "runs here: a, b"
+
+
+def test_without_a_run_the_hint_is_the_demo(tmp_path):
+    with pytest.raises(DataError, match="no run yet") as caught:
+        run_folder(tmp_path, None)
+    assert "make demo" in caught.value.hint
