@@ -57,7 +57,7 @@ def run_folder(runs: Path, name: str | None) -> Path:
     """
     folder = runs / (name or "latest")
     if (folder / "recipe.yaml").is_file():
-        return folder.resolve()
+        return runs / folder.resolve().name  # the run's own name, not `latest`
     if name is None:
         raise DataError(
             f"no run yet in {runs}", "run `make demo` (or `strmctl demo`), or train: `strmctl train --recipe sprites`"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -28,7 +29,12 @@ def find(path, cwd):
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT]
+    source = folder / "source"  # a copy: building leaves traces, and old traces would end up in the wheel
+    for name in ("strmctl", "recipes", "splits", "reports"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("setup.py", "pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, source)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, source]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return next(folder.glob("strmctl-*.whl"))
@@ -36,9 +42,9 @@ def wheel(tmp_path_factory):
 
 def test_a_wheel_finds_what_the_source_tree_finds(wheel, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tmp_path)
-    installed = find(tmp_path, cwd=tmp_path)
-    assert installed.pop("package") == str(tmp_path / "strmctl")
+        archive.extractall(tmp_path / "site")
+    installed = find(tmp_path / "site", cwd=tmp_path)
+    assert installed.pop("package") == str(tmp_path / "site" / "strmctl")
     editable = find(None, cwd=tmp_path)  # this environment's own installation
     assert editable.pop("package") == str(ROOT / "strmctl")
     assert installed == editable

@@ -1,4 +1,4 @@
-"""From stored frames to the clip that a model sees: which frames, resized, cropped, mirrored; uint8 until the device.
+"""From frames to the clip that a model sees: which frames, resized, cropped, mirrored; uint8 until the device.
 
 The choice of frames follows the released STRM code: evenly spaced in test, with jittered ends in training.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -16,9 +18,11 @@ from torchvision.transforms.v2 import functional as transforms
 
 from strmctl.data.draws import Draws
 from strmctl.data.store import FrameStore
+from strmctl.data.videos import extract
 from strmctl.errors import DataError
 
 FrameOrder = Literal["natural", "repeated", "shuffled"]
+STORED_QUALITY = 90  # JPEG quality that `strmctl prepare` stores frames with, unless told otherwise
 
 
 def even_positions(count: int, frames: int) -> list[int]:
@@ -71,14 +75,13 @@ class ClipLoader:
         else:
             positions = jittered_positions(count, self.frames, draws)
         pixels = resize(self._decode(clip, self._reorder(clip, positions)), self.size)
-        spare_y, spare_x = pixels.shape[-2] - self.crop, pixels.shape[-1] - self.crop
         if draws is None:
-            top, left, mirror = spare_y // 2, spare_x // 2, False
-        else:  # one crop and one flip for all frames of a clip
-            top, left = draws.integer(0, spare_y), draws.integer(0, spare_x)
-            mirror = self.flip and draws.sign() < 0
+            return centre_crop(pixels, self.crop)
+        # one crop and one flip for all frames of a clip
+        top = draws.integer(0, pixels.shape[-2] - self.crop)
+        left = draws.integer(0, pixels.shape[-1] - self.crop)
         pixels = pixels[..., top : top + self.crop, left : left + self.crop]
-        return pixels.flip(-1) if mirror else pixels
+        return pixels.flip(-1) if self.flip and draws.sign() < 0 else pixels
 
     def load_many(
         self, clips: Sequence[str], pool: Executor, draws: Iterable[Draws | None] | None = None
@@ -95,16 +98,71 @@ class ClipLoader:
         return positions
 
     def _decode(self, clip: str, positions: list[int]) -> torch.Tensor:
-        encoded = [
-            torch.frombuffer(bytearray(frame), dtype=torch.uint8) for frame in self.store.read(clip, positions)
-        ]
+        encoded = self.store.read(clip, positions)
         try:
-            return torch.stack([decode_jpeg(frame, ImageReadMode.RGB) for frame in encoded])
+            return decode_frames(encoded)
         except RuntimeError as error:
             raise DataError(
                 f"a stored frame of clip {clip} cannot be decoded",
                 f"`strmctl prepare {self.store.name}` extracts damaged clips again",
             ) from error
+
+
+@dataclass(frozen=True)
+class VideoClip:
+    """The clip that a model sees of a video that lies in no store.
+
+    Attributes:
+        pixels: uint8 (L, 3, crop, crop), RGB.
+        positions: of the L frames in the video, counted from 0.
+        count: frames of the video.
+        fps: frames per second of the video; 0 when it does not say.
+    """
+
+    pixels: torch.Tensor
+    positions: list[int]
+    count: int
+    fps: float
+
+
+def read_video(path: Path, *, frames: int, size: int, crop: int) -> VideoClip:
+    """What `prepare` and then `ClipLoader` would give in test, with frames stored at `size` pixels.
+
+    Args:
+        path: of the video.
+        frames: L, frames per clip; a shorter video has some of its frames repeated.
+        size: pixels that the shorter side is resized to.
+        crop: pixels, side of the square that is cut out of the centre.
+
+    Raises:
+        DataError: the video cannot be decoded, or has a single frame.
+    """
+    encoded: list[bytes] = []
+    try:
+        video, count = extract(path, size=size, quality=STORED_QUALITY, frames=None, keep=encoded.append)
+    except DataError as error:
+        raise DataError(f"the video {path} cannot be read: {error}", error.hint) from error
+    if count < 2:
+        raise DataError(f"the video {path} has a single frame", "a clip needs two frames at least")
+    positions = even_positions(count, frames)
+    pixels = decode_frames([encoded[position] for position in positions])
+    return VideoClip(centre_crop(resize(pixels, size), crop), positions, count, video.fps)
+
+
+def decode_frames(encoded: Iterable[bytes]) -> torch.Tensor:
+    """JPEG images of equal size as uint8 (L, 3, H, W), RGB.
+
+    Raises:
+        RuntimeError: one is damaged.
+    """
+    images = (torch.frombuffer(bytearray(image), dtype=torch.uint8) for image in encoded)
+    return torch.stack([decode_jpeg(image, ImageReadMode.RGB) for image in images])
+
+
+def centre_crop(pixels: torch.Tensor, crop: int) -> torch.Tensor:
+    """Frames (L, 3, H, W) cut down to the square of `crop` pixels in their middle."""
+    top, left = (pixels.shape[-2] - crop) // 2, (pixels.shape[-1] - crop) // 2
+    return pixels[..., top : top + crop, left : left + crop]
 
 
 def resize(pixels: torch.Tensor, size: int) -> torch.Tensor:

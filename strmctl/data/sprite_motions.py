@@ -35,14 +35,14 @@ Scene = Callable[[float], list[Sprite]]  # time in [0, 1] -> objects, the hindmo
 Motion = Callable[[Draws], Scene]
 
 
-def _object(draws: Draws, *, radius: tuple[float, float] = (7.0, 10.0)) -> Sprite:
+def _object(draws: Draws, *, radius: tuple[float, float] = (6.5, 9.0)) -> Sprite:
     """An object of random look, in the middle of the frame up to some pixels."""
     return Sprite(
         shape=draws.choice(SHAPES),
         x=SIDE / 2 + draws.uniform(-6, 6),
         y=SIDE / 2 + draws.uniform(-6, 6),
         radius=draws.uniform(*radius),
-        angle=draws.uniform(0, 360),
+        angle=draws.uniform(-40, 40),
         hue=draws.uniform(0, 360),
         value=draws.uniform(0.75, 1.0),
     )
@@ -111,7 +111,14 @@ def _oscillate(dx: int, dy: int, *, length: tuple[float, float], periods: tuple[
 def _turn(draws: Draws) -> Scene:
     thing, progress = _object(draws), _progress(draws)
     angle = draws.uniform(100, 170)
-    return lambda t: [replace(thing, angle=thing.angle + angle * progress(t))]
+    return lambda t: [replace(thing, angle=thing.angle + angle * (progress(t) - 0.5))]
+
+
+def _nod(draws: Draws) -> Scene:
+    """Tilts to and fro."""
+    thing, reach = _object(draws), draws.uniform(30, 50)
+    rate, phase = draws.uniform(1.5, 2.5), draws.uniform(0, 1)
+    return lambda t: [replace(thing, angle=thing.angle + reach * math.sin(2 * math.pi * (rate * t + phase)))]
 
 
 def _grow(draws: Draws) -> Scene:
@@ -131,7 +138,7 @@ def _direction(draws: Draws) -> tuple[float, float]:
 
 def _approach(draws: Draws) -> Scene:
     """Two objects come from both sides until they nearly touch."""
-    first, second = _object(draws, radius=(6.0, 8.0)), _object(draws, radius=(6.0, 8.0))
+    first, second = _object(draws, radius=(6.5, 8.5)), _object(draws, radius=(6.5, 8.5))
     (dx, dy), progress = _direction(draws), _progress(draws)
     near = (first.radius + second.radius) / 2 + 1
     far = near + draws.uniform(10, 15)
@@ -145,7 +152,7 @@ def _approach(draws: Draws) -> Scene:
 
 def _split(draws: Draws) -> Scene:
     """One object becomes two equal ones that move apart."""
-    thing, (dx, dy), progress = _object(draws, radius=(6.0, 8.0)), _direction(draws), _progress(draws)
+    thing, (dx, dy), progress = _object(draws, radius=(6.5, 8.5)), _direction(draws), _progress(draws)
     reach = draws.uniform(14, 20)
 
     def scene(t: float) -> list[Sprite]:
@@ -157,7 +164,7 @@ def _split(draws: Draws) -> Scene:
 
 def _cross(draws: Draws) -> Scene:
     """Two objects pass each other."""
-    first, second = _object(draws, radius=(6.0, 8.0)), _object(draws, radius=(6.0, 8.0))
+    first, second = _object(draws, radius=(6.5, 8.5)), _object(draws, radius=(6.5, 8.5))
     (dx, dy), progress, reach = _direction(draws), _progress(draws), draws.uniform(14, 20)
     side = draws.uniform(2, 5)  # they pass beside the middle
 
@@ -170,13 +177,13 @@ def _cross(draws: Draws) -> Scene:
 
 
 def _orbit(draws: Draws) -> Scene:
-    """An object goes round another, clockwise."""
+    """An object goes clockwise round another, over its top."""
     centre, planet = _object(draws, radius=(5.0, 7.0)), _object(draws, radius=(5.0, 7.0))
-    radius, start = draws.uniform(14, 19), draws.uniform(0, 2 * math.pi)
+    radius, middle = draws.uniform(14, 19), math.radians(draws.uniform(-130, -50))
     arc, progress = math.radians(draws.uniform(150, 300)), _progress(draws)
 
     def scene(t: float) -> list[Sprite]:
-        angle = start + arc * progress(t)
+        angle = middle + arc * (progress(t) - 0.5)
         x, y = centre.x + radius * math.cos(angle), centre.y + radius * math.sin(angle)
         return [centre, replace(planet, x=x, y=y)]
 
@@ -190,8 +197,8 @@ def _block(draws: Draws, x: float, y: float) -> Sprite:
 def bystanders(draws: Draws, moving: int) -> list[Sprite]:
     """Objects that do nothing, so that how many there are, and whether one is a block, does not give the class away."""
     still = []
-    for _ in range(draws.integer(1, 2) - moving):
-        (dx, dy), away = _direction(draws), draws.uniform(20, 28)
+    for _ in range(2 - moving):
+        (dx, dy), away = _direction(draws), draws.uniform(18, 28)
         x, y = SIDE / 2 + away * dx, SIDE / 2 + away * dy
         still.append(_block(draws, x, y) if draws.integer(0, 2) == 0 else replace(_object(draws), x=x, y=y))
     return still
@@ -199,7 +206,7 @@ def bystanders(draws: Draws, moving: int) -> list[Sprite]:
 
 def _drop(draws: Draws) -> Scene:
     """An object falls onto a block and rests there."""
-    thing, progress = _object(draws, radius=(6.0, 8.0)), _progress(draws)
+    thing, progress = _object(draws, radius=(6.5, 8.5)), _progress(draws)
     ground, height = _block(draws, thing.x, SIDE / 2 + draws.uniform(14, 20)), draws.uniform(22, 30)
     rest = ground.y - ground.radius - thing.radius * 0.8
     return lambda t: [ground, replace(thing, y=rest - height * (1 - progress(t) ** 2))]
@@ -220,7 +227,7 @@ def _hide(draws: Draws) -> Scene:
 
 def _push(draws: Draws) -> Scene:
     """An object meets another and pushes it on."""
-    pusher, pushed = _object(draws, radius=(6.0, 8.0)), _object(draws, radius=(6.0, 8.0))
+    pusher, pushed = _object(draws, radius=(6.5, 8.5)), _object(draws, radius=(6.5, 8.5))
     (dx, dy), progress, length = _direction(draws), _progress(draws), draws.uniform(28, 36)
     gap = pusher.radius + pushed.radius
     meets = draws.uniform(0.3, 0.5)  # share of the way before they touch
@@ -278,7 +285,7 @@ MOTIONS: dict[str, Motion] = {
     "cross": _cross,
     "colour_change": _colour_change,
     "shake": _oscillate(1, 0, length=(5, 8), periods=(4.0, 6.0)),
-    "nod": _oscillate(0, 1, length=(5, 8), periods=(4.0, 6.0)),
+    "nod": _nod,
     "still": _still,
     "right": _travel(1, 0),
     "left": _travel(-1, 0),

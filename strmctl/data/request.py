@@ -1,0 +1,165 @@
+"""What `strmctl prepare` is asked to do, and what that means: which data set, split, folders and settings."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from strmctl.data.datasets import DATA_SETS, DataSet, Scan, is_folder, known_dataset, scan
+from strmctl.data.splits import SUBSETS, Split, load_split
+from strmctl.data.sprites import VERSION as SPRITES_VERSION
+from strmctl.data.store import read_settings
+from strmctl.data.videos import Size, parse_size
+from strmctl.errors import UsageError
+
+DECIDING = ("dataset", "size", "quality", "frames", "seed", "generator_version")  # settings that decide stored bytes
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to prepare.
+
+    Attributes:
+        what: a data set's name, or a folder of videos.
+        data_dir: folder of the frame stores.
+        videos: folder of the original videos; None: `<data_dir>/videos/<data set>`.
+        annotations: folder of the annotation files of Something-Something; None: looked for near the videos.
+        list_file: text file that lists the clips to take; None takes all.
+        name: of the store; None: the data set's name.
+        split_file: split to use instead of the data set's own, or for a folder.
+        flat: the folder holds videos without classes.
+        size: pixels, `256` (shorter side) or `256x256` (width x height); None: the data set's default.
+        quality: of the JPEG images, 1 to 100.
+        frames: evenly spaced frames to keep per clip, at least 8; None keeps all.
+        seed: of the rendered videos (sprites only).
+    """
+
+    what: str
+    data_dir: Path = Path("data")
+    videos: Path | None = None
+    annotations: Path | None = None
+    list_file: Path | None = None
+    name: str | None = None
+    split_file: Path | None = None
+    flat: bool = False
+    size: str | None = None
+    quality: int = 90
+    frames: int | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """A request with everything looked up.
+
+    Attributes:
+        dataset: which data set.
+        split: its classes; None for a folder without one.
+        originals: folder of the original videos.
+        folder: of the frame store.
+        settings: what `store.json` will say.
+        size: pixels that frames are stored at.
+        request: where all this comes from.
+    """
+
+    dataset: DataSet
+    split: Split | None
+    originals: Path
+    folder: Path
+    settings: dict[str, Any]
+    size: Size
+    request: Request
+
+    @property
+    def seed(self) -> int | None:
+        """Of the videos that are to be rendered; None for those that are not."""
+        return self.settings.get("seed")
+
+    def scan(self) -> Scan:
+        """Finds the clips; see `datasets.scan`."""
+        near, listed = self.request.annotations, self.request.list_file
+        return scan(self.dataset, self.split, self.originals, annotations=near, list_file=listed)
+
+    def check_settings(self) -> None:
+        """Makes sure that a store that is there already was made with the same settings.
+
+        Raises:
+            UsageError: it was not.
+        """
+        there = read_settings(self.folder)
+        pairs = [(key, there.get(key), self.settings.get(key)) for key in DECIDING if there]
+        changed = [f"{key} {before}, now {now}" for key, before, now in pairs if before != now]
+        if changed:
+            hint = "add `--redo` to make it anew, or another `--name` to keep both"
+            raise UsageError(f"the frame store {self.folder} was made with {'; '.join(changed)}", hint)
+
+
+def look_up(request: Request) -> Job:
+    """Looks up all that a request names.
+
+    Raises:
+        UsageError: an unknown data set, or options that do not go together.
+        DataError: the split is not valid.
+    """
+    dataset = _folder_as_dataset(request) if is_folder(request.what) else known_dataset(request.what)
+    own = dataset.name not in DATA_SETS
+    _check_options(request, dataset, own)
+    split = None if own and request.split_file is None else load_split(request.split_file or dataset.name)
+    name = request.name or dataset.name
+    size = parse_size(request.size or str(dataset.size))
+    settings: dict[str, Any] = {
+        "dataset": dataset.name,
+        "display_name": _display_name(name, dataset, split, request),
+        "title": dataset.title,
+        "size": str(size) if isinstance(size, int) else f"{size[0]}x{size[1]}",
+        "quality": request.quality,
+        "frames": request.frames or "all",
+        "split": split.name if split else None,
+        "classes": {subset: split.classes(subset) for subset in SUBSETS} if split else {},
+    }
+    originals = Path(request.what) if own else request.data_dir / "videos" / dataset.name
+    if dataset.name == "sprites":
+        settings |= {"seed": request.seed or 0, "generator_version": SPRITES_VERSION}
+        if request.seed:  # so that two seeds do not take turns in one folder
+            originals = originals.with_name(f"sprites_seed{request.seed}")
+    return Job(dataset, split, request.videos or originals, request.data_dir / name, settings, size, request)
+
+
+def _folder_as_dataset(request: Request) -> DataSet:
+    if not request.name:
+        raise UsageError("the frame store of a folder needs a name", f"add `--name NAME` to `prepare {request.what}`")
+    if request.name in DATA_SETS:
+        hint = f"`strmctl prepare {request.name} --videos {request.what}`, or take another name"
+        raise UsageError(f"{request.name} is a data set of its own", hint)
+    return DataSet(request.name, request.name, "flat" if request.flat else "class_folders")
+
+
+def _check_options(request: Request, dataset: DataSet, own: bool) -> None:
+    name = request.name
+    if name is not None and (
+        name in ("", ".", "..", "videos") or name.startswith((".", "-")) or {"/", "\\", os.sep} & {*name}
+    ):
+        raise UsageError(f"{name!r} cannot name a frame store", "it becomes a folder beside `videos`: use a plain word")
+    clashes = {
+        "--flat is for a folder of videos, not for a data set": request.flat and not own,
+        "--flat means no classes, so --split has nothing to say": request.flat and request.split_file is not None,
+        "--videos is for a data set; the folder is named already": own and request.videos is not None,
+        "--annotations is for ssv2 and ssv2_small": request.annotations is not None and dataset.layout != "ssv2",
+        "--seed is for sprites, which are rendered": request.seed is not None and dataset.name != "sprites",
+        "--frames below 8 leaves clips that cannot be sampled": request.frames is not None and request.frames < 8,
+        "--quality goes from 1 to 100": not 1 <= request.quality <= 100,
+    }
+    if wrong := [message for message, applies in clashes.items() if applies]:
+        raise UsageError("; ".join(wrong), "see `strmctl prepare --help`")
+
+
+def _display_name(name: str, dataset: DataSet, split: Split | None, request: Request) -> str:
+    """The store's name in results: it says when the clips are not those of the benchmark."""
+    remarks = []
+    if request.split_file is not None and dataset.name in DATA_SETS:
+        remarks.append(f"split {split.name}")
+    if dataset.listed and request.list_file is None:
+        remarks.append("all clips")
+    return f"{name} ({', '.join(remarks)})" if remarks else name
