@@ -93,11 +93,13 @@ class _Pace:
     def __init__(self, unit: str) -> None:
         self.unit = unit
         self.first: tuple[float, int] | None = None
+        self.last = 0
 
     def text(self, done: int, total: int) -> str:
         now = time.monotonic()
-        if self.first is None:
+        if self.first is None or done < self.last:  # a new stage of the work counts anew
             self.first = (now, done)
+        self.last = done
         since, already = self.first
         if done <= already or now <= since:
             return ""

@@ -14,11 +14,12 @@ data_option = click.option(
     type=FOLDER,
     default=Path("data"),
     envvar="STRMCTL_DATA",
-    show_default="./data or $STRMCTL_DATA",
+    show_default=True,
+    show_envvar=True,
     help="Folder of the frame stores and of the original videos.",
 )
 runs_option = click.option(
-    "--runs", type=FOLDER, default=Path("runs"), show_default="./runs", help="Folder of the training runs."
+    "--runs", type=FOLDER, default=Path("runs"), show_default=True, help="Folder of the training runs."
 )
 run_option = click.option("--run", "run_name", metavar="NAME", help="Run to use.  [default: the newest]")
 device_option = click.option(

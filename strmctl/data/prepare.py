@@ -21,6 +21,7 @@ from strmctl.data.request import Job, Request, look_up
 from strmctl.data.store import ClipRow
 from strmctl.data.workers import each_in_processes
 from strmctl.errors import DataError
+from strmctl.provenance import sha256_of
 
 JOURNAL = "manifest.journal.jsonl"
 SAMPLE = 20  # clips that a dry run extracts, into memory, to estimate the space
@@ -143,7 +144,7 @@ def _settle_all(tasks: list[_Task], journal: Path, workers: int, progress: Progr
 
 def _settle(task: _Task) -> tuple[ClipRow, bool]:
     """The row of a clip, and whether it was extracted now. A file that cannot be decoded is a row like any other."""
-    if task.is_stored() and store.sha256_of(task.archive) == task.row.sha256:
+    if task.is_stored() and sha256_of(task.archive) == task.row.sha256:
         return task.stored_row(), False
     if multiprocessing.parent_process() is not None:
         videos.use_one_thread()

@@ -21,6 +21,7 @@ from typing import Any
 from strmctl.data.datasets import DATA_SETS
 from strmctl.errors import DataError
 from strmctl.paths import replacing, write_text
+from strmctl.provenance import sha256_of
 
 SCHEMA = 1
 STORED = ("ok", "short")  # what the status of a clip with frames may be
@@ -180,18 +181,6 @@ def writing_archive(path: Path) -> Iterator[ArchiveWriter]:
             writer = ArchiveWriter(archive)
             yield writer
         writer.sha256 = sha256_of(temporary)
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, as hexadecimal text; empty when there is no such file."""
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.sha256()
-            while block := file.read(1 << 20):
-                digest.update(block)
-    except FileNotFoundError:
-        return ""
-    return digest.hexdigest()
 
 
 def write_manifest(folder: Path, rows: Iterable[ClipRow]) -> None:

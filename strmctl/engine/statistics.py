@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from strmctl.results import QueryRow
 
 
-def episode_interval(accuracies: Sequence[float]) -> tuple[float, float]:
+def episode_interval(accuracies: Sequence[float] | np.ndarray) -> tuple[float, float]:
     """Mean of per-episode accuracies and the half-width of its 95 % interval, as fractions.
 
     The interval that papers report: 1.96 · population standard deviation / sqrt(number of episodes). It covers the draw
@@ -21,26 +21,22 @@ def episode_interval(accuracies: Sequence[float]) -> tuple[float, float]:
     return float(values.mean()), float(1.96 * values.std() / np.sqrt(len(values)))
 
 
-def summarise(rows: Iterable[QueryRow]) -> list[dict[str, Any]]:
+def summarise(rows: Sequence[QueryRow]) -> list[dict[str, Any]]:
     """Per shot, in ascending order: accuracy, its interval, the counts behind it, and accuracy per class."""
-    per_episode: dict[int, dict[int, list[bool]]] = defaultdict(lambda: defaultdict(list))
-    per_class: dict[int, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
-    for row in rows:
-        correct = row.true == row.predicted
-        per_episode[row.shot][row.episode].append(correct)
-        per_class[row.shot][row.true].append(correct)
+    frame = pd.DataFrame(rows, columns=QueryRow._fields)
+    frame["correct"] = frame["true"] == frame["predicted"]
     summary = []
-    for shot in sorted(per_episode):
-        episodes = per_episode[shot]
-        accuracy, ci95 = episode_interval([float(np.mean(answers)) for answers in episodes.values()])
+    for shot, part in frame.groupby("shot", sort=True):
+        episodes = part.groupby("episode")["correct"].mean()
+        accuracy, ci95 = episode_interval(episodes.to_numpy())
         summary.append(
             {
-                "shot": shot,
+                "shot": int(shot),
                 "accuracy": accuracy,
                 "ci95": ci95,
                 "episodes": len(episodes),
-                "queries": sum(len(answers) for answers in episodes.values()),
-                "per_class": {name: float(np.mean(per_class[shot][name])) for name in sorted(per_class[shot])},
+                "queries": len(part),
+                "per_class": {name: float(share) for name, share in part.groupby("true")["correct"].mean().items()},
             }
         )
     return summary

@@ -1,0 +1,1 @@
+"""STRM and its blocks."""
