@@ -91,7 +91,7 @@ def test_a_whole_number_passes_for_a_float():
 def test_a_missing_key_is_an_error(tmp_path):
     text = shipped_recipes()["sprites"].read_text().replace("  dropout: 0.1\n", "")
     (tmp_path / "r.yaml").write_text(text)
-    with pytest.raises(RecipeError, match="trm.dropout: missing"):
+    with pytest.raises(RecipeError, match=r"trm\.dropout: missing"):
         load_recipe(tmp_path / "r.yaml")
 
 

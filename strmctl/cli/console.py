@@ -28,14 +28,17 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     """A table on stdout; the first column is left-aligned, all others right; no colours unless it is a terminal."""
     from rich import box
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 120)
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    if title:
+        console.print(title, style="bold", markup=False, soft_wrap=True)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for position, column in enumerate(columns):
         table.add_column(column, justify="left" if position == 0 else "right", overflow="fold")
     for row in rows:
-        table.add_row(*[str(cell) for cell in row])
+        table.add_row(*[escape(str(cell)) for cell in row])
     console.print(table)
 
 
@@ -64,13 +67,19 @@ def _bar(description: str, unit: str) -> Iterator[Report]:
         TextColumn("{task.fields[pace]}  {task.fields[note]}"),
     )
     pace = _Pace(unit)
-    with Progress(*columns, console=Console(file=sys.stderr)) as bar:
-        task = bar.add_task(description, total=None, pace="", note="")
+    bar = Progress(*columns, console=Console(file=sys.stderr))
+    task = bar.add_task(description, total=None, pace="", note="")
 
-        def report(done: int, total: int, note: str = "") -> None:
-            bar.update(task, completed=done, total=total, note=note, pace=pace.text(done, total))
+    def report(done: int, total: int, note: str = "") -> None:
+        bar.start()  # only now, so that of several bars one is shown at a time
+        bar.update(task, completed=done, total=total, note=note, pace=pace.text(done, total))
+        if done == total:
+            bar.stop()
 
+    try:
         yield report
+    finally:
+        bar.stop()
 
 
 def _lines(description: str, unit: str) -> Report:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -105,19 +106,15 @@ def command(
 
 
 def _controls(run, tests, protocol, as_json: bool) -> None:
-    from strmctl.data.splits import opposites_of
     from strmctl.engine import run_evaluation
     from strmctl.paths import write_text
     from strmctl.report import tables
 
     with console.progress("controls", "steps") as progress:
-        results = run_evaluation.evaluate_controls(
-            run, tests, opposites_of(tests.store.settings), protocol, progress=progress
-        )
-    stem = run.folder / "eval" / f"controls_s{protocol.seed}"
+        results = run_evaluation.evaluate_controls(run, tests, protocol, progress=progress)
     documents = {name: result.document() for name, result in results}
-    import json
-
+    plain = run_evaluation.result_stem(run, results[0][1])
+    stem = plain.with_name(f"controls_{plain.name}")
     write_text(stem.with_suffix(".json"), json.dumps(documents, indent=2, ensure_ascii=False) + "\n")
     write_text(stem.with_suffix(".md"), tables.controls_markdown(results))
     if as_json:

@@ -47,7 +47,9 @@ class EpisodeSampler:
         if way > len(clips):
             raise UsageError(
                 f"{way}-way episodes need {way} classes, but the {split} split has {len(clips)}",
-                f"use --way {max(len(clips), 2)} or less" if len(clips) > 1 else "prepare more classes",
+                f"use --way {len(clips)} or less (in training, --set train.way={len(clips)})"
+                if len(clips) > 1
+                else "prepare more classes",
             )
         self._clips = {name: tuple(sorted(clips[name])) for name in sorted(clips)}
         need = shot + queries
@@ -60,6 +62,7 @@ class EpisodeSampler:
             )
         self._names = tuple(self._clips)
         self._way, self._shot, self._queries = way, shot, queries
+        self.seed = seed
         self._key = (seed, split, way, queries)
 
     def episode(self, index: int) -> Episode:

@@ -118,6 +118,7 @@ def look_up(request: Request) -> Job:
         "frames": request.frames or "all",
         "split": split.name if split else None,
         "classes": {subset: split.classes(subset) for subset in SUBSETS} if split else {},
+        "opposites": [list(pair) for pair in split.opposites] if split else [],
     }
     originals = Path(request.what) if own else request.data_dir / "videos" / dataset.name
     if dataset.name == "sprites":

@@ -189,9 +189,3 @@ def read_list(path: Path) -> Iterator[tuple[int, str]]:
         text = line.strip()
         if text and not text.startswith("#"):
             yield number, text
-
-
-def opposites_of(settings: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    """The opposite pairs that a frame store's split names; none for a split that does not come with the tool."""
-    name = settings.get("split")
-    return load_split(name).opposites if name in known_splits() else ()

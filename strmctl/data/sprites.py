@@ -96,6 +96,9 @@ def _write_mp4(path: Path, frames: np.ndarray) -> None:
     for frame in frames:
         writer.write(frame)
     writer.release()
+    if int(cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FRAME_COUNT)) != len(frames):  # the writer tells of no error
+        path.unlink(missing_ok=True)
+        raise OutputError(f"OpenCV could not write the whole of {path}", "is the disk full?")
 
 
 def render_clip(name: str, number: int, *, seed: int = 0) -> np.ndarray:

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from strmctl.errors import CheckpointError, DataError, UsageError
+from strmctl.errors import CheckpointError, DataError, OutputError, UsageError
+from strmctl.model.backbones import check_fit
 from strmctl.model.strm import STRM, build_strm
 from strmctl.paths import replacing
 from strmctl.recipe import Recipe, load_recipe
@@ -69,7 +70,10 @@ def choose_device(name: str) -> torch.device:
 def save_tensors(path: Path, content: Any) -> None:
     """Writes tensors (and plain numbers, lists, dicts around them) under a temporary name, then renames."""
     with replacing(path) as temporary:
-        torch.save(content, temporary)
+        try:
+            torch.save(content, temporary)
+        except RuntimeError as error:  # torch's writer does not say why
+            raise OutputError(f"{path} cannot be written: {error}", "is the disk full?") from error
 
 
 def read_tensors(path: Path) -> Any:
@@ -97,20 +101,8 @@ def load_weights(model: STRM, path: Path) -> None:
     state = read_tensors(path)
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise CheckpointError(f"{path} holds no state dict", "give the weights.pt of a run")
-    own = model.state_dict()
-    problems = [f"{key} is missing" for key in own if key not in state]
-    problems += [
-        f"{key} is {tuple(state[key].shape)}, not {tuple(own[key].shape)}"
-        for key in own
-        if key in state and state[key].shape != own[key].shape
-    ]
-    problems += [f"{key} is not part of the model" for key in state if key not in own]
-    if problems:
-        more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
-        raise CheckpointError(
-            f"{path} does not fit the model of this recipe: {'; '.join(problems[:3])}{more}",
-            "use the recipe that these weights were trained with",
-        )
+    hint = "use the recipe that these weights were trained with"
+    check_fit(model, state, f"{path} does not fit the model of this recipe", hint)
     model.load_state_dict(state)
 
 
@@ -124,7 +116,7 @@ class LoadedRun:
         recipe: what it was trained with.
         model: with its weights, in evaluation mode, on the device.
         weights: the file that was read.
-        info: `weights.json`: training classes, validation, provenance; empty for weights from elsewhere.
+        info: `weights.json`: training classes, validation, provenance; the run's own for weights without one.
     """
 
     name: str
@@ -154,6 +146,6 @@ def load_run(folder: Path, *, device: str = "auto", weights: Path | None = None)
     recipe = load_recipe(folder / "recipe.yaml")
     model = build_model(recipe, pretrained=False)
     load_weights(model, path)
-    notes = path.with_suffix(".json")
-    info = json.loads(notes.read_text(encoding="utf-8")) if notes.is_file() else {}
+    notes = next((p for p in (path.with_suffix(".json"), folder / "weights.json") if p.is_file()), None)
+    info = json.loads(notes.read_text(encoding="utf-8")) if notes else {}
     return LoadedRun(folder.name, folder, recipe, model.to(choose_device(device)).eval(), path, info)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from torch import Tensor
 from strmctl.data.clips import ClipLoader
 from strmctl.model.strm import STRM
 
-LOADER_THREADS = 4
+LOADER_THREADS = min(4, os.cpu_count() or 1)
 CLIPS_PER_BATCH = 16
 
 Progress = Callable[[int, int, str], None]
@@ -45,8 +46,16 @@ def pixels_to_model(clips: Tensor, model: STRM) -> Tensor:
     return clips.to(parameter.device).to(parameter.dtype) / 255
 
 
-def ahead(function: Callable[[Item], Value], items: Iterable[Item], *, depth: int = 2) -> Iterator[Value]:
+def loading_depth(model: STRM) -> int:
+    """How many batches to load ahead: none on a CPU, where loading would only take cores from the model."""
+    return 0 if next(model.parameters()).device.type == "cpu" else 2
+
+
+def ahead(function: Callable[[Item], Value], items: Iterable[Item], *, depth: int) -> Iterator[Value]:
     """`map` that computes up to `depth` values ahead in a background thread, in order."""
+    if depth == 0:
+        yield from map(function, items)
+        return
     with ThreadPoolExecutor(1) as worker:
         waiting: deque = deque()
         try:
@@ -78,7 +87,8 @@ def embed_clips(model: STRM, loader: ClipLoader, clips: Sequence[str], *, progre
     done = 0
     progress(0, len(clips), "")
     with ThreadPoolExecutor(LOADER_THREADS) as pool:
-        for batch, pixels in zip(batches, ahead(lambda ids: loader.load_many(ids, pool), batches), strict=True):
+        loaded = ahead(lambda ids: loader.load_many(ids, pool), batches, depth=loading_depth(model))
+        for batch, pixels in zip(batches, loaded, strict=True):
             parts.append(model.embed(pixels_to_model(pixels, model)))
             done += len(batch)
             progress(done, len(clips), "")

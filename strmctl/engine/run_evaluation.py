@@ -50,7 +50,7 @@ def select(run: LoadedRun, store: FrameStore, split: str, classes: Sequence[str]
     """
     clips, dropped = usable_clips(store, split, missing_classes=run.recipe.data.missing_classes)
     if classes:
-        unknown = [name for name in classes if name not in clips]
+        classes, unknown = _named(classes, clips)
         if unknown:
             known = ", ".join(clips)
             raise UsageError(f"{', '.join(unknown)}: not in the {split} split of {store.name}", f"it has: {known}")
@@ -63,6 +63,20 @@ def select(run: LoadedRun, store: FrameStore, split: str, classes: Sequence[str]
             "test on other classes: --classes, --split or --dataset",
         )
     return EvaluationSet(store, clips, dropped, bool(classes))
+
+
+def _named(parts: Sequence[str], clips: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """The classes that comma-separated parts name, and the parts that name none; a name may hold a comma itself."""
+    known = {class_key(name): name for name in clips}
+    chosen, unknown, rest = [], [], list(parts)
+    while rest:
+        fits = (n for n in range(len(rest), 0, -1) if class_key(", ".join(rest[:n])) in known)
+        if length := next(fits, 0):
+            chosen.append(known[class_key(", ".join(rest[:length]))])
+        else:
+            unknown.append(rest[0])
+        del rest[: max(1, length)]
+    return chosen, unknown
 
 
 def evaluate_run(
@@ -85,12 +99,7 @@ def evaluate_run(
 
 
 def evaluate_controls(
-    run: LoadedRun,
-    tests: EvaluationSet,
-    opposites: Sequence[Sequence[str]],
-    protocol: Protocol,
-    *,
-    progress: Progress = silent,
+    run: LoadedRun, tests: EvaluationSet, protocol: Protocol, *, progress: Progress = silent
 ) -> list[tuple[str, EvalResult]]:
     """What the score is without motion, without the order of frames, and between opposite motions.
 
@@ -101,7 +110,8 @@ def evaluate_controls(
     Raises:
         DataError: the split names no opposite classes.
     """
-    pairs = [tuple(pair) for pair in opposites if set(pair) <= set(tests.clips)]
+    named = tests.store.settings.get("opposites", ())
+    pairs = [tuple(pair) for pair in named if set(pair) <= set(tests.clips)]
     if not pairs:
         raise DataError(
             f"the split of {tests.store.name} names no opposite classes", "its YAML file may: opposites: [[up, down]]"
@@ -129,6 +139,8 @@ def result_stem(run: LoadedRun, result: EvalResult) -> Path:
         stem += f"_{source['store']}"
     if source["chosen_classes"]:
         stem += f"_classes-{hashlib.sha256(','.join(source['classes']).encode()).hexdigest()[:8]}"
+    if run.weights != run.folder / "weights.pt":
+        stem += f"_weights-{source['weights_sha256'][:8]}"
     if source["frame_order"] != "natural":
         stem += f"_{source['frame_order']}"
     return run.folder / "eval" / stem

@@ -57,10 +57,14 @@ class TrainingRun:
             "provenance": provenance(manifest_sha256=store.manifest_sha256, seed=self.recipe.train.seed),
         }
         loader = clip_loader(self.recipe, store)
+        data = TrainingData(clips["train"], clips["val"], loader, info)
+        tell = {"progress": progress, "announce": announce}
+        return train(self.recipe, self.folder, data, device=device, begin=self._begin, **tell)
+
+    def _begin(self) -> None:
+        """Makes the folder, and the run the newest."""
         write_text(self.folder / "recipe.yaml", self.recipe.to_yaml())
         point_latest(self.folder.parent, self.folder)
-        data = TrainingData(clips["train"], clips["val"], loader, info)
-        return train(self.recipe, self.folder, data, device=device, progress=progress, announce=announce)
 
 
 def clip_loader(recipe: Recipe, store: FrameStore, **changes: Any) -> ClipLoader:
@@ -81,8 +85,12 @@ def plan(runs: Path, name: str | None, recipe: str, assignments: Iterable[str]) 
         name, number = loaded.name, 2
         while (runs / name).exists():
             name, number = f"{loaded.name}-{number}", number + 1
-    elif (runs / name).exists() or name == "latest" or Path(name).name != name:
-        taken = f"there is a run {name} in {runs} already" if (runs / name).exists() else f"{name!r} cannot name a run"
+    elif (runs / name).exists() or name in ("", ".", "..", "latest") or Path(name).name != name:
+        taken = (
+            f"there is a run {name} in {runs} already"
+            if (runs / name / "recipe.yaml").exists()
+            else f"{name!r} cannot name a run"
+        )
         raise UsageError(taken, f"go on with it: `strmctl train --resume --name {name}`; or choose another --name")
     return TrainingRun(loaded, runs / name)
 

@@ -25,7 +25,7 @@ from strmctl.data.draws import Draws
 from strmctl.data.episodes import Episode, EpisodeSampler
 from strmctl.engine.checkpoint import build_model, choose_device, read_tensors, save_tensors
 from strmctl.engine.evaluate import Protocol, evaluate
-from strmctl.engine.features import LOADER_THREADS, Progress, ahead, pixels_to_model, silent
+from strmctl.engine.features import LOADER_THREADS, Progress, ahead, loading_depth, pixels_to_model, silent
 from strmctl.engine.runlog import RunLog
 from strmctl.engine.statistics import summarise
 from strmctl.errors import StrmctlError
@@ -55,6 +55,7 @@ def train(
     data: TrainingData,
     *,
     device: str = "auto",
+    begin: Callable[[], None] = lambda: None,
     progress: Progress = silent,
     announce: Callable[[str], None] = lambda message: None,
 ) -> dict[str, Any]:
@@ -63,8 +64,9 @@ def train(
     Args:
         recipe: the experiment.
         folder: of the run; gets `weights.pt`, `weights.json`, `state.pt`, `train.csv`.
-        data: training and validation clips; without validation clips the last weights are kept.
+        data: training and validation clips; without two val classes the last weights are kept.
         device: `auto`, `cpu` or `cuda`.
+        begin: is called when all that can be wrong beforehand is right, before the first write.
         progress: is told (episodes done, episodes in all, loss and accuracy).
         announce: is told what is about to be downloaded, and validation results.
 
@@ -79,10 +81,11 @@ def train(
     sampler = EpisodeSampler(
         data.train, split="train", way=settings.way, shot=settings.shot, queries=settings.queries, seed=settings.seed
     )
-    if data.val:  # checked now rather than at the first validation
+    if len(data.val) > 1:  # checked now rather than at the first validation
         _validation_protocol(recipe, data).sampler(data.val)
     resuming = state_path.is_file()
     model = build_model(recipe, pretrained=not resuming, announce=announce).to(choose_device(device))
+    begin()
     optimizer = _optimizer(recipe, model)
     run = _Run(recipe, folder, data, model, optimizer)
     if resuming:
@@ -91,7 +94,7 @@ def train(
     recent: deque[tuple[float, float]] = deque(maxlen=RECENT)
     progress(run.done, settings.episodes, "")
     model.train()
-    for episode, pixels in _episodes(sampler, data.loader, range(run.done, settings.episodes), settings.seed):
+    for episode, pixels in _episodes(sampler, data.loader, range(run.done, settings.episodes), loading_depth(model)):
         loss, accuracy = _backward(recipe, model, episode, pixels)
         if not math.isfinite(loss):
             raise StrmctlError(
@@ -129,10 +132,10 @@ class _Run:
         self._saved_at = time.monotonic()
 
     def validate(self, announce: Callable[[str], None]) -> dict[str, float]:
-        """Validation accuracy now; keeps the weights when they are the best so far (or when there is no val split)."""
+        """Validation accuracy now; keeps the weights when they are the best so far, or when there is no val split."""
         self.validated = self.done
-        if not self.data.val:
-            self._keep({"selected_by": "last episode: the data has no val classes"})
+        if len(self.data.val) < 2:
+            self._keep({"selected_by": "last episode: the data has fewer than two val classes"})
             return {}
         validation = self.recipe.validation
         rows = evaluate(self.model, self.data.loader, self.data.val, _validation_protocol(self.recipe, self.data))
@@ -174,7 +177,7 @@ class _Run:
 
 
 def _episodes(
-    sampler: EpisodeSampler, loader: ClipLoader, indices: range, seed: int
+    sampler: EpisodeSampler, loader: ClipLoader, indices: range, depth: int
 ) -> Iterator[tuple[Episode, tuple[Tensor, Tensor]]]:
     """Episodes with the pixels of their support and query clips, loaded ahead."""
     with ThreadPoolExecutor(LOADER_THREADS) as pool:
@@ -183,11 +186,11 @@ def _episodes(
             episode = sampler.episode(index)
             support, query = ([clip for ids in part for clip in ids] for part in (episode.support, episode.query))
             pixels = loader.load_many(
-                support + query, pool, [Draws("training clip", seed, index, clip) for clip in support + query]
+                support + query, pool, [Draws("training clip", sampler.seed, index, clip) for clip in support + query]
             )
             return episode, (pixels[: len(support)], pixels[len(support) :])
 
-        yield from ahead(load, indices)
+        yield from ahead(load, indices, depth=depth)
 
 
 def _backward(recipe: Recipe, model: STRM, episode: Episode, pixels: tuple[Tensor, Tensor]) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -210,18 +210,36 @@ def load_trunk(trunk: nn.Module, state: Mapping[str, Tensor], source: str) -> No
         if any(key.startswith(prefix) for key in state):
             state = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
     state = {key: value for key, value in state.items() if not key.startswith("fc.")}
-    expected = trunk.state_dict()
+    # Files from before batch norm counted its batches are complete without the counter.
+    counters = {key for key in trunk.state_dict() if key.endswith("num_batches_tracked")}
+    hint = "name the backbone that the weights were made for with --set backbone.name=NAME"
+    check_fit(trunk, state, f"{source} does not fit the backbone", hint, optional=counters)
+    trunk.load_state_dict(state, strict=False)
+
+
+def check_fit(
+    module: nn.Module, state: Mapping[str, Tensor], complaint: str, hint: str, *, optional: Collection[str] = ()
+) -> None:
+    """Makes sure that weights are those of a module: the same names and shapes.
+
+    Args:
+        module: would take the weights.
+        state: the weights.
+        complaint: begins the message when they do not fit.
+        hint: what to do then.
+        optional: names that may be missing.
+
+    Raises:
+        CheckpointError: they do not fit; names the first three differences.
+    """
+    own = module.state_dict()
     problems = []
-    for key, value in expected.items():
-        if key not in state:
-            # Files from before batch norm counted its batches are complete without the counter.
-            if not key.endswith("num_batches_tracked"):
-                problems.append(f"{key} is missing")
-        elif state[key].shape != value.shape:
+    for key, value in own.items():
+        if key not in state and key not in optional:
+            problems.append(f"{key} is missing")
+        elif key in state and state[key].shape != value.shape:
             problems.append(f"{key} is {tuple(state[key].shape)}, not {tuple(value.shape)}")
-    problems += [f"{key} is not part of this backbone" for key in state if key not in expected]
+    problems += [f"{key} is not part of it" for key in state if key not in own]
     if problems:
         more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
-        hint = "name the backbone that the weights were made for with --set backbone.name=NAME"
-        raise CheckpointError(f"{source} does not fit the backbone: {'; '.join(problems[:3])}{more}", hint)
-    trunk.load_state_dict(state, strict=False)
+        raise CheckpointError(f"{complaint}: {'; '.join(problems[:3])}{more}", hint)

@@ -78,14 +78,15 @@ def test_embedding_restores_the_mode_and_follows_the_order(parts):
 
 
 def test_loading_ahead_keeps_order_and_passes_errors_on():
-    assert list(ahead(lambda x: x * x, range(10))) == [x * x for x in range(10)]
+    for depth in (0, 1, 3, 20):
+        assert list(ahead(lambda x: x * x, range(10), depth=depth)) == [x * x for x in range(10)]
 
     def fail(x):
         if x == 3:
             raise ValueError("three")
         return x
 
-    got = ahead(fail, range(10))
+    got = ahead(fail, range(10), depth=2)
     assert [next(got) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ValueError, match="three"):
         next(got)

@@ -27,14 +27,14 @@ def run(folder, recipe, data=None, **options):
     return train(recipe, folder, data or toy_data(recipe), device="cpu", **options)
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for a kill -9: nothing of the run is told."""
 
 
 def killed_after(episodes):
     def progress(done, total, note):
         if done == episodes:
-            raise Killed
+            raise KilledError
 
     return progress
 
@@ -43,7 +43,7 @@ def killed_after(episodes):
 def test_a_killed_run_ends_with_the_very_same_weights(tmp_path, changes):
     recipe = toy_recipe(*changes)
     run(tmp_path / "whole", recipe)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         run(tmp_path / "killed", recipe, progress=killed_after(7))
     assert read_tensors(tmp_path / "killed" / "state.pt")["done"] == (6 if recipe.train.accumulate == 3 else 4)
     run(tmp_path / "killed", recipe)

@@ -3,13 +3,13 @@ from urllib.error import URLError
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.model.reference import relative_error
 from torch import nn
 from torchvision import models
 
 from strmctl.errors import CheckpointError, DataError, ExitCode, RecipeError
 from strmctl.model.backbones import BACKBONES, build_backbone, load_trunk
 from strmctl.model.strm import build_strm
+from tests.model.reference import relative_error
 
 RESNETS = {"resnet18": models.resnet18, "resnet34": models.resnet34, "resnet50": models.resnet50}
 
@@ -133,7 +133,7 @@ def test_weights_of_another_network_name_the_first_three_problems(resnet18):
     assert all(torch.equal(value, before[name]) for name, value in trunk.state_dict().items())
     # A deeper network holds every name and shape of a shallower one, and more.
     deeper = build_backbone("resnet34", weights="none").trunk.state_dict()
-    with pytest.raises(CheckpointError, match=r"layer1\.2\.conv1\.weight is not part of this backbone"):
+    with pytest.raises(CheckpointError, match=r"layer1\.2\.conv1\.weight is not part of it"):
         load_trunk(trunk, deeper, "resnet34.pth")
 
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from tests.model.reference import frame_enrichment, relative_error, weights_of
 
 from strmctl.model.frame_enrichment import FrameEnrichment
+from tests.model.reference import frame_enrichment, relative_error, weights_of
 
 
 @pytest.mark.parametrize(("frames", "channels"), [(8, 6), (5, 5), (3, 10)])

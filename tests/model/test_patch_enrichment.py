@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from tests.model.reference import patch_enrichment, relative_error, weights_of
 
 from strmctl.model.patch_enrichment import PatchEnrichment
+from tests.model.reference import patch_enrichment, relative_error, weights_of
 
 
 @pytest.mark.parametrize(("patches", "hidden"), [(16, None), (16, 5), (1, None), (9, 20)])

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
-from tests.model import reference
 import torch
-from tests.model.reference import relative_error, weights_of
 from torch import nn
 
 from strmctl.errors import ExitCode, RecipeError
 from strmctl.model import backbones
 from strmctl.model.strm import Enriched, Logits, build_strm, group_by_label
+from tests.model import reference
+from tests.model.reference import relative_error, weights_of
 
 FRAMES, SIZE = 4, 64
 OFF = {"patch_enrichment": False, "frame_enrichment": False, "query_class": False}

@@ -1,11 +1,11 @@
 import pytest
-from tests.model import reference
 import torch
-from tests.model.reference import part, relative_error, weights_of
 from torch import nn
 
 from strmctl.model.strm import group_by_label
 from strmctl.model.temporal_relations import TemporalRelation, TemporalRelations, positional_encoding
+from tests.model import reference
+from tests.model.reference import part, relative_error, weights_of
 
 FRAMES, CHANNELS, DIM = 5, 6, 4
 

@@ -3,10 +3,10 @@ from math import comb
 import numpy as np
 import pytest
 import torch
-from tests.model.reference import concatenated_tuples, relative_error
 from torch import nn
 
 from strmctl.model.tuples import form_tuples, project_positions, root, tuple_indices
+from tests.model.reference import concatenated_tuples, relative_error
 
 
 def test_indices_are_all_increasing_combinations_in_order():

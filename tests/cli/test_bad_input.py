@@ -1,0 +1,219 @@
+"""Bad input: each a clear message with the right exit code, and nothing lost."""
+
+import urllib.error
+
+import pytest
+import torch
+
+from strmctl.data.store import writing_archive
+from strmctl.engine.checkpoint import build_model, save_tensors
+from strmctl.recipe import load_recipe, shipped_recipes
+from tests.cli.small import (
+    class_folders,
+    evaluate,
+    prepare,
+    prepared,
+    read_rows,
+    refused,
+    refused_in_json,
+    snapshot,
+    train,
+    write_split,
+    write_videos,
+)
+from tests.videos_for_tests import strmctl, write_video
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A data folder with the store `mine`, read only."""
+    return prepared(tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture
+def runs(data, tmp_path):
+    """A folder of runs with one that was tested, `sprites`."""
+    runs = tmp_path / "runs"
+    assert train(data, runs).code == 0 and evaluate(data, runs).code == 0
+    return runs
+
+
+def test_an_unknown_data_set(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    refused(strmctl("prepare", "ucf102"), 2, "unknown data set 'ucf102'", "ucf101", "prepare ./ucf102 --name")
+    refused_in_json(strmctl("prepare", "ucf102", "--json"), 2, "unknown data set 'ucf102'", "known: ucf101")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_recipe(data, tmp_path):
+    runs = tmp_path / "runs"
+    refused(train(data, runs, "--recipe", "sprite"), 4, "no recipe named 'sprite'", "did you mean sprites?")
+    refused_in_json(train(data, runs, "--recipe", "sprite", "--json"), 4, "no recipe named", "known: hmdb51_r50")
+    refused(strmctl("recipe", "show", "sprite"), 4, "no recipe named 'sprite'")
+    assert not runs.exists()
+
+
+def test_a_recipe_with_two_wrong_keys_names_both(data, tmp_path):
+    text = shipped_recipes()["sprites"].read_text().replace("dropout:", "drop_out:").replace("way: 5", "way: five")
+    (tmp_path / "mine.yaml").write_text(text)
+    parts = ("trm.drop_out: unknown key, did you mean trm.dropout?", "train.way: ", "(got 'five')")
+    words = ("train", "--recipe", tmp_path / "mine.yaml", "--data", data, "--runs", tmp_path / "runs")
+    refused(strmctl(*words), 4, tmp_path / "mine.yaml", *parts)
+    refused_in_json(strmctl(*words, "--json"), 4, parts[0])
+    two = ("--set", "train.episode=9", "--set", "backbone.nam=conv3")
+    refused(strmctl("train", "--recipe", "sprites", *two), 4, "train.episode: unknown key", "backbone.nam: unknown key")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_missing_folder_of_videos(tmp_path):
+    places = {"ucf101": "crcv.ucf.edu", "hmdb51": "brown.edu", "kinetics100": "kinetics", "ssv2": "qualcomm.com"}
+    for name, home in places.items():
+        looked = tmp_path / "data" / "videos" / name
+        ran = strmctl("prepare", name, "--data", tmp_path / "data")
+        refused(ran, 3, f"no folder of videos at {looked}", home, "--videos DIR")
+    ran = strmctl("prepare", "ssv2", "--videos", tmp_path / "no", "--data", tmp_path / "data", "--json")
+    refused_in_json(ran, 3, f"no folder of videos at {tmp_path / 'no'}", "--annotations DIR")
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_checkpoint_of_another_model(data, runs, tmp_path):
+    other = load_recipe("sprites", ["trm.dim=9", "input.frames=8"])
+    save_tensors(tmp_path / "other.pt", build_model(other, pretrained=False).state_dict())
+    before = snapshot(runs)
+    ran = evaluate(data, runs, "--weights", tmp_path / "other.pt")
+    refused(
+        ran,
+        5,
+        f"{tmp_path / 'other.pt'} does not fit the model of this recipe",
+        "patch_enrichment.psi.0.weight is (64, 128), not (8, 128)",
+        "more)",
+    )
+    assert snapshot(runs) == before
+
+    (tmp_path / "other.pt").replace(runs / "sprites" / "weights.pt")
+    before = snapshot(runs)
+    refused(evaluate(data, runs), 5, f"{runs / 'sprites' / 'weights.pt'} does not fit")
+    refused_in_json(evaluate(data, runs, "--json"), 5, "does not fit the model", "the recipe that these weights")
+    video = write_video(tmp_path / "x.mp4")
+    refused(strmctl("viz", "--video", video, "--runs", runs), 5, "does not fit the model")
+    (runs / "sprites" / "weights.pt").write_text("no weights")
+    refused(evaluate(data, runs), 5, "is not a checkpoint of tensors")
+    (runs / "sprites" / "weights.pt").unlink()
+    refused(evaluate(data, runs), 3, "has no weights", "strmctl train --resume --name sprites")
+    del before["sprites/weights.pt"]
+    assert snapshot(runs) == before
+
+
+def test_20_way_on_a_split_of_12_classes(runs, tmp_path):
+    classes = [f"class {number:02d}" for number in range(12)]
+    class_folders(tmp_path / "twelve", classes, clips=2)
+    split = write_split(tmp_path / "twelve.yaml", {"test": classes})
+    prepare(tmp_path / "twelve", "--name", "twelve", "--split", split, "--data", tmp_path)
+    before = snapshot(runs)
+    words = ("--dataset", "twelve", "--way", 20)
+    ran = evaluate(tmp_path, runs, *words)
+    refused(ran, 2, "20-way episodes need 20 classes, but the test split has 12", "--way 12 or less")
+    refused_in_json(evaluate(tmp_path, runs, *words, "--json"), 2, "the test split has 12", "--way 12")
+    assert snapshot(runs) == before
+    assert evaluate(tmp_path, runs, "--dataset", "twelve", "--way", 12).code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (("--shots", "1,9"), ("9-shot episodes with 1 queries per class need 10 clips", "crawl (3)", "walk (3)")),
+        (("--queries", 3), ("need 4 clips of a class", "crawl (3)")),
+        (("--way", 4), ("4-way episodes need 4 classes, but the test split has 3", "--way 3")),
+        (("--split", "val", "--way", 3), ("the val split has 2",)),
+        (("--classes", "walk,runn"), ("runn: not in the test split of mine", "crawl, swim, walk")),
+        (("--classes", "walk,sit"), ("sit: not in the test split of mine",)),
+        (("--classes", "walk"), ("2-way episodes need 2 classes",)),
+        (("--classes", ""), ("--classes", "not a comma-separated list")),
+        (("--shots", ""), ("--shots", "not a comma-separated list")),
+        (("--shots", "1,,5"), ("not a comma-separated list",)),
+        (("--shots", "one"), ("not a comma-separated list",)),
+        (("--shots", "0,1"), ("shots count from 1",)),
+        (("--way", 1), ("--way",)),
+        (("--episodes", 0), ("--episodes",)),
+        (("--frames", "backwards"), ("--frames", "repeated")),
+        (("--split", "train"), ("--split", "test")),
+    ],
+)
+def test_what_a_split_cannot_give_is_a_usage_error(data, runs, words, parts):
+    before = snapshot(runs)
+    refused(evaluate(data, runs, *words), 2, *parts)
+    refused_in_json(evaluate(data, runs, *words, "--json"), 2, parts[-1] if len(parts) == 1 else "")
+    assert snapshot(runs) == before
+
+
+def test_a_video_that_is_a_text_file(runs, tmp_path):
+    write_videos(tmp_path / "videos", ["good.mp4"])
+    text = tmp_path / "videos" / "text.mp4"
+    text.write_text("This is not a video.\n")
+    ran = strmctl("prepare", tmp_path / "videos", "--name", "odd", "--flat", "--data", tmp_path, "--workers", 1)
+    assert ran.code == 0 and "failed: text: not a video that OpenCV can open" in ran.err
+    rows = read_rows(tmp_path / "odd" / "manifest.csv")
+    assert [(row["clip"], row["status"], row["reason"]) for row in rows] == [
+        ("good", "ok", ""),
+        ("text", "failed", "not a video that OpenCV can open"),
+    ]
+    refused(strmctl("viz", "--video", text, "--runs", runs), 3, text, "cannot be read")
+    refused_in_json(strmctl("viz", "--video", text, "--runs", runs, "--json"), 3, str(text))
+    assert not (runs / "sprites" / "viz").exists()
+
+
+def test_no_run_yet(data, tmp_path):
+    video, runs = write_video(tmp_path / "x.mp4"), tmp_path / "none"
+    for words in (("eval", "--data", data), ("viz", "--video", video), ("train", "--resume", "--data", data)):
+        refused(strmctl(*words, "--runs", runs), 3, f"no run yet in {runs}", "make demo")
+        refused_in_json(strmctl(*words, "--runs", runs, "--json"), 3, "no run yet", "make demo")
+    assert not runs.exists()
+
+
+def test_no_store_yet(runs, tmp_path):
+    none = tmp_path / "none"
+    before = snapshot(runs)
+    ran = strmctl("train", "--recipe", "ucf101_r50", "--data", none, "--runs", runs)
+    refused(ran, 3, f"the frame store {none / 'ucf101'} does not exist", f"strmctl prepare ucf101 --data {none}")
+    ran = strmctl("train", "--recipe", "sprites", "--data", none, "--runs", runs, "--json")
+    refused_in_json(ran, 3, "does not exist", "strmctl prepare sprites")
+    refused(evaluate(none, runs), 3, "does not exist", "strmctl prepare FOLDER --name mine")
+    assert snapshot(runs) == before and not none.exists()
+
+
+def test_stored_frames_that_are_damaged(runs, tmp_path):
+    data = prepared(tmp_path / "own")
+    archive = data / "mine" / "frames" / "walk" / "1.zip"
+    whole = archive.read_bytes()
+    archive.write_bytes(whole[: len(whole) // 2])
+    refused(evaluate(data, runs), 3, "walk/1", "are missing or damaged", f"prepare FOLDER --name mine --data {data}")
+    archive.write_bytes(whole.replace(b"\xff\xd8\xff", b"\x00\x00\x00"))
+    refused(evaluate(data, runs), 3, "walk/1")
+    manifest = data / "mine" / "manifest.csv"
+    manifest.write_text(manifest.read_text().replace("status", "state"))
+    refused_in_json(evaluate(data, runs, "--json"), 3, str(manifest), "--redo")
+
+
+def test_a_stored_frame_that_is_no_picture_tells_the_command_that_mends_it(runs, tmp_path):
+    data = prepared(tmp_path / "own")
+    with writing_archive(data / "mine" / "frames" / "walk" / "1.zip") as archive:
+        for _ in range(10):
+            archive.add(b"no picture")
+    refused(evaluate(data, runs), 3, "walk/1", f"strmctl prepare FOLDER --name mine --data {data}")
+
+
+def test_imagenet_weights_without_a_net(data, runs, tmp_path, monkeypatch):
+    def offline(*words, **options):
+        raise urllib.error.URLError("no route to host")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", offline)
+    changes = ("backbone.name=resnet18", "backbone.weights=imagenet", "patch_enrichment.patches=1")
+    before = snapshot(runs)
+    ran = train(data, runs, "--recipe", "sprites", "--name", "pretrained", changes=changes)
+    url = "https://download.pytorch.org/models/resnet18"
+    refused(ran, 3, url, "no route to host", "--set backbone.weights=PATH", "--set backbone.weights=none")
+    assert "downloading the ImageNet weights of resnet18: 45 MB" in ran.err
+    ran = train(data, runs, "--recipe", "sprites", "--name", "once more", "--json", changes=changes)
+    refused_in_json(ran, 3, "cannot be fetched", "by hand")
+    assert before.items() <= snapshot(runs).items()
