@@ -17,7 +17,7 @@ SHOTS = "1,5"
 CLIP = Path("videos", "sprites", "up", "000.mp4")  # of a test class
 
 
-@click.command(name="demo")
+@click.command(name="demo", short_help="The whole pipeline on bundled data, in four minutes.")
 @data_option
 @runs_option
 @device_option

@@ -19,7 +19,7 @@ from strmctl.cli.options import (
 )
 
 
-@click.command(name="eval")
+@click.command(name="eval", short_help="Test a run on 10,000 episodes, with intervals.")
 @run_option
 @click.option(
     "--shots", default="1,5", show_default=True, callback=comma_separated(int), help="Support clips per class."
@@ -35,14 +35,16 @@ from strmctl.cli.options import (
 @click.option("--dataset", metavar="NAME", help="Frame store to test on.  [default: the one it was trained on]")
 @click.option("--weights", type=FOLDER, help="Other weights than the run's own weights.pt.")
 @click.option(
-    "--frames",
+    "--frame-order",
     "order",
     type=click.Choice(["natural", "repeated", "shuffled"]),
     default="natural",
     show_default=True,
     help="Control: repeat the middle frame, or shuffle the frames of each clip.",
 )
-@click.option("--controls", is_flag=True, help="Test with each --frames and on each pair of opposite classes (2-way).")
+@click.option(
+    "--controls", is_flag=True, help="Test with each --frame-order and on each pair of opposite classes (2-way)."
+)
 @data_option
 @runs_option
 @device_option
@@ -71,7 +73,7 @@ def command(
     Examples:
       strmctl eval --shots 1,5,10
       strmctl eval --run sprites --classes up,down --way 2
-      strmctl eval --frames shuffled --episodes 2000
+      strmctl eval --frame-order shuffled --episodes 2000
       strmctl eval --controls
 
     Each clip is embedded once. Results: runs/NAME/eval/*.json, and *.csv with one row per query.

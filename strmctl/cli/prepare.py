@@ -28,7 +28,7 @@ def frames_option(context: click.Context, parameter: click.Parameter, text: str)
     return int(text)
 
 
-@click.command("prepare")
+@click.command(name="prepare", short_help="Extract the frames of videos into a frame store.")
 @click.argument("what", metavar="DATASET|FOLDER")
 @click.option("--videos", type=FOLDER, help="Original videos.  [default: DATA/videos/DATASET]")
 @data_option

@@ -10,7 +10,7 @@ from strmctl.cli import console
 from strmctl.cli.options import data_option, device_option, json_option, runs_option, set_option
 
 
-@click.command(name="train")
+@click.command(name="train", short_help="Train a recipe; the val split chooses the model.")
 @click.option("--recipe", metavar="NAME|FILE", help="What to train; see `strmctl recipe ls`.")
 @click.option("--name", metavar="NAME", help="Name of the run.  [default: the recipe's, with a number if it is taken]")
 @click.option("--resume", is_flag=True, help="Go on with a killed run: the newest, or --name.")

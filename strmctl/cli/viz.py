@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PATH = click.Path(path_type=Path)
 
 
-@click.command("viz")
+@click.command(name="viz", short_help="Draw where in a video a trained model looks.")
 @click.option("--video", type=PATH, required=True, help="Video to look into.")
 @run_option
 @click.option("--out", type=PATH, help="PNG file to write.  [default: RUNS/RUN/viz/VIDEO.png]")

@@ -17,7 +17,7 @@ from torchvision.io import ImageReadMode, decode_jpeg
 from torchvision.transforms.v2 import functional as transforms
 
 from strmctl.data.draws import Draws
-from strmctl.data.store import FrameStore, prepare_command
+from strmctl.data.store import FrameStore
 from strmctl.data.videos import extract
 from strmctl.errors import DataError
 
@@ -104,7 +104,7 @@ class ClipLoader:
         except RuntimeError as error:
             raise DataError(
                 f"a stored frame of clip {clip} cannot be decoded",
-                f"`{prepare_command(self.store.folder, self.store.settings)} --redo` extracts all again",
+                f"`{self.store.prepare_command} --redo` extracts all again",
             ) from error
 
 

@@ -178,8 +178,8 @@ def _cross(draws: Draws) -> Scene:
 
 def _orbit(draws: Draws) -> Scene:
     """An object goes clockwise round another, over its top."""
-    centre, planet = _object(draws, radius=(5.0, 7.0)), _object(draws, radius=(5.0, 7.0))
-    radius, middle = draws.uniform(14, 19), math.radians(draws.uniform(-130, -50))
+    centre, planet = _object(draws, radius=(6.0, 8.0)), _object(draws, radius=(6.0, 8.0))
+    radius, middle = draws.uniform(15, 20), math.radians(draws.uniform(-170, -10))
     arc, progress = math.radians(draws.uniform(150, 300)), _progress(draws)
 
     def scene(t: float) -> list[Sprite]:
@@ -198,18 +198,24 @@ def bystanders(draws: Draws, moving: int) -> list[Sprite]:
     """Objects that do nothing, so that how many there are, and whether one is a block, does not give the class away."""
     still = []
     for _ in range(2 - moving):
-        (dx, dy), away = _direction(draws), draws.uniform(18, 28)
-        x, y = SIDE / 2 + away * dx, SIDE / 2 + away * dy
-        still.append(_block(draws, x, y) if draws.integer(0, 2) == 0 else replace(_object(draws), x=x, y=y))
+        if draws.integer(0, 2) == 0:
+            still.append(_ground(draws, SIDE / 2 + draws.uniform(-6, 6)))
+        else:
+            (dx, dy), away = _direction(draws), draws.uniform(14, 30)
+            still.append(replace(_object(draws), x=SIDE / 2 + away * dx, y=SIDE / 2 + away * dy))
     return still
+
+
+def _ground(draws: Draws, x: float) -> Sprite:
+    return _block(draws, x, SIDE - draws.uniform(4, 12))
 
 
 def _drop(draws: Draws) -> Scene:
     """An object falls onto a block and rests there."""
     thing, progress = _object(draws, radius=(6.5, 8.5)), _progress(draws)
-    ground, height = _block(draws, thing.x, SIDE / 2 + draws.uniform(14, 20)), draws.uniform(22, 30)
+    ground, height = _ground(draws, thing.x), draws.uniform(18, 24)
     rest = ground.y - ground.radius - thing.radius * 0.8
-    return lambda t: [ground, replace(thing, y=rest - height * (1 - progress(t) ** 2))]
+    return lambda t: [ground, replace(thing, y=rest - height * (1 - progress(t) ** 1.5))]
 
 
 def _hide(draws: Draws) -> Scene:

@@ -106,6 +106,11 @@ class FrameStore:
         """What results call it, such as `kinetics100 (all clips)`."""
         return self.settings.get("display_name", self.name)
 
+    @property
+    def prepare_command(self) -> str:
+        """The command that made it and that mends it."""
+        return prepare_command(self.folder, self.settings)
+
     def clips(self, subset: str) -> dict[str, list[str]]:
         """Class -> ids of the clips of a subset that can be sampled, all sorted."""
         result: dict[str, list[str]] = {}
@@ -124,9 +129,8 @@ class FrameStore:
             with zipfile.ZipFile(archive_path(self.folder, clip)) as archive:
                 return [archive.read(member_name(position)) for position in positions]
         except (OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            mend = prepare_command(self.folder, self.settings)
             message = f"the frames of clip {clip} in {self.folder} are missing or damaged: {error}"
-            raise DataError(message, f"`{mend}` extracts them again") from error
+            raise DataError(message, f"`{self.prepare_command}` extracts them again") from error
 
 
 def prepare_command(folder: Path, settings: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from strmctl.data.store import FrameStore, prepare_command
+from strmctl.data.store import FrameStore
 from strmctl.errors import DataError
 
 NAMED = 8  # missing classes that a message names
@@ -27,7 +27,7 @@ def usable_clips(store: FrameStore, subset: str, *, missing_classes: str) -> tup
             f"the frame store {store.name} has no usable clip in its {subset} split",
             "stores without classes are for `strmctl viz`; prepare with --split FILE to say which classes are which"
             if not expected
-            else f"run `{prepare_command(store.folder, store.settings)}` once the videos are there",
+            else f"run `{store.prepare_command}` once the videos are there",
         )
     if missing and missing_classes == "error":
         names = ", ".join(missing[:NAMED]) + (", …" if len(missing) > NAMED else "")

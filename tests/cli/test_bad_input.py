@@ -135,7 +135,7 @@ def test_20_way_on_a_split_of_12_classes(runs, tmp_path):
         (("--shots", "0,1"), ("shots count from 1",)),
         (("--way", 1), ("--way",)),
         (("--episodes", 0), ("--episodes",)),
-        (("--frames", "backwards"), ("--frames", "repeated")),
+        (("--frame-order", "backwards"), ("--frame-order", "repeated")),
         (("--split", "train"), ("--split", "test")),
     ],
 )

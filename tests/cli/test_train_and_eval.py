@@ -177,8 +177,8 @@ def test_results_of_other_tests_do_not_overwrite_each_other(data, runs):
         "test_2way_2q_s0": ("--queries", 2),
         "test_2way_1q_s7": ("--seed", 7),
         "val_2way_1q_s0": ("--split", "val"),
-        "test_2way_1q_s0_repeated": ("--frames", "repeated"),
-        "test_2way_1q_s0_shuffled": ("--frames", "shuffled"),
+        "test_2way_1q_s0_repeated": ("--frame-order", "repeated"),
+        "test_2way_1q_s0_shuffled": ("--frame-order", "shuffled"),
         "swim, walk": ("--classes", "swim,walk"),
         "crawl, walk": ("--classes", "crawl,walk"),
     }
@@ -250,10 +250,12 @@ def test_controls_on_sprites(tmp_path):
     natural = evaluate(data, runs, "--json").json()
     assert natural["results"] == documents["all 4 classes, as they are"]["results"]
     folder = runs / "sprites" / "eval"
-    assert json.loads((folder / "controls_s0.json").read_text()) == documents
-    assert "| grow or shrink | 2 | 50 |" in (folder / "controls_s0.md").read_text()
+    assert json.loads((folder / "controls_test_5way_1q_s0.json").read_text()) == documents
+    assert "| grow or shrink | 2 | 50 |" in (folder / "controls_test_5way_1q_s0.md").read_text()
     ran = evaluate(data, runs, "--controls")
-    assert ran.out.startswith("Controls of run sprites") and "up or down" in ran.out and "controls_s0.md" in ran.err
+    assert ran.out.startswith("Controls of run sprites")
+    assert "up or down" in ran.out
+    assert "controls_test_5way_1q_s0.md" in ran.err
 
 
 def test_controls_use_the_opposites_of_a_split_of_the_user_s_own(data, runs):

@@ -14,7 +14,7 @@ from strmctl.errors import DataError
 class MemoryStore:
     """A store whose frame f of a clip is grey level 10·f on the left half and black on the right."""
 
-    name = "memory"
+    prepare_command = "strmctl prepare memory"
 
     def __init__(self, count=20, height=32, width=48):
         self.by_id = {"clip": type("Row", (), {"frames": count})}
@@ -144,4 +144,5 @@ def test_a_truncated_frame_names_the_clip_and_the_command():
 
 def test_memory_store_has_what_a_frame_store_has():
     assert hasattr(FrameStore, "read")
-    assert {"name", "by_id", "read"} <= set(dir(MemoryStore()))
+    assert hasattr(FrameStore, "prepare_command")
+    assert {"by_id", "read"} <= set(dir(MemoryStore()))
