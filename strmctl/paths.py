@@ -11,6 +11,7 @@ from pathlib import Path
 from strmctl.errors import DataError
 
 PACKAGE = Path(__file__).resolve().parent
+LATEST = "latest"  # link to the newest run
 
 
 def shipped(*parts: str) -> Path:
@@ -26,7 +27,7 @@ def shipped(*parts: str) -> Path:
 def replacing(path: Path) -> Iterator[Path]:
     """Gives a temporary name beside `path`; what was written there takes its place when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:80]}.", suffix=".part", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -59,9 +60,10 @@ def run_folder(runs: Path, name: str | None) -> Path:
     Raises:
         DataError: there is no such run; the message says how to make one.
     """
-    folder = runs / (name or "latest")
+    folder = runs / (name or LATEST)
     if (folder / "recipe.yaml").is_file():
-        return runs / folder.resolve().name  # the run's own name, not `latest`
+        # of the newest, its own name
+        return folder if name not in (None, LATEST) else runs / folder.resolve().name
     if name is None:
         raise DataError(
             f"no run yet in {runs}", "run `make demo` (or `strmctl demo`), or train: `strmctl train --recipe sprites`"
@@ -76,4 +78,4 @@ def point_latest(runs: Path, folder: Path) -> None:
     temporary = runs / f".latest.{os.getpid()}"
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(folder.name, target_is_directory=True)
-    temporary.replace(runs / "latest")
+    temporary.replace(runs / LATEST)

@@ -60,7 +60,7 @@ class Backbone(Section):
 
 
 class PatchEnrichment(Section):
-    """PLE, section 3.1."""
+    """PLE, the patch-level enrichment."""
 
     enabled: bool
     patches: Count  # per side of a frame: 4 gives 4×4
@@ -68,13 +68,13 @@ class PatchEnrichment(Section):
 
 
 class FrameEnrichment(Section):
-    """FLE, section 3.1."""
+    """FLE, the frame-level enrichment."""
 
     enabled: bool
 
 
 class TemporalRelations(Section):
-    """TRM, section 2."""
+    """TRM, the temporal relations (Eq. 1)."""
 
     cardinalities: Annotated[list[Count], Field(min_length=1)]  # frames per tuple
     dim: Count  # D', width of tuple keys and values
@@ -83,7 +83,7 @@ class TemporalRelations(Section):
 
 
 class QueryClass(Section):
-    """The query-class similarity classifier, section 3.2."""
+    """QC, the query-class similarity classifier (Eq. 8)."""
 
     enabled: bool
     dim: Count | None  # D''; null: half the backbone's D

@@ -33,6 +33,11 @@ from strmctl.cli.options import (
 )
 @click.option("--classes", metavar="A,B,…", callback=comma_separated(str), help="Only these classes of the split.")
 @click.option("--dataset", metavar="NAME", help="Frame store to test on.  [default: the one it was trained on]")
+@click.option(
+    "--missing-classes",
+    type=click.Choice(["error", "drop"]),
+    help="What to do about test classes without a usable clip.  [default: what the recipe says]",
+)
 @click.option("--weights", type=FOLDER, help="Other weights than the run's own weights.pt.")
 @click.option(
     "--frame-order",
@@ -59,6 +64,7 @@ def command(
     split: str,
     classes: tuple[str, ...] | None,
     dataset: str | None,
+    missing_classes: str | None,
     weights: Path | None,
     order: str,
     controls: bool,
@@ -80,6 +86,8 @@ def command(
     """
     if min(shots) < 1:
         raise click.BadParameter("shots count from 1", param_hint="--shots")
+    if controls and order != "natural":
+        raise click.UsageError("--controls tests every frame order; leave out --frame-order")
     from strmctl.data.store import FrameStore
     from strmctl.engine import run_evaluation
     from strmctl.engine.checkpoint import load_run
@@ -88,7 +96,7 @@ def command(
 
     run = load_run(run_folder(runs, run_name), device=device, weights=weights)
     store = FrameStore.open(data_dir, dataset or run.recipe.data.dataset)
-    tests = run_evaluation.select(run, store, split, classes)
+    tests = run_evaluation.select(run, store, split, classes, missing_classes)
     protocol = Protocol(split, way, sorted(set(shots)), queries, episodes, seed)
     if controls:
         _controls(run, tests, protocol, as_json)

@@ -15,6 +15,7 @@ import click
 from strmctl import __version__
 from strmctl.errors import ExitCode, StrmctlError
 
+SAME_COMMAND = "the same command goes on from there"
 COMMANDS = ("prepare", "train", "eval", "viz", "demo", "recipe")  # each is `cli/<name>.py`, in this order in --help
 
 
@@ -66,9 +67,14 @@ def _fail(error: BaseException, words: list[str]) -> NoReturn:
         sys.exit(error.exit_code)
     if isinstance(error, BrokenPipeError):
         sys.exit(ExitCode.UNEXPECTED)
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        print(error.format_message(), file=sys.stderr)
+        sys.exit(ExitCode.USAGE)
     if "--traceback" in words:
         traceback.print_exception(error)
     message, hint, code = _describe(error)
+    if "train" in words:
+        hint = hint.replace(SAME_COMMAND, "`strmctl train --resume` goes on from there")
     if "--json" in words:
         document = {"error": {"message": message, "hint": hint, "exit_code": int(code)}}
         print(json.dumps(document, indent=2, ensure_ascii=False))
@@ -85,11 +91,11 @@ def _describe(error: BaseException) -> tuple[str, str, ExitCode]:
         command = error.ctx.command_path if error.ctx else "strmctl"
         return error.format_message(), f"see `{command} --help`", ExitCode.USAGE
     if isinstance(error, click.exceptions.Abort | KeyboardInterrupt):
-        return "interrupted", "what was finished is kept; the same command goes on from there", ExitCode.INTERRUPTED
+        return "interrupted", f"what was finished is kept; {SAME_COMMAND}", ExitCode.INTERRUPTED
     if isinstance(error, OSError) and error.errno is not None:
         where = f": {error.filename}" if error.filename else ""
         hints = {
-            errno.ENOSPC: "make room on that disk, then run the same command: it goes on where it was",
+            errno.ENOSPC: f"make room on that disk; then {SAME_COMMAND}",
             errno.EROFS: "name a folder that can be written to",
             errno.EACCES: "name a folder that can be written to",
         }

@@ -54,7 +54,9 @@ def command(video: Path, run_name: str | None, out: Path | None, device: str, ru
     maps = attention_maps(run.model, clip.pixels)
     frames = clip.pixels.permute(0, 2, 3, 1).numpy()  # (L, S, S, 3)
     picture = out or folder / "viz" / f"{video.stem}.png"
-    figure = draw_maps(frames, maps, title=f"{video.name}, seen by run {run.name}", captions=captions(clip))
+    figure = draw_maps(
+        frames, maps, title=f"{'/'.join(video.parts[-2:])}, seen by run {run.name}", captions=captions(clip)
+    )
     save_picture(figure, picture)
     if as_json:
         ranges = {name: {"min": float(values.min()), "max": float(values.max())} for name, values in maps.items()}

@@ -7,7 +7,6 @@ unpickled.
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +86,7 @@ def read_tensors(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise DataError(f"no weights at {path}") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # torch.load raises whatever the first wrong byte leads to
         raise CheckpointError(f"{path} is not a checkpoint of tensors", "was it written completely?") from error
 
 
@@ -116,7 +115,7 @@ class LoadedRun:
         recipe: what it was trained with.
         model: with its weights, in evaluation mode, on the device.
         weights: the file that was read.
-        info: `weights.json`: training classes, validation, provenance; the run's own for weights without one.
+        info: the JSON file beside the weights: training classes, validation, provenance; empty when there is none.
     """
 
     name: str
@@ -146,6 +145,6 @@ def load_run(folder: Path, *, device: str = "auto", weights: Path | None = None)
     recipe = load_recipe(folder / "recipe.yaml")
     model = build_model(recipe, pretrained=False)
     load_weights(model, path)
-    notes = next((p for p in (path.with_suffix(".json"), folder / "weights.json") if p.is_file()), None)
-    info = json.loads(notes.read_text(encoding="utf-8")) if notes else {}
+    notes = path.with_suffix(".json")
+    info = json.loads(notes.read_text(encoding="utf-8")) if notes.is_file() else {}
     return LoadedRun(folder.name, folder, recipe, model.to(choose_device(device)).eval(), path, info)

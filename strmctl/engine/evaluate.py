@@ -13,7 +13,7 @@ from strmctl.engine.features import ClipFeatures, Progress, embed_clips, silent
 from strmctl.model.strm import STRM
 from strmctl.results import QueryRow
 
-BLOCK_BYTES = 1 << 28  # of features gathered at a time
+BLOCK_BYTES = 1 << 28  # of features at a time
 BLOCK_EPISODES = 16  # more fall out of a processor's cache
 
 
@@ -124,7 +124,10 @@ def _predict(
 
 
 def _block_size(features: ClipFeatures, episode: Episode) -> int:
-    """Episodes per block, so that tuples and their comparison stay within some hundred megabytes."""
-    clips = sum(len(ids) for ids in (*episode.support, *episode.query))
+    """Episodes per block, so that gathered features, and as many for each class, stay below `BLOCK_BYTES`.
+
+    The largest things that `match` makes are prototypes, of the size of the queries' tuples times the classes.
+    """
+    queries, support = (sum(len(ids) for ids in part) for part in (episode.query, episode.support))
     per_clip = sum(tensor[0].numel() * tensor.element_size() for tensor in features.tensors.values())
-    return max(1, min(BLOCK_EPISODES, BLOCK_BYTES // (clips * per_clip)))
+    return max(1, min(BLOCK_EPISODES, BLOCK_BYTES // (per_clip * (support + queries * len(episode.classes)))))

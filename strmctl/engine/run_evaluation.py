@@ -13,13 +13,13 @@ from strmctl.data.splits import class_key
 from strmctl.data.store import FrameStore
 from strmctl.data.subset import usable_clips
 from strmctl.engine.checkpoint import LoadedRun
-from strmctl.engine.evaluate import Protocol, all_clips, match_episodes
-from strmctl.engine.features import ClipFeatures, Progress, embed_clips, silent
+from strmctl.engine.evaluate import Protocol, all_clips, evaluate, match_episodes
+from strmctl.engine.features import Progress, embed_clips, silent
 from strmctl.engine.runs import clip_loader
 from strmctl.engine.statistics import summarise
 from strmctl.errors import DataError, UsageError
 from strmctl.provenance import provenance, sha256_of
-from strmctl.results import EvalResult
+from strmctl.results import EvalResult, QueryRow
 
 CONTROLS: tuple[FrameOrder, ...] = ("natural", "repeated", "shuffled")
 
@@ -41,21 +41,40 @@ class EvaluationSet:
     chosen: bool
 
 
-def select(run: LoadedRun, store: FrameStore, split: str, classes: Sequence[str] | None = None) -> EvaluationSet:
+def select(
+    run: LoadedRun,
+    store: FrameStore,
+    split: str,
+    classes: Sequence[str] | None = None,
+    missing_classes: str | None = None,
+) -> EvaluationSet:
     """The clips of a subset, or of some of its classes, for testing a run.
 
+    Args:
+        run: what is tested.
+        store: the frames.
+        split: subset of the classes.
+        classes: only these; None for all.
+        missing_classes: `error` or `drop` instead of what the run's recipe says.
+
     Raises:
-        DataError: classes are missing.
+        DataError: classes are missing, or it is not known what the weights were trained on.
         UsageError: an unknown class, or one that the run was trained on.
     """
-    clips, dropped = usable_clips(store, split, missing_classes=run.recipe.data.missing_classes)
+    if "train_classes" not in run.info:
+        raise DataError(
+            f"the training classes of {run.weights} are not known, so no class can be said to be new to it",
+            f"put the JSON file of its run beside it: {run.weights.with_suffix('.json')}",
+        )
+    policy = missing_classes or run.recipe.data.missing_classes
+    clips, dropped = usable_clips(store, split, missing_classes="drop" if classes else policy)
     if classes:
         classes, unknown = _named(classes, clips)
         if unknown:
             known = ", ".join(clips)
             raise UsageError(f"{', '.join(unknown)}: not in the {split} split of {store.name}", f"it has: {known}")
-        clips = {name: clips[name] for name in classes}
-    trained = {class_key(name) for name in run.info.get("train_classes", ())}
+        clips, dropped = {name: clips[name] for name in classes}, []
+    trained = {class_key(name) for name in run.info["train_classes"]}
     seen = [name for name in clips if class_key(name) in trained]
     if seen:
         raise UsageError(
@@ -93,9 +112,9 @@ def evaluate_run(
     Raises:
         UsageError: more ways, shots or queries than the classes have.
     """
-    protocol.sampler(tests.clips)  # complains before any work
-    features = _embed(run, tests, order, embedding)
-    return _result(run, tests, protocol, features, matching, frame_order=order)
+    loader = clip_loader(run.recipe, tests.store, order=order)
+    rows = evaluate(run.model, loader, tests.clips, protocol, embedding=embedding, matching=matching)
+    return _result(run, tests, protocol, rows, frame_order=order)
 
 
 def evaluate_controls(
@@ -119,13 +138,17 @@ def evaluate_controls(
     names = {"natural": "as they are", "repeated": "one frame repeated", "shuffled": "frames shuffled"}
     results, steps = [], len(CONTROLS) + len(pairs)
     for order in reversed(CONTROLS):
-        features = _embed(run, tests, order, silent)
-        result = _result(run, tests, protocol, features, silent, frame_order=order)
+        loader = clip_loader(run.recipe, tests.store, order=order)
+        features = embed_clips(run.model, loader, all_clips(tests.clips))
+        rows = match_episodes(run.model, features, tests.clips, protocol)
+        result = _result(run, tests, protocol, rows, frame_order=order)
         results.insert(0, (f"all {len(tests.clips)} classes, {names[order]}", result))
         progress(len(results), steps, "")
     for pair in pairs:  # with the features of the clips as they are
         two = replace(tests, clips={name: tests.clips[name] for name in pair}, chosen=True)
-        result = _result(run, two, replace(protocol, way=2), features, silent, frame_order="natural")
+        two_way = replace(protocol, way=2)
+        rows = match_episodes(run.model, features, two.clips, two_way)
+        result = _result(run, two, two_way, rows, frame_order="natural")
         results.append((f"{pair[0]} or {pair[1]}", result))
         progress(len(results), steps, "")
     return results
@@ -146,15 +169,9 @@ def result_stem(run: LoadedRun, result: EvalResult) -> Path:
     return run.folder / "eval" / stem
 
 
-def _embed(run: LoadedRun, tests: EvaluationSet, order: FrameOrder, progress: Progress) -> ClipFeatures:
-    loader = clip_loader(run.recipe, tests.store, order=order)
-    return embed_clips(run.model, loader, all_clips(tests.clips), progress=progress)
-
-
 def _result(
-    run: LoadedRun, tests: EvaluationSet, protocol: Protocol, features: ClipFeatures, progress: Progress, **notes: Any
+    run: LoadedRun, tests: EvaluationSet, protocol: Protocol, rows: Sequence[QueryRow], **notes: Any
 ) -> EvalResult:
-    rows = match_episodes(run.model, features, tests.clips, protocol, progress=progress)
     source = provenance(
         weights_sha256=sha256_of(run.weights),
         manifest_sha256=tests.store.manifest_sha256,

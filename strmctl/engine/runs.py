@@ -13,7 +13,7 @@ from strmctl.data.subset import usable_clips
 from strmctl.engine.features import Progress, silent
 from strmctl.engine.train import TrainingData, train
 from strmctl.errors import UsageError
-from strmctl.paths import point_latest, run_folder, write_text
+from strmctl.paths import LATEST, point_latest, run_folder, write_text
 from strmctl.provenance import provenance
 from strmctl.recipe import Recipe, load_recipe
 
@@ -24,6 +24,7 @@ class TrainingRun:
 
     recipe: Recipe
     folder: Path
+    new: bool
 
     @property
     def name(self) -> str:
@@ -63,6 +64,15 @@ class TrainingRun:
 
     def _begin(self) -> None:
         """Makes the folder, and the run the newest."""
+        if self.new:
+            try:
+                self.folder.mkdir(parents=True)
+            except FileExistsError as error:
+                if not self.folder.is_dir():
+                    raise
+                raise UsageError(
+                    f"another training has begun in {self.folder}", "run the same command again"
+                ) from error
         write_text(self.folder / "recipe.yaml", self.recipe.to_yaml())
         point_latest(self.folder.parent, self.folder)
 
@@ -83,16 +93,16 @@ def plan(runs: Path, name: str | None, recipe: str, assignments: Iterable[str]) 
     loaded = load_recipe(recipe, assignments)
     if name is None:
         name, number = loaded.name, 2
-        while (runs / name).exists():
+        while (runs / name).exists() and name != LATEST:
             name, number = f"{loaded.name}-{number}", number + 1
-    elif (runs / name).exists() or name in ("", ".", "..", "latest") or Path(name).name != name:
-        taken = (
-            f"there is a run {name} in {runs} already"
-            if (runs / name / "recipe.yaml").exists()
-            else f"{name!r} cannot name a run"
+    if name in ("", ".", "..", LATEST) or Path(name).name != name:
+        raise UsageError(f"{name!r} cannot name a run", "choose another --name")
+    if (runs / name).exists():
+        raise UsageError(
+            f"there is a run {name} in {runs} already",
+            f"go on with it: `strmctl train --resume --name {name}`; or choose another --name",
         )
-        raise UsageError(taken, f"go on with it: `strmctl train --resume --name {name}`; or choose another --name")
-    return TrainingRun(loaded, runs / name)
+    return TrainingRun(loaded, runs / name, new=True)
 
 
 def resume(runs: Path, name: str | None, recipe: str | None, assignments: Iterable[str]) -> TrainingRun:
@@ -111,4 +121,4 @@ def resume(runs: Path, name: str | None, recipe: str | None, assignments: Iterab
         raise UsageError(
             f"run {folder.name} was begun with another recipe", f"leave out --recipe; {folder}/recipe.yaml is used"
         )
-    return TrainingRun(own, folder)
+    return TrainingRun(own, folder, new=False)

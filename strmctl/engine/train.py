@@ -1,7 +1,7 @@
 """Episodic training with validation on the val split. The test split is never read.
 
-Training episode i, its crops and its dropout are functions of (seed, i) alone, so a run that was killed and resumed
-ends with the same weights on a CPU as one that was not.
+Training episode i and its crops are functions of (seed, i) alone, and so is its dropout on a CPU: there, a run that was
+killed and resumed ends with the same weights as one that was not.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from strmctl.engine.evaluate import Protocol, evaluate
 from strmctl.engine.features import LOADER_THREADS, Progress, ahead, loading_depth, pixels_to_model, silent
 from strmctl.engine.runlog import RunLog
 from strmctl.engine.statistics import summarise
-from strmctl.errors import StrmctlError
+from strmctl.errors import StrmctlError, UsageError
 from strmctl.model.seeding import seeded
 from strmctl.model.strm import STRM, Logits
 from strmctl.paths import write_text
@@ -41,7 +41,7 @@ Clips = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What training may see: the clips of two subsets, by class, and the loaders for each."""
+    """What training may see: the clips of two subsets, by class, and their loader."""
 
     train: Clips
     val: Clips
@@ -85,11 +85,12 @@ def train(
         _validation_protocol(recipe, data).sampler(data.val)
     resuming = state_path.is_file()
     model = build_model(recipe, pretrained=not resuming, announce=announce).to(choose_device(device))
-    begin()
     optimizer = _optimizer(recipe, model)
     run = _Run(recipe, folder, data, model, optimizer)
     if resuming:
         run.restore(read_tensors(state_path))
+    if run.done < settings.episodes:
+        begin()
     log = RunLog(folder / "train.csv", after=run.done)
     recent: deque[tuple[float, float]] = deque(maxlen=RECENT)
     progress(run.done, settings.episodes, "")
@@ -97,25 +98,25 @@ def train(
     for episode, pixels in _episodes(sampler, data.loader, range(run.done, settings.episodes), loading_depth(model)):
         loss, accuracy = _backward(recipe, model, episode, pixels)
         if not math.isfinite(loss):
-            raise StrmctlError(
-                f"the loss is {loss} at training episode {episode.index + 1} of run {folder.name}",
-                f"the state after episode {run.saved} is kept; try a smaller rate: --set train.learning_rate="
-                f"{settings.learning_rate / 10:g}, or --set train.gradient_clip=1.0",
-            )
+            raise run.diverged("loss", loss, episode)
         recent.append((loss, accuracy))
         run.done = episode.index + 1
         last = run.done == settings.episodes
         stepped = run.done % settings.accumulate == 0 or last
         if stepped:
-            _step(recipe, model, optimizer, run.done)
+            length = _gradient_length(model, recipe.train.gradient_clip)
+            if not math.isfinite(length):  # before the step, which would spoil the weights
+                raise run.diverged("length of the gradient", length, episode)
+            _step(recipe, optimizer, run.done)
+        now = run.done, settings.episodes
         line = {"episode": run.done, "loss": loss, "accuracy": accuracy, "learning_rate": _rate(recipe, run.done)}
         if run.done % recipe.validation.every == 0 or last:
-            line |= run.validate(announce)
+            line |= run.validate(announce, _validating(progress, now))
         log.add(**line)
         if stepped and run.save_is_due():  # not between steps, where gradients wait
             run.save()
         mean_loss, mean_accuracy = (sum(column) / len(recent) for column in zip(*recent, strict=True))
-        progress(run.done, settings.episodes, f"loss {mean_loss:.3f}, accuracy {100 * mean_accuracy:.1f} %")
+        progress(*now, f"loss {mean_loss:.3f}, accuracy {100 * mean_accuracy:.1f} %")
     return json.loads((folder / "weights.json").read_text(encoding="utf-8"))
 
 
@@ -131,14 +132,15 @@ class _Run:
         self.best = -1.0  # validation accuracy, a fraction
         self._saved_at = time.monotonic()
 
-    def validate(self, announce: Callable[[str], None]) -> dict[str, float]:
+    def validate(self, announce: Callable[[str], None], embedding: Progress) -> dict[str, float]:
         """Validation accuracy now; keeps the weights when they are the best so far, or when there is no val split."""
         self.validated = self.done
         if len(self.data.val) < 2:
             self._keep({"selected_by": "last episode: the data has fewer than two val classes"})
             return {}
         validation = self.recipe.validation
-        rows = evaluate(self.model, self.data.loader, self.data.val, _validation_protocol(self.recipe, self.data))
+        protocol = _validation_protocol(self.recipe, self.data)
+        rows = evaluate(self.model, self.data.loader, self.data.val, protocol, embedding=embedding)
         result = summarise(rows)[0]
         accuracy, ci95 = result["accuracy"], result["ci95"]
         better = accuracy > self.best
@@ -158,22 +160,46 @@ class _Run:
         info = {"training_episodes": self.done, **selection, **self.data.info}
         write_text(self.folder / "weights.json", json.dumps(info, indent=2, ensure_ascii=False) + "\n")
 
+    def diverged(self, what: str, value: float, episode: Episode) -> StrmctlError:
+        """The error of a training that went astray; what was saved before stays."""
+        kept = f"the state after episode {self.saved} is kept" if self.saved else "nothing had been saved yet"
+        return StrmctlError(
+            f"the {what} is {value} at training episode {episode.index + 1} of run {self.folder.name}",
+            f"{kept}; start a new run with a smaller rate, --set train.learning_rate="
+            f"{self.recipe.train.learning_rate / 10:g}, or with --set train.gradient_clip=1.0",
+        )
+
     def save_is_due(self) -> bool:
         """After each validation, and every few minutes in between."""
         return self.validated > self.saved or time.monotonic() - self._saved_at > SAVE_SECONDS
 
     def save(self) -> None:
         """Writes all that resuming needs."""
-        state = {"done": self.done, "best": self.best, "model": self.model.state_dict()}
-        save_tensors(self.folder / "state.pt", {**state, "optimizer": self.optimizer.state_dict()})
+        state = {"done": self.done, "best": self.best, "manifest_sha256": self.data.loader.store.manifest_sha256}
+        state |= {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        save_tensors(self.folder / "state.pt", state)
         self.saved, self._saved_at = self.done, time.monotonic()
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Takes up what `save` wrote."""
+        """Takes up what `save` wrote.
+
+        Raises:
+            UsageError: the frame store is not the one that the run was begun with.
+        """
+        store = self.data.loader.store
+        if state["manifest_sha256"] != store.manifest_sha256:
+            raise UsageError(
+                f"the frame store {store.name} has changed since run {self.folder.name} was begun on it",
+                "start a new run, or bring the old frames back",
+            )
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.done = self.saved = self.validated = state["done"]
         self.best = state["best"]
+
+
+def _validating(progress: Progress, now: tuple[int, int]) -> Progress:
+    return lambda done, total, _: progress(*now, f"validating: {done}/{total} clips")
 
 
 def _episodes(
@@ -202,12 +228,18 @@ def _backward(recipe: Recipe, model: STRM, episode: Episode, pixels: tuple[Tenso
     targets = labels.repeat_interleave(recipe.train.queries)
     loss = episode_loss(logits, targets, weight=recipe.query_class.weight, reduction=recipe.train.loss_reduction)
     if torch.isfinite(loss):
-        (loss / recipe.train.accumulate).backward()
+        (loss / _accumulated(recipe, episode.index)).backward()
     return loss.item(), (logits.total.argmax(dim=-1) == targets).double().mean().item()
 
 
+def _accumulated(recipe: Recipe, index: int) -> int:
+    """Episodes that share an optimiser step with episode `index`; the last step may have fewer."""
+    first = index - index % recipe.train.accumulate
+    return min(recipe.train.accumulate, recipe.train.episodes - first)
+
+
 def episode_loss(logits: Logits, targets: Tensor, *, weight: float, reduction: str) -> Tensor:
-    """L_TM + lambda · L_QC, Eq. 10: cross-entropies, summed or averaged over the queries `(Q)`."""
+    """L_TM + lambda · L_QC: cross-entropies, summed or averaged over the queries `(Q)`."""
     loss = F.cross_entropy(logits.trm, targets, reduction=reduction)
     if logits.query_class is not None:
         loss = loss + weight * F.cross_entropy(logits.query_class, targets, reduction=reduction)
@@ -219,9 +251,12 @@ def _optimizer(recipe: Recipe, model: STRM) -> torch.optim.Optimizer:
     return kind(model.parameters(), lr=recipe.train.learning_rate)
 
 
-def _step(recipe: Recipe, model: STRM, optimizer: torch.optim.Optimizer, done: int) -> None:
-    if recipe.train.gradient_clip is not None:
-        torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.train.gradient_clip)
+def _gradient_length(model: STRM, clip: float | None) -> float:
+    """Norm of the gradient, which is shortened to `clip` where it is longer."""
+    return torch.nn.utils.clip_grad_norm_(model.parameters(), math.inf if clip is None else clip).item()
+
+
+def _step(recipe: Recipe, optimizer: torch.optim.Optimizer, done: int) -> None:
     for group in optimizer.param_groups:
         group["lr"] = _rate(recipe, done)
     optimizer.step()

@@ -1,4 +1,4 @@
-"""Backbones: networks that turn single frames into feature maps, the input of Section 3.2.
+"""Backbones: networks that turn single frames into feature maps.
 
 The ResNets are torchvision's without average pooling and classifier; `conv3` is a small network for the bundled 64×64
 sprites. A new backbone is one entry in `BACKBONES`.

@@ -1,4 +1,4 @@
-"""Frame-level enrichment (FLE): an MLP-mixer over the frames of one clip. Equations 4 and 5, section 3.2.
+"""Frame-level enrichment (FLE): an MLP-mixer over the frames of one clip.
 
     H* = (W_t2 relu(W_t1 H)) + H, along the frames        E = relu(H* W_r1) W_r2 + H*, along the channels
 
@@ -30,7 +30,7 @@ class FrameEnrichment(nn.Module):
             frames: H, `(N, L, D)`.
 
         Returns:
-            E of Eq. 5, `(N, L, D)`.
+            E, `(N, L, D)`.
         """
         by_channel = frames.transpose(1, 2)  # (N, D, L)
         mixed = self.token_mixing(by_channel).transpose(1, 2) + frames  # (N, L, D)

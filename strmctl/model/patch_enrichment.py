@@ -1,4 +1,4 @@
-"""Patch-level enrichment (PLE): the patches of one frame attend to each other. Equations 2 and 3, section 3.2.
+"""Patch-level enrichment (PLE): the patches of one frame attend to each other. Equation 3 has its scores.
 
     alpha = softmax((x W1) (x W2)^T / sqrt(D)) (x W3) + x        f = psi(alpha) + alpha
 
@@ -31,7 +31,7 @@ class PatchEnrichment(nn.Module):
         )
 
     def attend(self, patches: Tensor) -> Tensor:
-        """What each patch gathers from its frame, Eq. 2 without the residual: `(..., P, D)` to `(..., P, D)`."""
+        """What each patch gathers from its frame, before the residual: `(..., P, D)` to `(..., P, D)`."""
         query, key, value = self.query(patches), self.key(patches), self.value(patches)
         scores = query @ key.transpose(-2, -1) / math.sqrt(patches.shape[-1])  # (..., P, P)
         return scores.softmax(dim=-1) @ value  # (..., P, D)
@@ -43,7 +43,7 @@ class PatchEnrichment(nn.Module):
             patches: `(..., P, D)`; attention runs over P, within one frame.
 
         Returns:
-            f of Eq. 3, `(..., P, D)`.
+            f, `(..., P, D)`.
         """
         attended = self.attend(patches) + patches
         return self.psi(attended) + attended

@@ -1,4 +1,4 @@
-"""Query-class similarity (QC): the nearest support tuple of each class. Equations 7 to 9, section 3.3.
+"""Query-class similarity (QC): the nearest support tuple of each class. Equation 8.
 
     z = relu(W_cls [h_1 .. h_w] + b)        phi(z, z') = -||z - z'||
     logit of a class = mean over the query's tuples of the largest phi over the class's K * T support tuples
@@ -67,7 +67,7 @@ class QueryClassSimilarity(nn.Module):
         return -nearest.unflatten(1, (queries, tuples)).mean(dim=2)  # (B, Q, C)
 
     def _tuples(self, features: Mapping[str, Tensor]) -> Tensor:
-        """Eq. 7: z of all tuples, `(..., T, D'')`."""
+        """Of all tuples the vectors z, `(..., T, D'')`."""
         return form_tuples(features[f"qc{self.cardinality}"], self.indices).relu()
 
 

@@ -1,7 +1,7 @@
-"""STRM: spatio-temporal relation modelling for few-shot action recognition. Section 3, figure 2.
+"""STRM: spatio-temporal relation modelling for few-shot action recognition.
 
     frames -> backbone -> patches -> PLE -> mean over patches: H -> FLE: E
-    TRM compares E of query and support, QC compares H; total = TRM + lambda * QC (section 3.3; Eq. 10 is the loss)
+    TRM compares E of query and support, QC compares H; total = TRM + lambda * QC (the same lambda as in the loss)
 
 A clip's features do not depend on its episode (in evaluation mode), so the method is two functions: `embed`, everything
 that one clip decides, and `match`, everything that needs both sides. Without PLE, H is the spatial mean of the unpooled

@@ -1,4 +1,4 @@
-"""Temporal relation modelling (TRM): query tuples against prototypes made for them. Equation 1, section 3.1, as in TRX.
+"""Temporal relation modelling (TRM): query tuples against prototypes made for them. Equation 1, as in TRX.
 
 Frames get 0.1 times the sinusoidal positional encoding, then dropout. For each cardinality w, tuples of w frames have a
 key (with LayerNorm) and a value (without). A query tuple attends to all K * T support tuples of a class with one

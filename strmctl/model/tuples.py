@@ -1,4 +1,4 @@
-"""Tuples of frames: all increasing w-combinations of a clip's L frames, w the cardinality. Section 3.1, as in TRX.
+"""Tuples of frames: all increasing w-combinations of a clip's L frames, w the cardinality. As in TRX.
 
 A linear layer on the concatenated frames of a tuple is a sum of one linear layer per position on single frames:
 W [h_1 .. h_w] + b = W_1 h_1 + .. + W_w h_w + b. So each frame is projected once for every position, w * L projections

@@ -75,16 +75,6 @@ def test_the_best_by_validation_is_kept(tmp_path, monkeypatch):
     assert any(not torch.equal(last[name], best[name]) for name in best)
 
 
-def test_the_test_split_is_never_read(tmp_path):
-    class Guarded(ToyStore):
-        def read(self, clip, positions):
-            assert not clip.startswith("test")
-            return super().read(clip, positions)
-
-    recipe = toy_recipe()
-    run(tmp_path, recipe, toy_data(recipe, Guarded()))
-
-
 def test_training_learns_and_says_so(tmp_path):
     recipe = toy_recipe("train.episodes=40", "train.learning_rate=3e-3", "validation.every=40")
     told = []
@@ -115,6 +105,46 @@ def test_a_loss_that_is_not_finite_stops_with_the_last_good_state(tmp_path, monk
     state = read_tensors(tmp_path / "state.pt")
     assert state["done"] == 4
     assert all(tensor.isfinite().all() for tensor in state["model"].values())
+
+
+def test_a_gradient_that_is_not_finite_spoils_nothing(tmp_path, monkeypatch):
+    """The loss is finite, its gradient is not: the step must not be taken, nor its weights validated and kept."""
+    real, calls = training.episode_loss, []
+
+    def loss(*args, **kwargs):
+        calls.append(1)
+        value = real(*args, **kwargs)
+        if len(calls) == 8:
+            value.register_hook(lambda gradient: gradient * float("inf"))
+        return value
+
+    monkeypatch.setattr(training, "episode_loss", loss)
+    with pytest.raises(StrmctlError, match="the length of the gradient is .* at training episode 8") as caught:
+        run(tmp_path, toy_recipe())
+    assert "after episode 4 is kept" in caught.value.hint
+    for state in (read_tensors(tmp_path / "state.pt")["model"], read_tensors(tmp_path / "weights.pt")):
+        assert all(tensor.isfinite().all() for tensor in state.values())
+
+
+def test_a_run_does_not_go_on_with_other_frames(tmp_path):
+    recipe, store = toy_recipe(), ToyStore()
+    with pytest.raises(KilledError):
+        run(tmp_path, recipe, toy_data(recipe, store), progress=killed_after(7))
+    store.manifest_sha256 = "1" * 64
+    with pytest.raises(UsageError, match="the frame store toy has changed"):
+        run(tmp_path, recipe, toy_data(recipe, store))
+
+
+def test_begin_is_called_only_when_there_is_something_to_train(tmp_path):
+    recipe, begun = toy_recipe(), []
+    for _ in range(2):
+        run(tmp_path, recipe, begin=lambda: begun.append(1))
+    assert begun == [1]
+
+
+def test_the_last_step_divides_by_the_episodes_that_it_has():
+    recipe = toy_recipe("train.accumulate=5")  # of 12 episodes
+    assert [training._accumulated(recipe, index) for index in range(12)] == [5] * 10 + [2, 2]
 
 
 def test_without_val_classes_the_last_weights_are_kept(tmp_path):
@@ -158,7 +188,7 @@ def test_accumulation_equals_one_step_on_the_mean_gradient(tmp_path):
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
-def test_loss_of_equation_10(reduction):
+def test_the_loss_is_the_sum_of_both(reduction):
     generator = torch.Generator().manual_seed(0)
     trm, query_class = (torch.randn(6, 3, generator=generator, dtype=torch.float64) for _ in range(2))
     targets = [0, 0, 1, 1, 2, 2]

@@ -15,6 +15,7 @@ class ToyStore:
     """What `ClipLoader` needs of a frame store."""
 
     name = "toy"
+    prepare_command = "strmctl prepare toy"
     display_name = "toy"
     manifest_sha256 = "0" * 64
 
