@@ -30,6 +30,6 @@ setup(
         "pydantic>=2.6",
         "rich>=13",
     ],
-    extras_require={"test": ["pytest>=8", "ruff==0.17.6", "import-linter==2.16"]},
+    extras_require={"test": ["pytest>=8", "ruff==0.17.6", "import-linter==2.16", "setuptools>=70.1"]},
     entry_points={"console_scripts": ["strmctl = strmctl.cli.main:main"]},
 )

@@ -57,6 +57,8 @@ def command(video: Path, run_name: str | None, out: Path | None, device: str, ru
     figure = draw_maps(
         frames, maps, title=f"{'/'.join(video.parts[-2:])}, seen by run {run.name}", captions=captions(clip)
     )
+    if picture.exists():
+        console.say(f"note: {picture} is drawn anew")
     save_picture(figure, picture)
     if as_json:
         ranges = {name: {"min": float(values.min()), "max": float(values.max())} for name, values in maps.items()}

@@ -45,6 +45,7 @@ class TrainingRun:
             DataError: the store or classes of it are missing.
             UsageError: too few classes or clips for the recipe's episodes.
         """
+        self._check_free()
         store = FrameStore.open(data_dir, self.recipe.data.dataset)
         policy = self.recipe.data.missing_classes
         clips, dropped = {}, {}
@@ -62,17 +63,14 @@ class TrainingRun:
         tell = {"progress": progress, "announce": announce}
         return train(self.recipe, self.folder, data, device=device, begin=self._begin, **tell)
 
+    def _check_free(self) -> None:
+        if self.new and self.folder.is_dir():
+            raise UsageError(f"another training has begun in {self.folder}", "run the same command again")
+
     def _begin(self) -> None:
         """Makes the folder, and the run the newest."""
-        if self.new:
-            try:
-                self.folder.mkdir(parents=True)
-            except FileExistsError as error:
-                if not self.folder.is_dir():
-                    raise
-                raise UsageError(
-                    f"another training has begun in {self.folder}", "run the same command again"
-                ) from error
+        self._check_free()
+        self.folder.mkdir(parents=True, exist_ok=not self.new)
         write_text(self.folder / "recipe.yaml", self.recipe.to_yaml())
         point_latest(self.folder.parent, self.folder)
 

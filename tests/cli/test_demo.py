@@ -43,17 +43,28 @@ def test_a_demo_that_was_killed_goes_on(steps, tmp_path):
 
 
 def test_an_earlier_result_is_shown_only_for_the_same_weights(steps, tmp_path):
-    folder = tmp_path / "runs" / "demo"
+    folder, store = tmp_path / "runs" / "demo", tmp_path / "data" / "sprites"
     (folder / "eval").mkdir(parents=True)
+    store.mkdir(parents=True)
+    (store / "manifest.csv").write_bytes(b"abc")
     (folder / "recipe.yaml").write_text("")
     (folder / "weights.pt").write_bytes(b"abc")
-    figures = {"shot": 1, "accuracy": 0.71, "ci95": 0.004, "episodes": 10_000, "queries": 50_000}
+    figures = [
+        {"shot": shot, "accuracy": 0.71, "ci95": 0.004, "episodes": 10_000, "queries": 50_000} for shot in (1, 5)
+    ]
     document = {"schema": 1, "run": "demo", "dataset": "sprites", "split": "test", "way": 5, "queries": 1}
-    document |= {"episodes": 10_000, "seed": 0, "results": [figures]}
+    document |= {"episodes": 10_000, "seed": 0, "results": figures}
     abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    for sha256, again in ((abc, False), ("0" * 64, True)):
+    same, other = {"weights_sha256": abc, "manifest_sha256": abc}, "0" * 64
+    for change, again in (
+        ({"provenance": same}, False),
+        ({"provenance": same | {"weights_sha256": other}}, True),
+        ({"provenance": same | {"manifest_sha256": other}}, True),
+        ({"provenance": same, "episodes": 50}, True),
+        ({"provenance": same, "results": figures[:1]}, True),
+    ):
         steps.clear()
-        text = json.dumps(document | {"provenance": {"weights_sha256": sha256}})
+        text = json.dumps(document | change)
         (folder / "eval" / "test_5way_1q_s0.json").write_text(text)
         done = run(tmp_path)
         assert done.exit_code == 0, done.stderr

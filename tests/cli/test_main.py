@@ -89,6 +89,19 @@ def test_an_unknown_command_is_a_usage_error():
     assert CliRunner().invoke(main, ["trian"]).exit_code == 2
 
 
+@pytest.mark.parametrize("words", [[], ["recipe"]])
+def test_without_arguments_there_is_help(words):
+    shown = CliRunner().invoke(main, words)
+    assert shown.exit_code == 2
+    assert shown.stderr.startswith("Usage: ")
+
+
+def test_a_killed_training_is_told_how_to_go_on(monkeypatch):
+    monkeypatch.setattr(main_module.LazyGroup, "get_command", lambda *_: failing(KeyboardInterrupt()))
+    assert "strmctl train --resume" in CliRunner().invoke(main, ["train"]).stderr
+    assert "the same command goes on" in CliRunner().invoke(main, ["prepare"]).stderr
+
+
 def test_the_module_runs_as_the_command():
     done = subprocess.run([sys.executable, "-m", "strmctl", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("strmctl, version ")

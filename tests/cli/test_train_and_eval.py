@@ -250,12 +250,12 @@ def test_controls_on_sprites(tmp_path):
     natural = evaluate(data, runs, "--json").json()
     assert natural["results"] == documents["all 4 classes, as they are"]["results"]
     folder = runs / "sprites" / "eval"
-    assert json.loads((folder / "controls_test_5way_1q_s0.json").read_text()) == documents
-    assert "| grow or shrink | 2 | 50 |" in (folder / "controls_test_5way_1q_s0.md").read_text()
+    assert json.loads((folder / "controls_test_2way_1q_s0.json").read_text()) == documents
+    assert "| grow or shrink | 2 | 50 |" in (folder / "controls_test_2way_1q_s0.md").read_text()
     ran = evaluate(data, runs, "--controls")
     assert ran.out.startswith("Controls of run sprites")
     assert "up or down" in ran.out
-    assert "controls_test_5way_1q_s0.md" in ran.err
+    assert "controls_test_2way_1q_s0.md" in ran.err
 
 
 def test_controls_use_the_opposites_of_a_split_of_the_user_s_own(data, runs):

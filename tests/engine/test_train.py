@@ -119,7 +119,7 @@ def test_a_gradient_that_is_not_finite_spoils_nothing(tmp_path, monkeypatch):
         return value
 
     monkeypatch.setattr(training, "episode_loss", loss)
-    with pytest.raises(StrmctlError, match="the length of the gradient is .* at training episode 8") as caught:
+    with pytest.raises(StrmctlError, match=r"the length of the gradient is .* at training episode 8") as caught:
         run(tmp_path, toy_recipe())
     assert "after episode 4 is kept" in caught.value.hint
     for state in (read_tensors(tmp_path / "state.pt")["model"], read_tensors(tmp_path / "weights.pt")):

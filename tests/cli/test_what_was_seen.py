@@ -1,0 +1,121 @@
+"""What training and tests may see: never the test split in training, never a training class in a test."""
+
+import shutil
+
+import pytest
+
+from strmctl.engine.runs import plan
+from strmctl.errors import UsageError
+from strmctl.paths import run_folder
+from tests.cli.small import CLASSES, evaluate, prepared, small, train
+from tests.videos_for_tests import strmctl
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A data folder with the store `mine`."""
+    return prepared(tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture
+def own_data(data, tmp_path):
+    """A copy of it that a test may damage."""
+    return shutil.copytree(data, tmp_path / "own data")
+
+
+def forget(data, *classes):
+    """Removes the frames of these classes; the manifest still names them."""
+    for name in classes:
+        shutil.rmtree(data / "mine" / "frames" / name)
+
+
+def test_training_never_reads_the_test_split(own_data, tmp_path):
+    forget(own_data, *CLASSES["test"])
+    ran = train(own_data, tmp_path / "runs")
+    assert ran.code == 0, ran.err
+    assert evaluate(own_data, tmp_path / "runs").code == 3  # and that they are gone would be noticed
+    forget(own_data, CLASSES["val"][0])
+    assert train(own_data, tmp_path / "runs").code == 3
+
+
+def test_weights_without_their_notes_are_not_tested(data, tmp_path):
+    """Nobody knows what they were trained on, so no class can be said to be new to them."""
+    runs = tmp_path / "runs"
+    assert train(data, runs).code == 0
+    stray = shutil.copy(runs / "sprites" / "weights.pt", tmp_path / "stray.pt")
+    ran = evaluate(data, runs, "--weights", stray)
+    assert ran.code == 3
+    assert "the training classes of" in ran.err
+    assert "stray.json" in ran.err
+    shutil.copy(runs / "sprites" / "weights.json", tmp_path / "stray.json")
+    assert evaluate(data, runs, "--weights", stray).code == 0
+
+
+def test_missing_test_classes(own_data, tmp_path):
+    """A run whose recipe wants all classes, and a store that has lost one of them."""
+    runs = tmp_path / "runs"
+    recipe = ("--recipe", "sprites", *small("data.dataset=mine", "data.missing_classes=error"))
+    assert strmctl("train", *recipe, "--data", own_data, "--runs", runs, "--device", "cpu").code == 0
+    manifest = own_data / "mine" / "manifest.csv"
+    lines = [line for line in manifest.read_text().splitlines() if not line.startswith("walk/")]
+    manifest.write_text("\n".join(lines) + "\n")
+    ran = evaluate(own_data, runs)
+    assert ran.code == 3
+    assert "1 of 3 test classes of mine have no usable clip: walk" in ran.err
+    assert "eval --missing-classes drop" in ran.err
+    ran = evaluate(own_data, runs, "--missing-classes", "drop", "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json()["provenance"]["dropped_classes"] == ["walk"]
+    assert evaluate(own_data, runs, "--classes", "swim,crawl").code == 0
+
+
+def test_one_val_class_chooses_nothing(own_data, tmp_path):
+    manifest = own_data / "mine" / "manifest.csv"
+    lines = [line for line in manifest.read_text().splitlines() if not line.startswith("sit/")]
+    manifest.write_text("\n".join(lines) + "\n")
+    ran = train(own_data, tmp_path / "runs", "--recipe", "sprites", "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json()["selected_by"].startswith("last episode")
+    assert ran.json()["dropped_classes"] == {"val": ["sit"]}
+
+
+def test_resuming_a_finished_run_leaves_the_newest_the_newest(data, tmp_path):
+    runs = tmp_path / "runs"
+    assert train(data, runs).code == train(data, runs).code == 0
+    assert run_folder(runs, None).name == "sprites-2"
+    ran = strmctl("train", "--resume", "--name", "sprites", "--data", data, "--runs", runs)
+    assert ran.code == 0, ran.err
+    assert run_folder(runs, None).name == "sprites-2"
+
+
+def test_two_trainings_do_not_share_a_folder(data, tmp_path):
+    first, second = (plan(tmp_path / "runs", None, "sprites", small("data.dataset=mine")[1::2]) for _ in range(2))
+    assert first.folder == second.folder  # planned before either began
+    first.train(data, device="cpu")
+    before = (first.folder / "weights.pt").read_bytes()
+    with pytest.raises(UsageError, match="another training has begun"):
+        second.train(data, device="cpu")
+    assert (first.folder / "weights.pt").read_bytes() == before
+
+
+def test_a_linked_run_is_used_under_its_own_name(data, tmp_path):
+    assert train(data, tmp_path / "far").code == 0
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "near").symlink_to(tmp_path / "far" / "sprites")
+    ran = evaluate(data, tmp_path / "runs", "--run", "near", "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json()["run"] == "near"
+
+
+def test_no_recipe_may_take_the_name_of_the_newest(data, tmp_path):
+    ran = train(data, tmp_path / "runs", "--recipe", "sprites", changes=("name=latest",))
+    assert ran.code == 2
+    assert "'latest' cannot name a run" in ran.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_controls_take_no_frame_order(data, tmp_path):
+    assert train(data, tmp_path / "runs").code == 0
+    ran = evaluate(data, tmp_path / "runs", "--controls", "--frame-order", "repeated")
+    assert ran.code == 2
+    assert "leave out --frame-order" in ran.err
