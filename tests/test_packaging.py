@@ -37,15 +37,28 @@ def wheel(tmp_path_factory):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("setup.py", "pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, source)
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, source]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        folder,
+        source,
+    ]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return next(folder.glob("strmctl-*.whl"))
 
 
 def installed_for_editing():
-    text = importlib.metadata.distribution("strmctl").read_text("direct_url.json") or "{}"
-    return json.loads(text).get("dir_info", {}).get("editable", False)
+    """Whether pip says so; the source tree itself may hold metadata that do not say."""
+    found = importlib.metadata.distributions(name="strmctl")
+    origins = [json.loads(one.read_text("direct_url.json") or "{}") for one in found]
+    return any(origin.get("dir_info", {}).get("editable", False) for origin in origins)
 
 
 @pytest.mark.skipif(not installed_for_editing(), reason="strmctl is not installed with `pip install --editable`")
