@@ -11,15 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import cv2
 import numpy as np
 import torch
-from torchvision.io import ImageReadMode, decode_jpeg
 from torchvision.transforms.v2 import functional as transforms
 
 from strmctl.data.draws import Draws
 from strmctl.data.store import FrameStore
 from strmctl.data.videos import extract
 from strmctl.errors import DataError
+
+try:  # torchvision will drop it; the pixels that it gives are those that the figures were measured with
+    from torchvision.io import ImageReadMode, decode_jpeg
+except ImportError:
+    decode_jpeg = None
 
 FrameOrder = Literal["natural", "repeated", "shuffled"]
 STORED_QUALITY = 90  # JPEG quality that `strmctl prepare` stores frames with, unless told otherwise
@@ -33,9 +38,9 @@ def even_positions(count: int, frames: int) -> list[int]:
 def jittered_positions(count: int, frames: int, draws: Draws) -> list[int]:
     """Evenly spaced positions between jittered ends: start in [0, p], end in [count-1-p, count-1], ends included.
 
-    p = min(5, (count - frames) / 2), rounded down.
+    p = min(5, (count - frames) / 2), rounded down; 0 for a clip of fewer frames than are wanted.
     """
-    play = min(5, (count - frames) // 2)
+    play = max(0, min(5, (count - frames) // 2))
     start, end = draws.integer(0, play), draws.integer(count - 1 - play, count - 1)
     return _spaced(start, end, count, frames)
 
@@ -135,17 +140,23 @@ def read_video(path: Path, *, frames: int, size: int, crop: int) -> VideoClip:
         crop: pixels, side of the square that is cut out of the centre.
 
     Raises:
-        DataError: the video cannot be decoded, or has a single frame.
+        DataError: the video cannot be decoded, has a single frame, or frames that differ in size.
     """
-    encoded: list[bytes] = []
+    encoded: list[bytes] = []  # of each wanted frame once
     try:
-        video, count = extract(path, size=size, quality=STORED_QUALITY, frames=None, keep=encoded.append)
+        video, count = extract(
+            path, size=size, quality=STORED_QUALITY, frames=frames, keep=encoded.append, choose=even_positions
+        )
     except DataError as error:
         raise DataError(f"the video {path} cannot be read: {error}", error.hint) from error
     if count < 2:
         raise DataError(f"the video {path} has a single frame", "a clip needs two frames at least")
     positions = even_positions(count, frames)
-    pixels = decode_frames([encoded[position] for position in positions])
+    images = dict(zip(sorted(set(positions)), encoded, strict=True))
+    try:
+        pixels = decode_frames([images[position] for position in positions])
+    except RuntimeError as error:
+        raise DataError(f"the frames of the video {path} differ in size", "cut it where its size changes") from error
     return VideoClip(centre_crop(resize(pixels, size), crop), positions, count, video.fps)
 
 
@@ -155,8 +166,20 @@ def decode_frames(encoded: Iterable[bytes]) -> torch.Tensor:
     Raises:
         RuntimeError: one is damaged.
     """
-    images = (torch.frombuffer(bytearray(image), dtype=torch.uint8) for image in encoded)
-    return torch.stack([decode_jpeg(image, ImageReadMode.RGB) for image in images])
+    decode = _decode_with_opencv if decode_jpeg is None else _decode_with_torchvision
+    return torch.stack([decode(image) for image in encoded])
+
+
+def _decode_with_torchvision(image: bytes) -> torch.Tensor:
+    return decode_jpeg(torch.frombuffer(bytearray(image), dtype=torch.uint8), ImageReadMode.RGB)
+
+
+def _decode_with_opencv(image: bytes) -> torch.Tensor:
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    frame = cv2.imdecode(np.frombuffer(image, np.uint8), flags) if image else None
+    if frame is None:
+        raise RuntimeError("OpenCV cannot decode the image")
+    return torch.from_numpy(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)).permute(2, 0, 1).contiguous()
 
 
 def centre_crop(pixels: torch.Tensor, crop: int) -> torch.Tensor:

@@ -17,12 +17,13 @@ VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".m4
 TRAIN_ANNOTATIONS = ("train.json", "something-something-v2-train.json")
 VALIDATION_ANNOTATIONS = ("validation.json", "something-something-v2-validation.json")
 
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # a line end in a name would break the manifest
 NOT_A_VIDEO = "no video suffix"
 NO_CLASS = "not in a class folder"
 OTHER_CLASS = "class not in the split"
 NOT_CHOSEN = "not among the clips of the split"
 NOT_LISTED = "not on the list"
-BAD_NAME = "file name is not valid Unicode"
+BAD_NAME = "file name is not valid Unicode or has control characters"
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ DATA_SETS = {
 
 def is_folder(text: str) -> bool:
     """Whether a word names a folder rather than a data set: it holds a separator, or it exists and is no data set."""
-    return bool({os.sep, os.altsep} & {*text}) or (text not in DATA_SETS and Path(text).is_dir())
+    return bool({os.sep, os.altsep} & {*text}) or (text not in DATA_SETS and Path(text).exists())
 
 
 def known_dataset(name: str) -> DataSet:
@@ -187,7 +188,7 @@ def _video_files(videos: Path, dataset: DataSet, ignored: Ignored) -> Iterator[s
             path = Path(folder, name).relative_to(videos).as_posix()
             if name.startswith(".") or path in dataset.beside:
                 continue
-            if (readable := path.encode("utf-8", "replace").decode()) != path:
+            if (readable := CONTROL.sub("?", path.encode("utf-8", "replace").decode())) != path:
                 ignored[BAD_NAME].append(readable)
             elif PurePosixPath(name).suffix.lower() not in VIDEO_SUFFIXES:
                 ignored[NOT_A_VIDEO].append(path)

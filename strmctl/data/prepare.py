@@ -6,6 +6,7 @@ Each finished clip is a line of a journal, so that a killed run goes on where it
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import multiprocessing
 import time
@@ -69,7 +70,7 @@ def prepare(
         _sweep(job.folder)
     store.write_manifest(job.folder, rows)
     store.write_settings(job.folder, job.settings)
-    (job.folder / JOURNAL).unlink()
+    (job.folder / JOURNAL).unlink(missing_ok=True)
     size = sum(store.archive_path(job.folder, row.clip).stat().st_size for row in rows if row.status in store.STORED)
     return summarize(job, found, rows, known, start, dry_run=False, skipped=skipped, size=size)
 
@@ -155,6 +156,10 @@ def _settle(task: _Task) -> tuple[ClipRow, bool]:
             )
     except DataError as error:
         return _row(task.clip, status="failed", reason=error.message), True
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return _row(task.clip, status="failed", reason="the name is too long for a file of the store"), True
     reason = ""
     if decoded < INCOMPLETE * video.declared:
         reason = f"the file declares {video.declared} frames, OpenCV reads {decoded}"
@@ -197,7 +202,7 @@ def _known_rows(folder: Path) -> dict[str, ClipRow]:
     """The rows of the manifest, overridden by those of the journal of an interrupted run."""
     rows = {row.clip: row for row in store.read_manifest(folder)}
     with contextlib.suppress(FileNotFoundError):
-        for line in (folder / JOURNAL).read_text(encoding="utf-8", errors="replace").splitlines():
+        for line in (folder / JOURNAL).read_text(encoding="utf-8", errors="replace").split("\n"):
             with contextlib.suppress(ValueError, TypeError):  # the line that a kill cut
                 row = store.row_from_values(json.loads(line))
                 rows[row.clip] = row

@@ -10,9 +10,9 @@ from typing import Any
 from strmctl.data.datasets import DATA_SETS, DataSet, Scan, is_folder, known_dataset, scan
 from strmctl.data.splits import SUBSETS, Split, load_split
 from strmctl.data.sprites import VERSION as SPRITES_VERSION
-from strmctl.data.store import read_settings
+from strmctl.data.store import prepare_command, read_settings
 from strmctl.data.videos import Size, parse_size
-from strmctl.errors import UsageError
+from strmctl.errors import DataError, UsageError
 
 DECIDING = ("dataset", "size", "quality", "frames", "seed", "generator_version")  # settings that decide stored bytes
 
@@ -91,9 +91,23 @@ class Job:
         there = read_settings(self.folder)
         pairs = [(key, there.get(key), self.settings.get(key)) for key in DECIDING if there]
         changed = [f"{key} {before}, now {now}" for key, before, now in pairs if before != now]
+        changed += self._lost(there)
         if changed:
-            hint = "add `--redo` to make it anew, or another `--name` to keep both"
+            hint = (
+                "add `--redo` to make it anew, or another `--name` to keep both; "
+                f"it was made with `{prepare_command(self.folder, there)}`"
+            )
             raise UsageError(f"the frame store {self.folder} was made with {'; '.join(changed)}", hint)
+
+    def _lost(self, there: dict[str, Any]) -> list[str]:
+        """What the store would lose: its classes, or which clips were chosen. To add what it lacks is no loss."""
+        asked, asks = there.get("request", {}), self.settings["request"]
+        lists = [Path(request["list"]).name if "list" in request else None for request in (asked, asks)]
+        pairs = [("split", there.get("split"), self.settings["split"]), ("list", *lists)]
+        lost = [f"{what} {before}, now {now or 'none'}" for what, before, now in pairs if before not in (None, now)]
+        if "request" in there and ("flat" in asked) != ("flat" in asks):
+            lost.append("--flat, now without" if "flat" in asked else "class folders, now --flat")
+        return lost
 
 
 def look_up(request: Request) -> Job:
@@ -101,7 +115,7 @@ def look_up(request: Request) -> Job:
 
     Raises:
         UsageError: an unknown data set, or options that do not go together.
-        DataError: the split is not valid.
+        DataError: the split is not valid, or a file is named where a folder of videos belongs.
     """
     dataset = _folder_as_dataset(request) if is_folder(request.what) else known_dataset(request.what)
     own = dataset.name not in DATA_SETS
@@ -119,6 +133,7 @@ def look_up(request: Request) -> Job:
         "split": split.name if split else None,
         "classes": {subset: split.classes(subset) for subset in SUBSETS} if split else {},
         "opposites": [list(pair) for pair in split.opposites] if split else [],
+        "request": _asked(request, own=own),
     }
     originals = Path(request.what) if own else request.data_dir / "videos" / dataset.name
     if dataset.name == "sprites":
@@ -129,12 +144,28 @@ def look_up(request: Request) -> Job:
 
 
 def _folder_as_dataset(request: Request) -> DataSet:
+    if Path(request.what).is_file():
+        hint = f"name the folder that the videos lie in: `strmctl prepare {Path(request.what).parent}/ --name NAME`"
+        raise DataError(f"{request.what} is a file, not a folder of videos", hint)
     if not request.name:
         raise UsageError("the frame store of a folder needs a name", f"add `--name NAME` to `prepare {request.what}`")
     if request.name in DATA_SETS:
         hint = f"`strmctl prepare {request.name} --videos {request.what}`, or take another name"
         raise UsageError(f"{request.name} is a data set of its own", hint)
     return DataSet(request.name, request.name, "flat" if request.flat else "class_folders")
+
+
+def _asked(request: Request, *, own: bool) -> dict[str, Any]:
+    """The folders and files that are asked for, so that the command can be given again from any folder."""
+    paths = {
+        "folder": Path(request.what) if own else None,
+        "videos": request.videos,
+        "annotations": request.annotations,
+        "list": request.list_file,
+        "split": request.split_file,
+    }
+    asked: dict[str, Any] = {key: str(path.absolute()) for key, path in paths.items() if path is not None}
+    return asked | ({"flat": True} if request.flat else {})
 
 
 def _check_options(request: Request, dataset: DataSet, own: bool) -> None:

@@ -176,16 +176,18 @@ def read_annotation(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def read_list(path: Path) -> Iterator[tuple[int, str]]:
-    """(line number, text) of each line of a list of clips; blank lines and comments (`#`) are skipped.
+    """(line number, text) of each line of a list of clips; blank lines and comments are skipped.
+
+    A comment is a `#` on its own or before a blank: HMDB51 has clips that are called `#20_Rhythm_…`.
 
     Raises:
         DataError: not a text file.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_bytes().decode("utf-8").split("\n")  # a name may hold what else `splitlines` splits at
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"the list {path} cannot be read: {error}") from error
     for number, line in enumerate(lines, 1):
         text = line.strip()
-        if text and not text.startswith("#"):
+        if text and text.split(maxsplit=1)[0] != "#":
             yield number, text

@@ -1,51 +1,30 @@
 """The 38 motions of the sprites data set: what each object does while a clip runs.
 
 A motion draws its scene once from `draws`, then says for any time t in [0, 1] what lies where. The second member of an
-opposite pair is the first one played backwards, so a single frame, or frames without their order, cannot tell the two
-apart. Lengths are in pixels of a 64×64 frame, angles in degrees (growing clockwise, as seen).
+opposite pair is the first one played backwards; where things go straight (up and down, left and right, the diagonals)
+it is the first one's path mirrored in its middle, which differs from playing it backwards only in when the motion
+starts and ends. So a single frame, or frames without their order, cannot tell the two apart. Lengths are in pixels of
+a 64×64 frame, angles in degrees (growing clockwise, as seen).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from strmctl.data.draws import Draws
-
-SIDE = 64
-SHAPES = ("triangle", "bar", "arrow", "ell", "tee", "bow")  # all of them show by their angle that they turn
-
-
-@dataclass(frozen=True)
-class Sprite:
-    """One object in one frame; `hue` and `value` are its colour, `alpha` its opacity."""
-
-    shape: str
-    x: float
-    y: float
-    radius: float
-    angle: float
-    hue: float
-    value: float
-    alpha: float = 1.0
-
+from strmctl.data.sprite_objects import (
+    Sprite,
+    ground_block,
+    moved,
+    random_block,
+    random_direction,
+    random_object,
+)
 
 Scene = Callable[[float], list[Sprite]]  # time in [0, 1] -> objects, the hindmost first
 Motion = Callable[[Draws], Scene]
-
-
-def _object(draws: Draws, *, radius: tuple[float, float] = (6.5, 9.0)) -> Sprite:
-    """An object of random look, in the middle of the frame up to some pixels."""
-    return Sprite(
-        shape=draws.choice(SHAPES),
-        x=SIDE / 2 + draws.uniform(-6, 6),
-        y=SIDE / 2 + draws.uniform(-6, 6),
-        radius=draws.uniform(*radius),
-        angle=draws.uniform(-40, 40),
-        hue=draws.uniform(0, 360),
-        value=draws.uniform(0.75, 1.0),
-    )
 
 
 def _progress(draws: Draws) -> Callable[[float], float]:
@@ -66,26 +45,22 @@ def _travel(dx: int, dy: int) -> Motion:
     """From one side of the middle to the other."""
 
     def motion(draws: Draws) -> Scene:
-        thing, progress = _object(draws), _progress(draws)
+        thing, progress = random_object(draws), _progress(draws)
         length = draws.uniform(22, 36) / math.hypot(dx, dy)
-        return lambda t: [_moved(thing, dx * length * (progress(t) - 0.5), dy * length * (progress(t) - 0.5))]
+        return lambda t: [moved(thing, dx * length * (progress(t) - 0.5), dy * length * (progress(t) - 0.5))]
 
     return motion
-
-
-def _moved(thing: Sprite, dx: float, dy: float) -> Sprite:
-    return replace(thing, x=thing.x + dx, y=thing.y + dy)
 
 
 def _back_and_forth(dx: int, dy: int) -> Motion:
     """Out and back once."""
 
     def motion(draws: Draws) -> Scene:
-        thing, progress, length = _object(draws), _progress(draws), draws.uniform(18, 28)
+        thing, progress, length = random_object(draws), _progress(draws), draws.uniform(18, 28)
 
         def scene(t: float) -> list[Sprite]:
             out = length * (1 - abs(2 * progress(t) - 1)) - length / 2
-            return [_moved(thing, dx * out, dy * out)]
+            return [moved(thing, dx * out, dy * out)]
 
         return scene
 
@@ -96,12 +71,12 @@ def _oscillate(dx: int, dy: int, *, length: tuple[float, float], periods: tuple[
     """To and fro several times."""
 
     def motion(draws: Draws) -> Scene:
-        thing, reach = _object(draws), draws.uniform(*length)
+        thing, reach = random_object(draws), draws.uniform(*length)
         rate, phase = draws.uniform(*periods), draws.uniform(0, 1)
 
         def scene(t: float) -> list[Sprite]:
             swing = reach / 2 * math.sin(2 * math.pi * (rate * t + phase))
-            return [_moved(thing, dx * swing, dy * swing)]
+            return [moved(thing, dx * swing, dy * swing)]
 
         return scene
 
@@ -109,76 +84,71 @@ def _oscillate(dx: int, dy: int, *, length: tuple[float, float], periods: tuple[
 
 
 def _turn(draws: Draws) -> Scene:
-    thing, progress = _object(draws), _progress(draws)
+    thing, progress = random_object(draws), _progress(draws)
     angle = draws.uniform(100, 170)
     return lambda t: [replace(thing, angle=thing.angle + angle * (progress(t) - 0.5))]
 
 
 def _nod(draws: Draws) -> Scene:
     """Tilts to and fro."""
-    thing, reach = _object(draws), draws.uniform(30, 50)
+    thing, reach = random_object(draws), draws.uniform(30, 50)
     rate, phase = draws.uniform(1.5, 2.5), draws.uniform(0, 1)
     return lambda t: [replace(thing, angle=thing.angle + reach * math.sin(2 * math.pi * (rate * t + phase)))]
 
 
 def _grow(draws: Draws) -> Scene:
-    thing, progress, factor = _object(draws, radius=(4.0, 6.0)), _progress(draws), draws.uniform(2.0, 3.0)
+    thing, progress, factor = random_object(draws, radius=(4.0, 6.0)), _progress(draws), draws.uniform(2.0, 3.0)
     return lambda t: [replace(thing, radius=thing.radius * factor ** progress(t))]
 
 
 def _pulse(draws: Draws) -> Scene:
-    thing, rate, phase = _object(draws), draws.uniform(1.5, 2.5), draws.uniform(0, 1)
+    thing, rate, phase = random_object(draws), draws.uniform(1.5, 2.5), draws.uniform(0, 1)
     return lambda t: [replace(thing, radius=thing.radius * 1.5 ** math.sin(2 * math.pi * (rate * t + phase)))]
-
-
-def _direction(draws: Draws) -> tuple[float, float]:
-    angle = draws.uniform(0, 2 * math.pi)
-    return math.cos(angle), math.sin(angle)
 
 
 def _approach(draws: Draws) -> Scene:
     """Two objects come from both sides until they nearly touch."""
-    first, second = _object(draws, radius=(6.5, 8.5)), _object(draws, radius=(6.5, 8.5))
-    (dx, dy), progress = _direction(draws), _progress(draws)
+    first, second = random_object(draws, radius=(6.5, 8.5)), random_object(draws, radius=(6.5, 8.5))
+    (dx, dy), progress = random_direction(draws), _progress(draws)
     near = (first.radius + second.radius) / 2 + 1
     far = near + draws.uniform(10, 15)
 
     def scene(t: float) -> list[Sprite]:
         half = far + (near - far) * progress(t)
-        return [_moved(first, half * dx, half * dy), replace(second, x=first.x - half * dx, y=first.y - half * dy)]
+        return [moved(first, half * dx, half * dy), replace(second, x=first.x - half * dx, y=first.y - half * dy)]
 
     return scene
 
 
 def _split(draws: Draws) -> Scene:
     """One object becomes two equal ones that move apart."""
-    thing, (dx, dy), progress = _object(draws, radius=(6.5, 8.5)), _direction(draws), _progress(draws)
+    thing, (dx, dy), progress = random_object(draws, radius=(6.5, 8.5)), random_direction(draws), _progress(draws)
     reach = draws.uniform(14, 20)
 
     def scene(t: float) -> list[Sprite]:
         half = reach * progress(t)
-        return [_moved(thing, half * dx, half * dy), _moved(thing, -half * dx, -half * dy)]
+        return [moved(thing, half * dx, half * dy), moved(thing, -half * dx, -half * dy)]
 
     return scene
 
 
 def _cross(draws: Draws) -> Scene:
     """Two objects pass each other."""
-    first, second = _object(draws, radius=(6.5, 8.5)), _object(draws, radius=(6.5, 8.5))
-    (dx, dy), progress, reach = _direction(draws), _progress(draws), draws.uniform(14, 20)
+    first, second = random_object(draws, radius=(6.5, 8.5)), random_object(draws, radius=(6.5, 8.5))
+    (dx, dy), progress, reach = random_direction(draws), _progress(draws), draws.uniform(14, 20)
     side = draws.uniform(2, 5)  # they pass beside the middle
 
     def scene(t: float) -> list[Sprite]:
         along = reach * (2 * progress(t) - 1)
         offset_x, offset_y = along * dx - side * dy, along * dy + side * dx
-        return [_moved(first, offset_x, offset_y), replace(second, x=first.x - offset_x, y=first.y - offset_y)]
+        return [moved(first, offset_x, offset_y), replace(second, x=first.x - offset_x, y=first.y - offset_y)]
 
     return scene
 
 
 def _orbit(draws: Draws) -> Scene:
     """An object goes clockwise round another, over its top."""
-    centre, planet = _object(draws, radius=(6.0, 8.0)), _object(draws, radius=(6.0, 8.0))
+    centre, planet = random_object(draws, radius=(6.0, 8.0)), random_object(draws, radius=(6.0, 8.0))
     radius, middle = draws.uniform(15, 20), math.radians(draws.uniform(-170, -10))
     arc, progress = math.radians(draws.uniform(150, 300)), _progress(draws)
 
@@ -190,51 +160,31 @@ def _orbit(draws: Draws) -> Scene:
     return scene
 
 
-def _block(draws: Draws, x: float, y: float) -> Sprite:
-    return Sprite("square", x, y, draws.uniform(9, 12), 0.0, draws.uniform(0, 360), draws.uniform(0.5, 0.9))
-
-
-def bystanders(draws: Draws, moving: int) -> list[Sprite]:
-    """Objects that do nothing, so that how many there are, and whether one is a block, does not give the class away."""
-    still = []
-    for _ in range(2 - moving):
-        if draws.integer(0, 2) == 0:
-            still.append(_ground(draws, SIDE / 2 + draws.uniform(-6, 6)))
-        else:
-            (dx, dy), away = _direction(draws), draws.uniform(14, 30)
-            still.append(replace(_object(draws), x=SIDE / 2 + away * dx, y=SIDE / 2 + away * dy))
-    return still
-
-
-def _ground(draws: Draws, x: float) -> Sprite:
-    return _block(draws, x, SIDE - draws.uniform(4, 12))
-
-
 def _drop(draws: Draws) -> Scene:
     """An object falls onto a block and rests there."""
-    thing, progress = _object(draws, radius=(6.5, 8.5)), _progress(draws)
-    ground, height = _ground(draws, thing.x), draws.uniform(18, 24)
+    thing, progress = random_object(draws, radius=(6.5, 8.5)), _progress(draws)
+    ground, height = ground_block(draws, thing.x), draws.uniform(18, 24)
     rest = ground.y - ground.radius - thing.radius * 0.8
     return lambda t: [ground, replace(thing, y=rest - height * (1 - progress(t) ** 1.5))]
 
 
 def _hide(draws: Draws) -> Scene:
     """An object goes behind a block, from any side."""
-    thing, (dx, dy), progress = _object(draws, radius=(5.0, 7.0)), _direction(draws), _progress(draws)
-    cover = _block(draws, thing.x, thing.y)
+    thing, (dx, dy), progress = random_object(draws, radius=(5.0, 7.0)), random_direction(draws), _progress(draws)
+    cover = random_block(draws, thing.x, thing.y)
     length = draws.uniform(22, 28)
 
     def scene(t: float) -> list[Sprite]:
         away = length * (1 - progress(t))
-        return [_moved(thing, away * dx, away * dy), cover]
+        return [moved(thing, away * dx, away * dy), cover]
 
     return scene
 
 
 def _push(draws: Draws) -> Scene:
     """An object meets another and pushes it on."""
-    pusher, pushed = _object(draws, radius=(6.5, 8.5)), _object(draws, radius=(6.5, 8.5))
-    (dx, dy), progress, length = _direction(draws), _progress(draws), draws.uniform(28, 36)
+    pusher, pushed = random_object(draws, radius=(6.5, 8.5)), random_object(draws, radius=(6.5, 8.5))
+    (dx, dy), progress, length = random_direction(draws), _progress(draws), draws.uniform(28, 36)
     gap = pusher.radius + pushed.radius
     meets = draws.uniform(0.3, 0.5)  # share of the way before they touch
 
@@ -243,7 +193,7 @@ def _push(draws: Draws) -> Scene:
         front = max(at, length * (meets - 0.5)) + gap
         behind, ahead = at - gap / 2, front - gap / 2
         return [
-            _moved(pusher, behind * dx, behind * dy),
+            moved(pusher, behind * dx, behind * dy),
             replace(pushed, x=pusher.x + ahead * dx, y=pusher.y + ahead * dy),
         ]
 
@@ -251,24 +201,24 @@ def _push(draws: Draws) -> Scene:
 
 
 def _colour_change(draws: Draws) -> Scene:
-    thing, progress, change = _object(draws), _progress(draws), draws.sign() * draws.uniform(90, 180)
+    thing, progress, change = random_object(draws), _progress(draws), draws.sign() * draws.uniform(90, 180)
     return lambda t: [replace(thing, hue=thing.hue + change * progress(t))]
 
 
 def _appear(draws: Draws) -> Scene:
-    thing, progress = _object(draws), _progress(draws)
+    thing, progress = random_object(draws), _progress(draws)
     return lambda t: [replace(thing, alpha=progress(t))]
 
 
 def _speed_up(draws: Draws) -> Scene:
     """In any direction, slow at first."""
-    thing, (dx, dy), length = _object(draws), _direction(draws), draws.uniform(26, 38)
+    thing, (dx, dy), length = random_object(draws), random_direction(draws), draws.uniform(26, 38)
     power = draws.uniform(2.5, 4.0)
-    return lambda t: [_moved(thing, dx * length * (t**power - 0.5), dy * length * (t**power - 0.5))]
+    return lambda t: [moved(thing, dx * length * (t**power - 0.5), dy * length * (t**power - 0.5))]
 
 
 def _still(draws: Draws) -> Scene:
-    thing = _object(draws)
+    thing = random_object(draws)
     return lambda t: [thing]
 
 

@@ -6,10 +6,10 @@ a clip is a pure function of (VERSION, seed, class, number). The motions stand i
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import math
-import multiprocessing
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -17,7 +17,9 @@ import numpy as np
 
 from strmctl import strictyaml
 from strmctl.data.draws import Draws
-from strmctl.data.sprite_motions import MOTIONS, SIDE, Sprite, bystanders
+from strmctl.data.sprite_motions import MOTIONS
+from strmctl.data.sprite_objects import SIDE, Sprite, bystanders
+from strmctl.data.workers import each_in_processes
 from strmctl.errors import OutputError
 from strmctl.paths import write_text
 
@@ -44,13 +46,13 @@ def render(
     Args:
         folder: where the videos go, such as `data/videos/sprites`.
         seed: of the whole data set.
-        workers: processes.
+        workers: processes; 1 works in this one.
         progress: is told (clips done, clips in all, "").
         classes: names of motions.
         clips: clips per class.
 
     Raises:
-        OutputError: OpenCV cannot write there.
+        OutputError: OpenCV cannot write there, or a process was killed.
     """
     origin = folder / "sprites.yaml"
     meant = strictyaml.dump({"generator_version": VERSION, "seed": seed})
@@ -67,10 +69,10 @@ def render(
     if not tasks:
         return
     progress(done, len(wanted), "")
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        futures = [pool.submit(_render_task, folder, seed, task) for task in tasks]
-        for future in as_completed(futures):
-            done += future.result()
+    work, crashed = functools.partial(_render_task, folder, seed), functools.partial(_crashed, folder)
+    with contextlib.closing(each_in_processes(work, tasks, workers=workers, crashed=crashed)) as finished:
+        for rendered in finished:
+            done += rendered
             progress(done, len(wanted), "")
 
 
@@ -79,14 +81,33 @@ def _path(folder: Path, name: str, number: int) -> Path:
 
 
 def _render_task(folder: Path, seed: int, task: list[tuple[str, int]]) -> int:
-    cv2.setNumThreads(1)
-    for name, number in task:
-        path = _path(folder, name, number)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}")  # keeps the suffix: OpenCV chooses the container by it
-        _write_mp4(temporary, render_clip(name, number, seed=seed))
-        temporary.replace(path)
+    with _one_thread():
+        for name, number in task:
+            path = _path(folder, name, number)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_name(f".{path.name}")  # keeps the suffix: OpenCV chooses the container by it
+            _write_mp4(temporary, render_clip(name, number, seed=seed))
+            temporary.replace(path)
     return len(task)
+
+
+def _crashed(folder: Path, task: list[tuple[str, int]]) -> int:
+    (name, number), count = task[0], len(task)
+    message = f"the process that rendered {count} videos from {_path(folder, name, number)} on was killed"
+    raise OutputError(
+        message, "is there enough memory? The same command goes on where it was; `--workers 1` needs least"
+    )
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """The bytes of a video must not depend on the machine; with one worker this process is the caller's own."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def _write_mp4(path: Path, frames: np.ndarray) -> None:

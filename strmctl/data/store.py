@@ -18,7 +18,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from strmctl.data.datasets import DATA_SETS
+from strmctl.data.datasets import DATA_SETS, DataSet
 from strmctl.errors import DataError
 from strmctl.paths import replacing, write_text
 from strmctl.provenance import sha256_of
@@ -27,6 +27,8 @@ SCHEMA = 1
 STORED = ("ok", "short")  # what the status of a clip with frames may be
 FEWEST_FRAMES = 8  # a clip with fewer is kept but never sampled
 MANIFEST, SETTINGS, FRAMES = "manifest.csv", "store.json", "frames"
+ASKED = ("videos", "annotations", "list", "split")  # options of `prepare` that name a folder or a file
+DEFAULTS = {"quality": 90, "frames": "all", "seed": 0}  # of `prepare`, for what the settings say
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,8 @@ class FrameStore:
 
     Attributes:
         name: of its folder below the data folder.
-        settings: what `store.json` says: dataset, title, size, quality, frames, classes of each subset.
+        settings: what `store.json` says: dataset, title, size, quality, frames, classes of each subset, and under
+            `request` the folders and files that it was made from.
         rows: one per clip, sorted by id.
         by_id: the same by clip id.
         manifest_sha256: of the manifest; two stores with the same one hold the same frames.
@@ -134,12 +137,24 @@ class FrameStore:
 
 
 def prepare_command(folder: Path, settings: dict[str, Any]) -> str:
-    """The command that makes or mends a store."""
-    dataset, name = settings.get("dataset", folder.name), folder.name
-    words = ["strmctl", "prepare", dataset if dataset in DATA_SETS else "FOLDER"]
-    words += ["--name", name] if name != dataset or dataset not in DATA_SETS else []
-    words += ["--data", str(folder.parent)] if folder.parent != Path("data") else []
-    return shlex.join(words)
+    """The command that makes or mends a store, with every option that differs from its default."""
+    dataset, name, asked = settings.get("dataset", folder.name), folder.name, settings.get("request", {})
+    known = DATA_SETS.get(dataset)
+    values = {
+        "--name": name if known is None or name != dataset else None,
+        "--data": folder.parent if folder.parent != Path("data") else None,
+        **{f"--{option}": asked.get(option) for option in ASKED},
+        **{f"--{option}": _unless(default, settings.get(option)) for option, default in DEFAULTS.items()},
+        "--size": _unless(str(known.size if known else DataSet.size), settings.get("size")),
+    }
+    words = ["strmctl", "prepare", dataset if known else asked.get("folder", "FOLDER")]
+    for option, value in values.items():
+        words += [option, str(value)] if value is not None else []
+    return shlex.join([*words, "--flat"] if asked.get("flat") else words)
+
+
+def _unless(default: Any, value: Any) -> Any:
+    return None if value == default else value
 
 
 def member_name(position: int) -> str:

@@ -17,12 +17,13 @@ def usable_clips(store: FrameStore, subset: str, *, missing_classes: str) -> tup
         missing_classes: `error`, or `drop` to go on without them.
 
     Raises:
-        DataError: the subset has no clips at all, or classes are missing and are not to be dropped.
+        DataError: training or test has no clips at all, or classes are missing and are not to be dropped.
     """
     clips = store.clips(subset)
     expected = store.settings.get("classes", {}).get(subset, [])
     missing = sorted(set(expected) - set(clips))
-    if not clips and (expected or subset != "val"):
+    may_be_empty = subset == "val" and (not expected or missing_classes == "drop")  # training does without validation
+    if not clips and not may_be_empty:
         raise DataError(
             f"the frame store {store.name} has no usable clip in its {subset} split",
             "stores without classes are for `strmctl viz`; prepare with --split FILE to say which classes are which"
@@ -33,6 +34,7 @@ def usable_clips(store: FrameStore, subset: str, *, missing_classes: str) -> tup
         names = ", ".join(missing[:NAMED]) + (", …" if len(missing) > NAMED else "")
         raise DataError(
             f"{len(missing)} of {len(expected)} {subset} classes of {store.name} have no usable clip: {names}",
-            "prepare the missing videos, or go on without them: --set data.missing_classes=drop",
+            "prepare the missing videos, or go on without them: `train --set data.missing_classes=drop`, "
+            "`eval --missing-classes drop`",
         )
     return clips, missing

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,7 +138,13 @@ def positions_to_keep(count: int, frames: int) -> set[int]:
 
 
 def extract(
-    path: Path, *, size: Size, quality: int, frames: int | None, keep: Callable[[bytes], None]
+    path: Path,
+    *,
+    size: Size,
+    quality: int,
+    frames: int | None,
+    keep: Callable[[bytes], None],
+    choose: Callable[[int, int], Collection[int]] = positions_to_keep,
 ) -> tuple[Video, int]:
     """Decodes a video and hands the JPEG images of its frames over, in order, one at a time.
 
@@ -148,6 +154,7 @@ def extract(
         quality: of the JPEG images, 1 to 100.
         frames: how many evenly spaced frames to keep; None keeps all.
         keep: takes each image.
+        choose: of a video's number of frames and `frames`, the positions that are kept.
 
     Returns:
         The video (its frames used up) and how many frames were decoded.
@@ -157,7 +164,7 @@ def extract(
     """
     wanted = None
     if frames is not None:  # decoded twice rather than kept: a long video does not fit into memory
-        wanted = positions_to_keep(sum(1 for _ in decode(path).frames), frames)
+        wanted = set(choose(sum(1 for _ in decode(path).frames), frames))
     video, count = decode(path), 0
     for position, frame in enumerate(video.frames):
         count = position + 1

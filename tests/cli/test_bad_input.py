@@ -1,5 +1,6 @@
 """Bad input: each a clear message with the right exit code, and nothing lost."""
 
+import shlex
 import urllib.error
 
 import pytest
@@ -186,7 +187,7 @@ def test_stored_frames_that_are_damaged(runs, tmp_path):
     archive = data / "mine" / "frames" / "walk" / "1.zip"
     whole = archive.read_bytes()
     archive.write_bytes(whole[: len(whole) // 2])
-    refused(evaluate(data, runs), 3, "walk/1", "are missing or damaged", f"prepare FOLDER --name mine --data {data}")
+    refused(evaluate(data, runs), 3, "walk/1", "are missing or damaged", f"my videos' --name mine --data {data}")
     archive.write_bytes(whole.replace(b"\xff\xd8\xff", b"\x00\x00\x00"))
     refused(evaluate(data, runs), 3, "walk/1")
     manifest = data / "mine" / "manifest.csv"
@@ -199,7 +200,12 @@ def test_a_stored_frame_that_is_no_picture_tells_the_command_that_mends_it(runs,
     with writing_archive(data / "mine" / "frames" / "walk" / "1.zip") as archive:
         for _ in range(10):
             archive.add(b"no picture")
-    refused(evaluate(data, runs), 3, "walk/1", f"strmctl prepare FOLDER --name mine --data {data}")
+    ran = evaluate(data, runs)
+    refused(ran, 3, "walk/1", f"my videos' --name mine --data {data}")
+    command = shlex.split(ran.err.split("`")[1])
+    mended = strmctl(*command[1:], "--workers", 1)
+    assert mended.code == 0, mended.err
+    assert evaluate(data, runs).code == 0
 
 
 def test_imagenet_weights_without_a_net(data, runs, tmp_path, monkeypatch):

@@ -50,7 +50,10 @@ def test_kinetics100_with_a_list(tmp_path):
     assert "missing: 1 listed clips: busking/gone_1_2" in ran.err
     clips = FrameStore.open(tmp_path, "kinetics100").clips("test")
     assert clips == {"busking": ["busking/__e_1_2"], "side kick": ["side_kick/-a_b-c_000001_000011"]}
-    ran = strmctl(*words)
+    refused = strmctl(*words)
+    assert refused.code == 2
+    assert "list list.txt, now none" in refused.err
+    ran = strmctl(*words, "--redo")
     assert ran.code == 0 and ran.out.startswith("kinetics100 (all clips): 3 clips")
 
 

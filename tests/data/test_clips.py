@@ -1,3 +1,5 @@
+import importlib.util
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
@@ -5,10 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from strmctl.data.clips import ClipLoader, even_positions, jittered_positions
+from strmctl.data import clips, videos
+from strmctl.data.clips import ClipLoader, even_positions, jittered_positions, read_video
 from strmctl.data.draws import Draws
 from strmctl.data.store import FrameStore
+from strmctl.data.videos import extract
 from strmctl.errors import DataError
+from tests.videos_for_tests import write_video
 
 
 class MemoryStore:
@@ -67,6 +72,16 @@ def test_training_frames_have_jittered_ends(count, play):
     if count >= 18:  # every start and end is drawn, both ends of the range included
         assert starts == set(range(play + 1))
         assert ends == set(range(count - 1 - play, count))
+
+
+def test_training_frames_lie_in_the_clip_whatever_its_length():
+    for count in range(2, 71):
+        for frames in range(2, 65):
+            positions = jittered_positions(count, frames, Draws(count, frames))
+            assert len(positions) == frames and positions == sorted(positions)
+            assert positions[0] >= 0 and positions[-1] < count
+            if count <= frames:
+                assert (positions[0], positions[-1]) == (0, count - 1)
 
 
 def test_test_clips_are_centre_crops():
@@ -140,6 +155,67 @@ def test_a_truncated_frame_names_the_clip_and_the_command():
     with pytest.raises(DataError, match="clip clip") as caught:
         loader(store).load("clip")
     assert "strmctl prepare memory" in caught.value.hint
+
+
+def picture() -> bytes:
+    """A JPEG whose channels differ: red grows rightwards, green downwards, blue is 40."""
+    frame = np.full((48, 64, 3), 40, np.uint8)
+    frame[..., 2], frame[..., 1] = np.linspace(0, 255, 64), np.linspace(0, 255, 48)[:, None]
+    return cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+
+
+def test_opencv_decodes_as_torchvision_does(monkeypatch):
+    with_torchvision = clips.decode_frames([picture()] * 2)
+    monkeypatch.setattr(clips, "decode_jpeg", None)
+    with_opencv = clips.decode_frames([picture()] * 2)
+    assert with_opencv.shape == (2, 3, 48, 64) and with_opencv.dtype == torch.uint8
+    assert (with_opencv.int() - with_torchvision.int()).abs().max() <= 4
+    red, green, blue = with_opencv[0].float().mean(dim=(1, 2))
+    assert abs(red - 127) < 3 and abs(green - 127) < 3 and abs(blue - 40) < 3
+    assert with_opencv[0, 0, 24, 60] > 200
+    assert with_opencv[0, 0, 24, 3] < 60
+    for damaged in (b"\xff\xd8\xff\xe0 no picture", b""):
+        with pytest.raises(DataError, match="cannot be decoded"):
+            store = MemoryStore()
+            store.read = lambda clip, positions, image=damaged: [image] * len(positions)
+            loader(store).load("clip")
+
+
+def test_opencv_takes_over_when_torchvision_has_no_decoder(monkeypatch):
+    monkeypatch.delattr("torchvision.io.decode_jpeg")
+    spec = importlib.util.spec_from_file_location("clips_without_torchvision", clips.__file__)
+    without = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, without)
+    spec.loader.exec_module(without)
+    assert without.decode_jpeg is None
+    assert without.decode_frames([picture()]).shape == (1, 3, 48, 64)
+
+
+@pytest.mark.parametrize(("count", "frames"), [(40, 8), (9, 8), (3, 8), (2, 8), (50, 16)])
+def test_a_video_is_read_as_if_all_of_it_had_been_stored(tmp_path, monkeypatch, count, frames):
+    path, every, written = write_video(tmp_path / "a.avi", frames=count, codec="MJPG"), [], []
+    extract(path, size=32, quality=clips.STORED_QUALITY, frames=None, keep=every.append)
+    imencode = cv2.imencode
+    monkeypatch.setattr(cv2, "imencode", lambda *args: written.append(1) or imencode(*args))
+    clip = read_video(path, frames=frames, size=32, crop=24)
+    expected = clips.decode_frames([every[position] for position in even_positions(count, frames)])
+    assert torch.equal(clip.pixels, clips.centre_crop(expected, 24))
+    assert (clip.positions, clip.count, clip.fps) == (even_positions(count, frames), count, 12.0)
+    assert len(written) <= frames  # and no frame more is kept in memory
+
+
+def test_a_video_whose_frames_differ_in_size_is_an_error(tmp_path, monkeypatch):
+    sides = [64] * 10 + [96] * 10
+    video = [np.zeros((48, side, 3), np.uint8) for side in sides]
+    monkeypatch.setattr(videos, "decode", lambda path: videos.Video(64, 48, 12.0, 20, iter(video)))
+    with pytest.raises(DataError, match=r"a\.mp4 differ in size"):
+        read_video(tmp_path / "a.mp4", frames=8, size=32, crop=24)
+
+
+def test_a_video_of_a_single_frame_is_an_error(tmp_path):
+    path = write_video(tmp_path / "a.avi", frames=1, codec="MJPG")
+    with pytest.raises(DataError, match="single frame"):
+        read_video(path, frames=8, size=32, crop=24)
 
 
 def test_memory_store_has_what_a_frame_store_has():

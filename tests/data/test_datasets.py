@@ -181,7 +181,21 @@ def test_a_name_that_is_not_unicode_is_ignored_with_a_reason(tmp_path):
     (tmp_path / os.fsdecode(b"b\xff.mp4")).touch()
     found = scan(DataSet("odd", "odd", "flat"), None, tmp_path)
     assert [clip.clip for clip in found.clips] == ["a"]
-    assert found.ignored == {"file name is not valid Unicode": ["b?.mp4"]}
+    assert found.ignored == {"file name is not valid Unicode or has control characters": ["b?.mp4"]}
+
+
+def test_a_name_with_control_characters_is_ignored_with_a_reason(tmp_path):
+    touch(tmp_path, "walk/a.mp4", "walk/b\r.mp4", "walk/c\n.mp4", "walk/d\x85.mp4", "r\tun/e.mp4", "walk/é\u2028.mp4")
+    found = scan(DataSet("odd", "odd", "class_folders"), None, tmp_path)
+    assert [clip.clip for clip in found.clips] == ["walk/a", "walk/é\u2028"]
+    assert found.ignored == {
+        "file name is not valid Unicode or has control characters": [
+            "r?un/e.mp4",
+            "walk/b?.mp4",
+            "walk/c?.mp4",
+            "walk/d?.mp4",
+        ]
+    }
 
 
 @pytest.mark.parametrize("name", ["ucf101", "hmdb51", "kinetics100", "ssv2"])
@@ -210,6 +224,8 @@ def test_names_and_folders(tmp_path, monkeypatch):
         True,
         False,
     ]
+    touch(tmp_path, "a.mp4", "hmdb51")
+    assert is_folder("a.mp4") and not is_folder("hmdb51")
     with pytest.raises(UsageError, match="unknown data set 'other'") as caught:
         known_dataset("other")
     assert "ssv2_small" in caught.value.hint

@@ -17,8 +17,6 @@ from strmctl.data.store import FrameStore
 from strmctl.errors import DataError, UsageError
 from tests.videos_for_tests import write_video
 
-SHARED_VIDEOS = Path(__file__).parents[2].parent / "shared" / "videos"
-
 
 @pytest.fixture
 def request_(tmp_path):
@@ -241,15 +239,6 @@ def test_a_folder_that_cannot_be_written_surfaces(request_, workers):
     assert not (frames.parent / "manifest.csv").exists() and list(frames.rglob("*.part")) == []
 
 
-def test_a_file_that_lacks_frames_is_kept_with_a_note(tmp_path):
-    path = write_video(tmp_path / "videos" / "a.avi", frames=40, codec="MJPG")
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    result = prepare(Request(str(path.parent), data_dir=tmp_path, name="odd", flat=True))
-    row = FrameStore.open(tmp_path, "odd").by_id["a"]
-    assert row.status == "ok" and 8 <= row.frames < 36
-    assert result.odd == [("a", f"the file declares 40 frames, OpenCV reads {row.frames}")]
-
-
 def test_plan_writes_nothing_and_knows_what_is_there(request_):
     result = plan(request_)
     assert not request_.data_dir.exists()
@@ -282,37 +271,3 @@ def test_sprites_are_rendered_first(tmp_path, monkeypatch):
         prepare(Request("sprites", data_dir=tmp_path, seed=3))
     prepare(Request("sprites", data_dir=tmp_path, seed=3, name="three"))
     assert rendered[1:] == [(tmp_path / "videos" / "sprites_seed3", 3, 1)]
-
-
-def check_odd_folder(videos: Path, data: Path) -> dict[str, str]:
-    """Prepares a flat folder; every file in it must be a row or ignored with a reason."""
-    result = prepare(Request(str(videos), data_dir=data, name="odd", flat=True, size="64"))
-    rows = FrameStore.open(data, "odd").rows
-    ignored = [name for names in result.ignored.values() for name in names]
-    assert sorted([*(row.source for row in rows), *ignored]) == sorted(path.name for path in videos.iterdir())
-    assert all((row.frames > 0) == (row.status != "failed") == (row.sha256 != "") for row in rows)
-    assert all(row.reason for row in rows if row.status == "failed")
-    return {row.source: row.status for row in rows}
-
-
-@pytest.mark.skipif(not SHARED_VIDEOS.is_dir(), reason="the real videos in ../shared/videos are not here")
-def test_real_odd_videos(tmp_path):
-    statuses = check_odd_folder(SHARED_VIDEOS, tmp_path)
-    assert statuses["nasa_13013.mp4"] == statuses["h265_video.mp4"] == statuses["corrupted.mp4"] == "ok"
-    assert statuses["unordered.mov"] == statuses["video_90.mov"] == "short"
-
-
-def test_odd_videos_of_our_own(tmp_path):
-    videos = tmp_path / "videos"
-    write_video(videos / "good.mp4")
-    write_video(videos / "four.mov", frames=4)
-    cut = write_video(videos / "cut.avi", frames=40, codec="MJPG")
-    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
-    (videos / "text.mkv").write_text("text")
-    (videos / "README.md").write_text("text")
-    assert check_odd_folder(videos, tmp_path) == {
-        "good.mp4": "ok",
-        "four.mov": "short",
-        "cut.avi": "ok",
-        "text.mkv": "failed",
-    }

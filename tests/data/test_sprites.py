@@ -1,4 +1,7 @@
 import hashlib
+import multiprocessing
+import os
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -7,7 +10,9 @@ import pytest
 from strmctl.data import sprites
 from strmctl.data.draws import Draws
 from strmctl.data.splits import load_split
-from strmctl.data.sprite_motions import MOTIONS, bystanders
+from strmctl.data.sprite_motions import MOTIONS
+from strmctl.data.sprite_objects import bystanders
+from strmctl.errors import OutputError
 
 PAIRS = [(first, second) for first, second in load_split("sprites").opposites]
 
@@ -86,7 +91,7 @@ def test_sizes_distances_and_opacity_follow_the_names():
         appear = MOTIONS["appear"](Draws("appear", number))
         assert (appear(0.0)[0].alpha, appear(1.0)[0].alpha) == (0.0, 1.0)
         drop = MOTIONS["drop"](Draws("drop", number))
-        assert drop(1.0)[1].y > drop(0.0)[1].y + 20
+        assert drop(1.0)[1].y > drop(0.0)[1].y + 17
         assert drop(1.0)[1].y < drop(1.0)[0].y
 
 
@@ -139,3 +144,41 @@ def test_another_seed_replaces_all(tmp_path):
     first = (tmp_path / "up" / "000.mp4").read_bytes()
     sprites.render(tmp_path, classes=["up"], clips=1, seed=1)
     assert (tmp_path / "up" / "000.mp4").read_bytes() != first
+
+
+def test_one_worker_is_this_process(tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("a process was started")
+
+    threads = cv2.getNumThreads()
+    with monkeypatch.context() as patch:
+        patch.setattr(multiprocessing.get_context("spawn"), "Process", refuse)
+        sprites.render(tmp_path / "one", classes=["up"], clips=2)
+    assert cv2.getNumThreads() == threads
+    sprites.render(tmp_path / "two", classes=["up"], clips=2, workers=2)
+    for name in ("000.mp4", "001.mp4"):
+        assert (tmp_path / "one" / "up" / name).read_bytes() == (tmp_path / "two" / "up" / name).read_bytes()
+
+
+def test_an_interruption_does_not_wait_for_the_rest(tmp_path):
+    def interrupt(done, total, note):
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sprites.render(tmp_path, workers=2, progress=interrupt)
+    assert 20 <= len(list(tmp_path.glob("*/[0-9]*.mp4"))) < 200
+    assert not multiprocessing.active_children()
+
+
+class DeadlyPath(type(Path())):
+    """A folder that ends any process that it is handed to."""
+
+    def __reduce__(self):
+        return os._exit, (3,)
+
+
+def test_a_killed_worker_is_an_error_that_names_the_folder(tmp_path):
+    with pytest.raises(OutputError, match="was killed") as caught:
+        sprites.render(DeadlyPath(tmp_path / "here"), classes=["up"], clips=2, workers=2)
+    assert str(tmp_path / "here") in caught.value.message

@@ -38,6 +38,7 @@ class Bomb:
         return (pytest.fail, ("something other than a tensor was unpickled",))
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", pickle.dumps(Bomb())])
 def test_what_is_not_a_checkpoint(tmp_path, content):
     (tmp_path / "w.pt").write_bytes(content)
