@@ -28,4 +28,4 @@ $(STAMP): setup.py
 	touch $@
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-ci build *.egg-info .pytest_cache .ruff_cache

@@ -22,7 +22,7 @@ setup(
     install_requires=[
         "torch>=2.4",
         "torchvision>=0.19",
-        "click>=8.1",
+        "click>=8.2",
         "pyyaml>=6",
         "opencv-python>=4.8",
         "pandas>=2",

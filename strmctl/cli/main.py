@@ -15,7 +15,8 @@ import click
 from strmctl import __version__
 from strmctl.errors import ExitCode, StrmctlError
 
-SAME_COMMAND = "the same command goes on from there"
+SAME_COMMAND = "what was finished is kept, and the same command goes on from there"
+RESUME = "what was saved last is kept: `strmctl train --resume`, with the same --runs and --data, goes on from there"
 COMMANDS = ("prepare", "train", "eval", "viz", "demo", "recipe")  # each is `cli/<name>.py`, in this order in --help
 
 
@@ -73,8 +74,8 @@ def _fail(error: BaseException, words: list[str]) -> NoReturn:
     if "--traceback" in words:
         traceback.print_exception(error)
     message, hint, code = _describe(error)
-    if "train" in words:
-        hint = hint.replace(SAME_COMMAND, "`strmctl train --resume` goes on from there")
+    if next((word for word in words if not word.startswith("-")), None) == "train":
+        hint = hint.replace(SAME_COMMAND, RESUME)
     if "--json" in words:
         document = {"error": {"message": message, "hint": hint, "exit_code": int(code)}}
         print(json.dumps(document, indent=2, ensure_ascii=False))
@@ -91,11 +92,11 @@ def _describe(error: BaseException) -> tuple[str, str, ExitCode]:
         command = error.ctx.command_path if error.ctx else "strmctl"
         return error.format_message(), f"see `{command} --help`", ExitCode.USAGE
     if isinstance(error, click.exceptions.Abort | KeyboardInterrupt):
-        return "interrupted", f"what was finished is kept; {SAME_COMMAND}", ExitCode.INTERRUPTED
+        return "interrupted", SAME_COMMAND, ExitCode.INTERRUPTED
     if isinstance(error, OSError) and error.errno is not None:
         where = f": {error.filename}" if error.filename else ""
         hints = {
-            errno.ENOSPC: f"make room on that disk; then {SAME_COMMAND}",
+            errno.ENOSPC: f"make room on that disk; {SAME_COMMAND}",
             errno.EROFS: "name a folder that can be written to",
             errno.EACCES: "name a folder that can be written to",
         }

@@ -86,6 +86,8 @@ def read_tensors(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise DataError(f"no weights at {path}") from error
+    except OSError:
+        raise
     except Exception as error:  # torch.load raises whatever the first wrong byte leads to
         raise CheckpointError(f"{path} is not a checkpoint of tensors", "was it written completely?") from error
 
@@ -140,7 +142,8 @@ def load_run(folder: Path, *, device: str = "auto", weights: Path | None = None)
     """
     path = weights or folder / "weights.pt"
     if not path.is_file():
-        hint = f"finish its training: `strmctl train --resume --name {folder.name}`" if weights is None else ""
+        finish = f"finish its training: `strmctl train --resume --name {folder.name}`, or name another run with --run"
+        hint = finish if weights is None else ""
         raise DataError(f"run {folder.name} has no weights at {path}", hint)
     recipe = load_recipe(folder / "recipe.yaml")
     model = build_model(recipe, pretrained=False)

@@ -184,10 +184,11 @@ class _Run:
         """Takes up what `save` wrote.
 
         Raises:
-            UsageError: the frame store is not the one that the run was begun with.
+            UsageError: there is more to train, and the frame store is not the one that the run was begun with.
         """
         store = self.data.loader.store
-        if state["manifest_sha256"] != store.manifest_sha256:
+        unfinished = state["done"] < self.recipe.train.episodes
+        if unfinished and state["manifest_sha256"] != store.manifest_sha256:
             raise UsageError(
                 f"the frame store {store.name} has changed since run {self.folder.name} was begun on it",
                 "start a new run, or bring the old frames back",

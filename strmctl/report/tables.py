@@ -53,7 +53,8 @@ def controls_markdown(results: Named) -> str:
     result = results[0][1]
     source = result.provenance
     lines = [
-        f"### Run {result.run}, {source['training_episodes']} training episodes",
+        f"### Run {result.run}, weights after {source['training_episodes']} of "
+        f"{source['recipe']['train']['episodes']} training episodes",
         "",
         f"`{source['command']}`",
         "",

@@ -96,10 +96,13 @@ def test_without_arguments_there_is_help(words):
     assert shown.stderr.startswith("Usage: ")
 
 
-def test_a_killed_training_is_told_how_to_go_on(monkeypatch):
+def test_a_killed_training_is_told_how_to_go_on(monkeypatch, capsys):
     monkeypatch.setattr(main_module.LazyGroup, "get_command", lambda *_: failing(KeyboardInterrupt()))
     assert "strmctl train --resume" in CliRunner().invoke(main, ["train"]).stderr
     assert "the same command goes on" in CliRunner().invoke(main, ["prepare"]).stderr
+    with pytest.raises(SystemExit):
+        main_module._fail(KeyboardInterrupt(), ["prepare", "sprites", "--data", "train"])
+    assert "the same command goes on" in capsys.readouterr().err
 
 
 def test_the_module_runs_as_the_command():

@@ -135,6 +135,13 @@ def test_a_run_does_not_go_on_with_other_frames(tmp_path):
         run(tmp_path, recipe, toy_data(recipe, store))
 
 
+def test_a_finished_run_needs_its_frames_no_more(tmp_path):
+    recipe, store = toy_recipe(), ToyStore()
+    first = run(tmp_path, recipe, toy_data(recipe, store))
+    store.manifest_sha256 = "1" * 64
+    assert run(tmp_path, recipe, toy_data(recipe, store)) == first
+
+
 def test_begin_is_called_only_when_there_is_something_to_train(tmp_path):
     recipe, begun = toy_recipe(), []
     for _ in range(2):
