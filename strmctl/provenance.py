@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import platform
@@ -41,6 +42,7 @@ def provenance(**inputs: Any) -> dict[str, Any]:
     }
 
 
+@functools.cache
 def _commit() -> tuple[str | None, bool | None]:
     """Commit of the source tree and whether it has changes; None for an installed wheel."""
     if not (PACKAGE.parent / ".git").exists():

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from strmctl.paths import write_text
+from strmctl.paths import write_csv, write_json
 
 SCHEMA = 1
 
@@ -61,12 +59,8 @@ class EvalResult:
     def write(self, stem: Path) -> tuple[Path, Path]:
         """Writes `<stem>.json` and, with one row per query, `<stem>.csv`; returns both paths."""
         table, document = stem.with_name(stem.name + ".csv"), stem.with_name(stem.name + ".json")
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(QueryRow._fields)
-        writer.writerows(self.rows)
-        write_text(table, text.getvalue())
-        write_text(document, json.dumps(self.document(), indent=2, ensure_ascii=False) + "\n")
+        write_csv(table, QueryRow._fields, self.rows)
+        write_json(document, self.document())
         return document, table
 
 

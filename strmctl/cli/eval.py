@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -117,7 +116,7 @@ def command(
 
 def _controls(run, tests, protocol, as_json: bool) -> None:
     from strmctl.engine import run_evaluation
-    from strmctl.paths import write_text
+    from strmctl.paths import write_json, write_text
     from strmctl.report import tables
 
     with console.progress("controls", "steps") as progress:
@@ -125,7 +124,7 @@ def _controls(run, tests, protocol, as_json: bool) -> None:
     documents = {name: result.document() for name, result in results}
     plain = run_evaluation.result_stem(run, results[0][1])
     stem = plain.with_name(f"controls_{plain.name}")
-    write_text(stem.with_suffix(".json"), json.dumps(documents, indent=2, ensure_ascii=False) + "\n")
+    write_json(stem.with_suffix(".json"), documents)
     write_text(stem.with_suffix(".md"), tables.controls_markdown(results))
     if as_json:
         console.print_json(documents)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import importlib
-import json
 import sys
 import traceback
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from strmctl import __version__
+from strmctl.cli import console
 from strmctl.errors import ExitCode, StrmctlError
 
 SAME_COMMAND = "what was finished is kept, and the same command goes on from there"
@@ -77,8 +77,7 @@ def _fail(error: BaseException, words: list[str]) -> NoReturn:
     if next((word for word in words if not word.startswith("-")), None) == "train":
         hint = hint.replace(SAME_COMMAND, RESUME)
     if "--json" in words:
-        document = {"error": {"message": message, "hint": hint, "exit_code": int(code)}}
-        print(json.dumps(document, indent=2, ensure_ascii=False))
+        console.print_json({"error": {"message": message, "hint": hint, "exit_code": int(code)}})
     else:
         print(f"error: {message}" + (f"\n  {hint}" if hint else ""), file=sys.stderr)
     sys.exit(code)

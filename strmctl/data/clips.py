@@ -17,7 +17,7 @@ import torch
 from torchvision.transforms.v2 import functional as transforms
 
 from strmctl.data.draws import Draws
-from strmctl.data.store import FrameStore
+from strmctl.data.store import DEFAULTS, FrameStore
 from strmctl.data.videos import extract
 from strmctl.errors import DataError
 
@@ -27,7 +27,6 @@ except ImportError:
     decode_jpeg = None
 
 FrameOrder = Literal["natural", "repeated", "shuffled"]
-STORED_QUALITY = 90  # JPEG quality that `strmctl prepare` stores frames with, unless told otherwise
 
 
 def even_positions(count: int, frames: int) -> list[int]:
@@ -145,7 +144,7 @@ def read_video(path: Path, *, frames: int, size: int, crop: int) -> VideoClip:
     encoded: list[bytes] = []  # of each wanted frame once
     try:
         video, count = extract(
-            path, size=size, quality=STORED_QUALITY, frames=frames, keep=encoded.append, choose=even_positions
+            path, size=size, quality=DEFAULTS["quality"], frames=frames, keep=encoded.append, choose=even_positions
         )
     except DataError as error:
         raise DataError(f"the video {path} cannot be read: {error}", error.hint) from error

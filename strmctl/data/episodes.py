@@ -25,6 +25,16 @@ class Episode:
     support: tuple[tuple[str, ...], ...]  # C times K clip ids
     query: tuple[tuple[str, ...], ...]  # C times `queries` clip ids
 
+    @property
+    def support_clips(self) -> list[str]:
+        """The C·K support clips, class by class."""
+        return [clip for ids in self.support for clip in ids]
+
+    @property
+    def query_clips(self) -> list[str]:
+        """The query clips, class by class."""
+        return [clip for ids in self.query for clip in ids]
+
 
 class EpisodeSampler:
     """Draws episodes from the clips of a subset.

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-import multiprocessing
 import time
 from collections.abc import Callable
 from dataclasses import asdict, astuple, dataclass, replace
@@ -147,10 +146,8 @@ def _settle(task: _Task) -> tuple[ClipRow, bool]:
     """The row of a clip, and whether it was extracted now. A file that cannot be decoded is a row like any other."""
     if task.is_stored() and sha256_of(task.archive) == task.row.sha256:
         return task.stored_row(), False
-    if multiprocessing.parent_process() is not None:
-        videos.use_one_thread()
     try:
-        with store.writing_archive(task.archive) as archive:
+        with videos.one_thread(), store.writing_archive(task.archive) as archive:
             video, decoded = videos.extract(
                 task.original, size=task.size, quality=task.quality, frames=task.frames, keep=archive.add
             )

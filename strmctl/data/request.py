@@ -10,7 +10,7 @@ from typing import Any
 from strmctl.data.datasets import DATA_SETS, DataSet, Scan, is_folder, known_dataset, scan
 from strmctl.data.splits import SUBSETS, Split, load_split
 from strmctl.data.sprites import VERSION as SPRITES_VERSION
-from strmctl.data.store import prepare_command, read_settings
+from strmctl.data.store import DEFAULTS, prepare_command, read_settings
 from strmctl.data.videos import Size, parse_size
 from strmctl.errors import DataError, UsageError
 
@@ -45,7 +45,7 @@ class Request:
     split_file: Path | None = None
     flat: bool = False
     size: str | None = None
-    quality: int = 90
+    quality: int = DEFAULTS["quality"]
     frames: int | None = None
     seed: int | None = None
 

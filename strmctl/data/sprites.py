@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -19,6 +19,7 @@ from strmctl import strictyaml
 from strmctl.data.draws import Draws
 from strmctl.data.sprite_motions import MOTIONS
 from strmctl.data.sprite_objects import SIDE, Sprite, bystanders
+from strmctl.data.videos import one_thread
 from strmctl.data.workers import each_in_processes
 from strmctl.errors import OutputError
 from strmctl.paths import write_text
@@ -81,7 +82,7 @@ def _path(folder: Path, name: str, number: int) -> Path:
 
 
 def _render_task(folder: Path, seed: int, task: list[tuple[str, int]]) -> int:
-    with _one_thread():
+    with one_thread():
         for name, number in task:
             path = _path(folder, name, number)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,17 +98,6 @@ def _crashed(folder: Path, task: list[tuple[str, int]]) -> int:
     raise OutputError(
         message, "is there enough memory? The same command goes on where it was; `--workers 1` needs least"
     )
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """The bytes of a video must not depend on the machine; with one worker this process is the caller's own."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 def _write_mp4(path: Path, frames: np.ndarray) -> None:
@@ -128,7 +118,7 @@ def render_clip(name: str, number: int, *, seed: int = 0) -> np.ndarray:
     scene = MOTIONS[name](draws)
     background = _background(draws)
     for thing in bystanders(draws, moving=len(scene(0.5))):
-        _draw(background, thing, MARGIN)
+        _draw(background, thing)
     drift_angle, drift = draws.uniform(0, 2 * math.pi), draws.uniform(0, 4)  # pixels over the whole clip
     sigma = draws.uniform(1, 5)
     frames = np.empty((FRAMES, SIDE, SIDE, 3), np.uint8)
@@ -136,7 +126,7 @@ def render_clip(name: str, number: int, *, seed: int = 0) -> np.ndarray:
         t = index / (FRAMES - 1)
         canvas = background.copy()
         for thing in scene(t):
-            _draw(canvas, thing, MARGIN)
+            _draw(canvas, thing)
         x = MARGIN + drift * (t - 0.5) * math.cos(drift_angle)
         y = MARGIN + drift * (t - 0.5) * math.sin(drift_angle)
         window = np.float32([[1, 0, -x], [0, 1, -y]])
@@ -160,14 +150,14 @@ def _background(draws: Draws) -> np.ndarray:
     return np.ascontiguousarray(base + cv2.resize(blobs, (side, side), interpolation=cv2.INTER_CUBIC))
 
 
-def _draw(canvas: np.ndarray, thing: Sprite, margin: float) -> None:
+def _draw(canvas: np.ndarray, thing: Sprite) -> None:
     """Paints an object onto a float32 BGR canvas, in place."""
     if thing.alpha <= 0:
         return
     turn = math.radians(thing.angle)
     points = _OUTLINES[thing.shape] * thing.radius
     rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
-    points = points @ rotation.T + (thing.x + margin, thing.y + margin)
+    points = points @ rotation.T + (thing.x + MARGIN, thing.y + MARGIN)
     mask = np.zeros(canvas.shape[:2], np.uint8)
     outline = np.round(points * (1 << SUBPIXEL_BITS)).astype(np.int32)
     cv2.fillPoly(mask, [outline], 255, cv2.LINE_AA, SUBPIXEL_BITS)

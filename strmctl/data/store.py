@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import hashlib
-import io
 import json
 import re
 import shlex
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from strmctl.data.datasets import DATA_SETS, DataSet
 from strmctl.errors import DataError
-from strmctl.paths import replacing, write_text
+from strmctl.paths import replacing, write_csv, write_json
 from strmctl.provenance import sha256_of
 
 SCHEMA = 1
@@ -101,8 +99,7 @@ class FrameStore:
             raise DataError(f"the frame store {folder} {state}", f"run `{mend}`")
         if not settings:
             raise DataError(f"the frame store {folder} has no readable {SETTINGS}", f"run `{mend} --redo`")
-        digest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
-        return cls(folder, settings, read_manifest(folder), digest)
+        return cls(folder, settings, read_manifest(folder), sha256_of(folder / MANIFEST))
 
     @property
     def display_name(self) -> str:
@@ -204,12 +201,7 @@ def writing_archive(path: Path) -> Iterator[ArchiveWriter]:
 
 def write_manifest(folder: Path, rows: Iterable[ClipRow]) -> None:
     """Writes the manifest, sorted by clip id."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in sorted(rows, key=lambda row: row.clip):
-        writer.writerow([getattr(row, field.name) for field in fields(row)])
-    write_text(folder / MANIFEST, text.getvalue())
+    write_csv(folder / MANIFEST, COLUMNS, map(astuple, sorted(rows, key=lambda row: row.clip)))
 
 
 def read_manifest(folder: Path) -> list[ClipRow]:
@@ -255,7 +247,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
 def write_settings(folder: Path, settings: dict[str, Any]) -> None:
     """Writes `store.json`."""
-    write_text(folder / SETTINGS, json.dumps({"schema": SCHEMA, **settings}, indent=2, ensure_ascii=False) + "\n")
+    write_json(folder / SETTINGS, {"schema": SCHEMA, **settings})
 
 
 def _redo(folder: Path) -> str:

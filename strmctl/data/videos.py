@@ -29,9 +29,15 @@ _OPEN = (
 )
 
 
-def use_one_thread() -> None:
-    """Keeps OpenCV to one thread in this process, for where processes share the work."""
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """OpenCV on one thread: processes share the work, and bytes must not depend on the machine."""
+    before = cv2.getNumThreads()
     cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 @dataclass(frozen=True)

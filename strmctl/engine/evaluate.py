@@ -9,7 +9,7 @@ import torch
 
 from strmctl.data.clips import ClipLoader
 from strmctl.data.episodes import Episode, EpisodeSampler
-from strmctl.engine.features import ClipFeatures, Progress, embed_clips, silent
+from strmctl.engine.features import ClipFeatures, Progress, embed_clips, evaluating, silent
 from strmctl.model.strm import STRM
 from strmctl.results import QueryRow
 
@@ -86,14 +86,14 @@ def match_episodes(
 ) -> list[QueryRow]:
     """Matches all episodes of a protocol in blocks; rows in the order of shots, episodes, queries."""
     sampler, episodes, shots = protocol.sampler(clips), protocol.episodes, sorted(protocol.shots)
-    was_training = model.training
-    model.eval()
     rows: dict[int, list[QueryRow]] = {shot: [] for shot in shots}
     size = _block_size(features, sampler.episode(0))
     progress(0, episodes, "")
     for first in range(0, episodes, size):
         block = [sampler.episode(index) for index in range(first, min(first + size, episodes))]
-        for shot, predictions in _predict(model, features, block, shots).items():
+        with evaluating(model):
+            predicted_columns = _predict(model, features, block, shots)
+        for shot, predictions in predicted_columns.items():
             for episode, predicted in zip(block, predictions, strict=True):
                 queries = [
                     (clip, name) for name, ids in zip(episode.classes, episode.query, strict=True) for clip in ids
@@ -103,7 +103,6 @@ def match_episodes(
                     for (clip, name), column in zip(queries, predicted, strict=True)
                 ]
         progress(first + len(block), episodes, "")
-    model.train(was_training)
     return [row for shot in rows for row in rows[shot]]
 
 
@@ -112,8 +111,8 @@ def _predict(
 ) -> dict[int, list[list[int]]]:
     """For each shot, the predicted column of every query of every episode of the block."""
     way, queries, most = len(block[0].classes), len(block[0].query[0]), len(block[0].support[0])
-    query_ids = [clip for episode in block for ids in episode.query for clip in ids]
-    support_ids = [clip for episode in block for ids in episode.support for clip in ids]
+    query_ids = [clip for episode in block for clip in episode.query_clips]
+    support_ids = [clip for episode in block for clip in episode.support_clips]
     query = features.gather(query_ids, (len(block), way * queries))
     support = features.gather(support_ids, (len(block), way, most))
     predicted = {}
@@ -128,6 +127,6 @@ def _block_size(features: ClipFeatures, episode: Episode) -> int:
 
     The largest things that `match` makes are prototypes, of the size of the queries' tuples times the classes.
     """
-    queries, support = (sum(len(ids) for ids in part) for part in (episode.query, episode.support))
+    queries, support = len(episode.query_clips), len(episode.support_clips)
     per_clip = sum(tensor[0].numel() * tensor.element_size() for tensor in features.tensors.values())
     return max(1, min(BLOCK_EPISODES, BLOCK_BYTES // (per_clip * (support + queries * len(episode.classes)))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -38,6 +39,17 @@ class ClipFeatures:
         """Features of clips given as a flat sequence of ids, first axes as in `shape`."""
         rows = torch.tensor([self.row[clip] for clip in clips])
         return {name: tensor[rows].unflatten(0, shape) for name, tensor in self.tensors.items()}
+
+
+@contextlib.contextmanager
+def evaluating(model: STRM) -> Iterator[None]:
+    """Evaluation mode inside the block, and the mode before it afterwards."""
+    before = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(before)
 
 
 def pixels_to_model(clips: Tensor, model: STRM) -> Tensor:
@@ -80,18 +92,15 @@ def embed_clips(model: STRM, loader: ClipLoader, clips: Sequence[str], *, progre
         clips: distinct clip ids.
         progress: is told (clips done, clips in all, "").
     """
-    was_training = model.training
-    model.eval()
     batches = [clips[first : first + CLIPS_PER_BATCH] for first in range(0, len(clips), CLIPS_PER_BATCH)]
     parts: list[dict[str, Tensor]] = []
     done = 0
     progress(0, len(clips), "")
-    with ThreadPoolExecutor(LOADER_THREADS) as pool:
+    with ThreadPoolExecutor(LOADER_THREADS) as pool, evaluating(model):
         loaded = ahead(lambda ids: loader.load_many(ids, pool), batches, depth=loading_depth(model))
         for batch, pixels in zip(batches, loaded, strict=True):
             parts.append(model.embed(pixels_to_model(pixels, model)))
             done += len(batch)
             progress(done, len(clips), "")
-    model.train(was_training)
     tensors = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     return ClipFeatures(tensors, {clip: row for row, clip in enumerate(clips)})

@@ -21,7 +21,11 @@ from strmctl.errors import DataError, UsageError
 from strmctl.provenance import provenance, sha256_of
 from strmctl.results import EvalResult, QueryRow
 
-CONTROLS: tuple[FrameOrder, ...] = ("natural", "repeated", "shuffled")
+CONTROLS: dict[FrameOrder, str] = {
+    "natural": "as they are",
+    "repeated": "one frame repeated",
+    "shuffled": "frames shuffled",
+}
 
 
 @dataclass(frozen=True)
@@ -135,14 +139,13 @@ def evaluate_controls(
         raise DataError(
             f"the split of {tests.store.name} names no opposite classes", "its YAML file may: opposites: [[up, down]]"
         )
-    names = {"natural": "as they are", "repeated": "one frame repeated", "shuffled": "frames shuffled"}
     results, steps = [], len(CONTROLS) + len(pairs)
-    for order in reversed(CONTROLS):
+    for order, name in reversed(CONTROLS.items()):
         loader = clip_loader(run.recipe, tests.store, order=order)
         features = embed_clips(run.model, loader, all_clips(tests.clips))
         rows = match_episodes(run.model, features, tests.clips, protocol)
         result = _result(run, tests, protocol, rows, frame_order=order)
-        results.insert(0, (f"all {len(tests.clips)} classes, {names[order]}", result))
+        results.insert(0, (f"all {len(tests.clips)} classes, {name}", result))
         progress(len(results), steps, "")
     for pair in pairs:  # with the features of the clips as they are
         two = replace(tests, clips={name: tests.clips[name] for name in pair}, chosen=True)

@@ -31,7 +31,7 @@ from strmctl.engine.statistics import summarise
 from strmctl.errors import StrmctlError, UsageError
 from strmctl.model.seeding import seeded
 from strmctl.model.strm import STRM, Logits
-from strmctl.paths import write_text
+from strmctl.paths import write_json
 from strmctl.recipe import Recipe
 
 SAVE_SECONDS = 120
@@ -158,7 +158,7 @@ class _Run:
     def _keep(self, selection: dict[str, Any]) -> None:
         save_tensors(self.folder / "weights.pt", self.model.state_dict())
         info = {"training_episodes": self.done, **selection, **self.data.info}
-        write_text(self.folder / "weights.json", json.dumps(info, indent=2, ensure_ascii=False) + "\n")
+        write_json(self.folder / "weights.json", info)
 
     def diverged(self, what: str, value: float, episode: Episode) -> StrmctlError:
         """The error of a training that went astray; what was saved before stays."""
@@ -211,11 +211,11 @@ def _episodes(
 
         def load(index: int) -> tuple[Episode, tuple[Tensor, Tensor]]:
             episode = sampler.episode(index)
-            support, query = ([clip for ids in part for clip in ids] for part in (episode.support, episode.query))
+            clips, support = episode.support_clips + episode.query_clips, len(episode.support_clips)
             pixels = loader.load_many(
-                support + query, pool, [Draws("training clip", sampler.seed, index, clip) for clip in support + query]
+                clips, pool, [Draws("training clip", sampler.seed, index, clip) for clip in clips]
             )
-            return episode, (pixels[: len(support)], pixels[len(support) :])
+            return episode, (pixels[:support], pixels[support:])
 
         yield from ahead(load, indices, depth=depth)
 

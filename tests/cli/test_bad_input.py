@@ -25,20 +25,6 @@ from tests.cli.small import (
 from tests.videos_for_tests import strmctl, write_video
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """A data folder with the store `mine`, read only."""
-    return prepared(tmp_path_factory.mktemp("small"))
-
-
-@pytest.fixture
-def runs(data, tmp_path):
-    """A folder of runs with one that was tested, `sprites`."""
-    runs = tmp_path / "runs"
-    assert train(data, runs).code == 0 and evaluate(data, runs).code == 0
-    return runs
-
-
 def test_an_unknown_data_set(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     refused(strmctl("prepare", "ucf102"), 2, "unknown data set 'ucf102'", "ucf101", "prepare ./ucf102 --name")

@@ -7,22 +7,8 @@ import pytest
 
 from strmctl.data.sprites import render
 from strmctl.errors import OutputError
-from tests.cli.small import evaluate, prepared, refused, refused_in_json, snapshot, train, write_videos
+from tests.cli.small import evaluate, refused, refused_in_json, snapshot, train, write_videos
 from tests.videos_for_tests import strmctl, write_video
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """A data folder with the store `mine`, read only."""
-    return prepared(tmp_path_factory.mktemp("small"))
-
-
-@pytest.fixture
-def runs(data, tmp_path):
-    """A folder of runs with one that was tested, `sprites`."""
-    runs = tmp_path / "runs"
-    assert train(data, runs).code == 0 and evaluate(data, runs).code == 0
-    return runs
 
 
 @contextlib.contextmanager

@@ -13,14 +13,8 @@ import torch
 from strmctl.data.sprites import render
 from strmctl.engine.checkpoint import read_tensors
 from strmctl.paths import shipped
-from tests.cli.small import CLASSES, evaluate, prepare, prepared, read_rows, small, snapshot, train, write_split
+from tests.cli.small import CLASSES, evaluate, prepare, read_rows, small, snapshot, train, write_split
 from tests.videos_for_tests import strmctl
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """A data folder with the store `mine`."""
-    return prepared(tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,8 @@ import pytest
 from strmctl.engine.runs import plan
 from strmctl.errors import UsageError
 from strmctl.paths import run_folder
-from tests.cli.small import CLASSES, evaluate, prepared, small, train
+from tests.cli.small import CLASSES, evaluate, small, train
 from tests.videos_for_tests import strmctl
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """A data folder with the store `mine`."""
-    return prepared(tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import torch
 from strmctl.data import clips, videos
 from strmctl.data.clips import ClipLoader, even_positions, jittered_positions, read_video
 from strmctl.data.draws import Draws
-from strmctl.data.store import FrameStore
+from strmctl.data.store import DEFAULTS, FrameStore
 from strmctl.data.videos import extract
 from strmctl.errors import DataError
 from tests.videos_for_tests import write_video
@@ -194,7 +194,7 @@ def test_opencv_takes_over_when_torchvision_has_no_decoder(monkeypatch):
 @pytest.mark.parametrize(("count", "frames"), [(40, 8), (9, 8), (3, 8), (2, 8), (50, 16)])
 def test_a_video_is_read_as_if_all_of_it_had_been_stored(tmp_path, monkeypatch, count, frames):
     path, every, written = write_video(tmp_path / "a.avi", frames=count, codec="MJPG"), [], []
-    extract(path, size=32, quality=clips.STORED_QUALITY, frames=None, keep=every.append)
+    extract(path, size=32, quality=DEFAULTS["quality"], frames=None, keep=every.append)
     imencode = cv2.imencode
     monkeypatch.setattr(cv2, "imencode", lambda *args: written.append(1) or imencode(*args))
     clip = read_video(path, frames=frames, size=32, crop=24)
