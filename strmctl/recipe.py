@@ -20,6 +20,8 @@ from strmctl.paths import shipped
 Count = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
+Deviation = Literal["unscaled_scores", "gate", "patch_encoding", "frame_encoding", "mean_over_cardinalities"]
+CARDINALITIES = {"trm": [2], "trx": [2, 3]}  # of methods that are defined by them
 
 
 class Section(BaseModel):
@@ -51,10 +53,25 @@ class Input(Section):
         return self
 
 
+class Model(Section):
+    """Which STRM: the paper's, or that of the authors' released code."""
+
+    preset: Literal["paper", "released"]
+    deviations: list[Deviation]  # of the released code, on top of the paper's; preset released has all of them
+
+    @model_validator(mode="after")
+    def _deviations_differ(self) -> Model:
+        if self.preset == "released" and self.deviations:
+            raise ValueError("deviations must be [] with preset released, which has all of them")
+        if len(set(self.deviations)) < len(self.deviations):
+            raise ValueError("deviations must differ from each other")
+        return self
+
+
 class Backbone(Section):
     """The network that turns a frame into a map of features."""
 
-    name: Literal["conv3", "resnet18", "resnet34", "resnet50"]
+    name: Literal["conv3", "resnet18", "resnet34", "resnet50", "vit_b16", "efficientnet_lite0"]
     weights: Annotated[str, Field(min_length=1)]  # imagenet | none | path of a weights file
     batch_norm: Literal["batch", "frozen"]  # statistics in training: of the batch, or those of the weights
 
@@ -88,6 +105,20 @@ class QueryClass(Section):
     enabled: bool
     dim: Count | None  # D''; null: half the backbone's D
     weight: Annotated[float, Field(ge=0)]  # lambda, in the loss and in the joint prediction
+    trained: bool  # false: W_cls stays as it is initialised
+
+
+class Otam(Section):
+    """Method otam."""
+
+    smoothing: Positive  # lambda of softmin
+
+
+class Prototype(Section):
+    """Method prototype."""
+
+    distance: Literal["squared", "cosine"]  # of a query from the mean of a class
+    scale: Positive  # of cosine logits
 
 
 class Train(Section):
@@ -118,15 +149,18 @@ class Recipe(Section):
     """A complete experiment."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-    method: Literal["strm"]
+    method: Literal["strm", "trm", "trx", "otam", "prototype"]
     prediction: Literal["joint", "trm"]  # TRM + weight · query-class, or TRM alone
     data: Data
     input: Input
+    model: Model
     backbone: Backbone
     patch_enrichment: PatchEnrichment
     frame_enrichment: FrameEnrichment
     trm: TemporalRelations
     query_class: QueryClass
+    otam: Otam
+    prototype: Prototype
     train: Train
     validation: Validation
 
@@ -136,6 +170,36 @@ class Recipe(Section):
         if max(cardinalities) > self.input.frames or len(set(cardinalities)) < len(cardinalities):
             raise ValueError("trm.cardinalities must differ from each other and not exceed input.frames")
         return self
+
+    @model_validator(mode="after")
+    def _crop_suits_the_backbone(self) -> Recipe:
+        if self.backbone.name == "vit_b16" and self.input.crop != 224:
+            raise ValueError(f"input.crop must be 224 with backbone vit_b16 (got {self.input.crop})")
+        return self
+
+    @model_validator(mode="after")
+    def _deviations_suit_the_method(self) -> Recipe:
+        possible = {
+            "strm": self.model.deviations,
+            "trm": ["mean_over_cardinalities"],
+            "trx": ["mean_over_cardinalities"],
+        }
+        if without := [name for name in self.model.deviations if name not in possible.get(self.method, [])]:
+            raise ValueError(f"model.deviations: method {self.method} has no place for {', '.join(without)}")
+        return self
+
+    def settled(self) -> dict[str, Any]:
+        """The recipe without what its method does not have, so that it says what is done.
+
+        Methods other than strm have no PLE, FLE and QC; trm and trx are defined by their cardinalities.
+        """
+        values = self.model_dump()
+        if self.method != "strm":
+            for section in ("patch_enrichment", "frame_enrichment", "query_class"):
+                values[section]["enabled"] = False
+        if self.method in CARDINALITIES:
+            values["trm"]["cardinalities"] = list(CARDINALITIES[self.method])
+        return values
 
     def to_yaml(self) -> str:
         """The whole recipe as text that `load_recipe` reads back."""
@@ -166,7 +230,7 @@ def load_recipe(source: str | Path, assignments: Iterable[str] = ()) -> Recipe:
         raise RecipeError(f"{path} holds no recipe", "see `strmctl recipe show sprites` for a valid one")
     problems = [problem for text in assignments if (problem := _assign(values, text))]
     try:
-        recipe = Recipe.model_validate(values)
+        recipe = Recipe.model_validate(Recipe.model_validate(values).settled())
     except ValidationError as error:
         problems += [_problem(entry) for entry in error.errors()]
     if problems:

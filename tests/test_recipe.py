@@ -5,7 +5,18 @@ from strmctl.errors import RecipeError
 from strmctl.paths import shipped
 from strmctl.recipe import load_recipe, shipped_recipes
 
-RECIPES = ["hmdb51_r50", "kinetics100_r50", "sprites", "ssv2_r50", "ssv2_small_r50", "ucf101_r50"]
+RECIPES = [
+    "hmdb51_r50",
+    "hmdb51_vit",
+    "kinetics100_r50",
+    "kinetics100_vit",
+    "sprites",
+    "ssv2_r50",
+    "ssv2_small_r50",
+    "ssv2_vit",
+    "ucf101_r50",
+    "ucf101_vit",
+]
 
 
 def test_shipped_recipes():
@@ -28,6 +39,7 @@ def test_recipes_of_the_paper_hold_its_values(name):
     assert recipe.trm.dim == paper["trm_dim"]
     assert recipe.trm.cardinalities == paper["cardinalities"]
     assert recipe.query_class.dim == paper["query_class_dim"]
+    assert recipe.query_class.trained
     assert recipe.query_class.weight == paper["lambda"]
     assert (recipe.patch_enrichment.patches, recipe.patch_enrichment.hidden) == (4, 1024)
     own = paper["ssv2"] if "ssv2" in name else paper["other_datasets"]
@@ -40,6 +52,23 @@ def test_recipes_of_the_paper_hold_its_values(name):
         marked = any(mark in line for mark in ("[paper]", "[released]", "[ours]"))
         plain = line.endswith(":") or line.strip().startswith(("dataset", "missing_classes", "every", "episodes: 500"))
         assert marked or plain or line.startswith(("name", "method", "data", "#")) or "shot: 5" in line, line
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if name.endswith("vit")])
+def test_recipes_with_a_vision_transformer_differ_in_nothing_else(name):
+    values, others = (load_recipe(name).model_dump() for name in (name, name.replace("vit", "r50")))
+    changed = {("name",), ("input", "normalize"), ("backbone", "name")}
+    changed |= {("patch_enrichment", "hidden"), ("query_class", "dim")}  # half of D, which is another
+    for *sections, last in changed:
+        for part in (values, others):
+            for section in sections:
+                part = part[section]  # noqa: PLW2901
+            part[last] = None
+    assert values == others
+    recipe = load_recipe(name)
+    assert (recipe.backbone.name, recipe.input.normalize, recipe.input.crop) == ("vit_b16", "backbone", 224)
+    assert recipe.query_class.dim is None
+    assert recipe.patch_enrichment.hidden is None
 
 
 def test_a_recipe_survives_the_way_to_disk(tmp_path):
@@ -77,11 +106,76 @@ def test_all_problems_are_reported_together():
         ("trm.cardinalities=[2, 2]", "must differ"),
         ("trm.cardinalities=[]", "at least 1"),
         ("name=../x", "pattern"),
+        ("method=arn", "'strm', 'trm', 'trx', 'otam' or 'prototype'"),
+        ("model.preset=ours", "'paper' or 'released'"),
+        ("model.deviations=[gates]", r"model\.deviations\.0: should be 'unscaled_scores', 'gate'"),
+        ("model.deviations=[gate, gate]", "deviations must differ"),
+        ("model.deviations=gate", "list"),
+        ("otam.smoothing=0", "greater than 0"),
+        ("otam.smoothing=1e999", "finite"),
+        ("prototype.distance=euclidean", "'squared' or 'cosine'"),
+        ("prototype.scale=-1", "greater than 0"),
+        ("query_class.trained=0", "boolean"),
+        ("backbone.name=vit_b16", r"input\.crop must be 224 with backbone vit_b16 \(got 64\)"),
     ],
 )
 def test_wrong_values(assignment, words):
     with pytest.raises(RecipeError, match=words):
         load_recipe("sprites", [assignment])
+
+
+@pytest.mark.parametrize(
+    ("assignments", "words"),
+    [
+        (["model.preset=released", "model.deviations=[gate]"], r"model: deviations must be \[\] with preset released"),
+        (["method=trx", "input.frames=2"], "must differ from each other and not exceed input.frames"),
+        (["method=trx", "model.deviations=[mean_over_cardinalities, gate]"], "method trx has no place for gate"),
+        (["method=otam", "model.deviations=[mean_over_cardinalities]"], "method otam has no place for mean_over"),
+    ],
+)
+def test_values_that_do_not_go_together(assignments, words):
+    with pytest.raises(RecipeError, match=words):
+        load_recipe("sprites", assignments)
+
+
+def test_a_vision_transformer_with_its_own_crop_is_valid():
+    recipe = load_recipe("sprites", ["backbone.name=vit_b16", "input.size=256", "input.crop=224"])
+    assert (recipe.backbone.name, recipe.input.crop) == ("vit_b16", 224)
+
+
+@pytest.mark.parametrize(
+    ("method", "cardinalities"), [("trm", [2]), ("trx", [2, 3]), ("otam", [4]), ("prototype", [4]), ("strm", [4])]
+)
+def test_a_recipe_says_what_its_method_does(tmp_path, method, cardinalities):
+    before = load_recipe("sprites")
+    recipe = load_recipe("sprites", [f"method={method}", "trm.cardinalities=[4]"])
+    enabled = recipe.patch_enrichment.enabled, recipe.frame_enrichment.enabled, recipe.query_class.enabled
+    assert enabled == (method == "strm",) * 3
+    assert recipe.trm.cardinalities == cardinalities
+    values, others = recipe.model_dump(), before.model_dump()
+    for section in ("patch_enrichment", "frame_enrichment", "query_class"):
+        del values[section]["enabled"], others[section]["enabled"]
+    del values["trm"]["cardinalities"], others["trm"]["cardinalities"], values["method"], others["method"]
+    assert values == others
+    assert recipe.settled() == recipe.model_dump()
+    (tmp_path / "r.yaml").write_text(recipe.to_yaml())
+    again = load_recipe(tmp_path / "r.yaml")
+    assert again == recipe
+    assert again.to_yaml() == recipe.to_yaml()
+
+
+@pytest.mark.parametrize("deviations", [[], ["gate"], ["mean_over_cardinalities", "patch_encoding"]])
+def test_deviations_survive_the_way_to_disk(tmp_path, deviations):
+    recipe = load_recipe("sprites", [f"model.deviations={deviations}"])
+    (tmp_path / "r.yaml").write_text(recipe.to_yaml())
+    assert load_recipe(tmp_path / "r.yaml").model.deviations == deviations
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_shipped_recipes_are_the_papers_model_and_hold_what_their_method_does(name):
+    recipe = load_recipe(name)
+    assert (recipe.model.preset, recipe.model.deviations) == ("paper", [])
+    assert strictyaml.load(shipped_recipes()[name]) == recipe.model_dump()
 
 
 def test_a_whole_number_passes_for_a_float():

@@ -87,15 +87,16 @@ def command(
         raise click.BadParameter("shots count from 1", param_hint="--shots")
     if controls and order != "natural":
         raise click.UsageError("--controls tests every frame order; leave out --frame-order")
-    from strmctl.data.store import FrameStore
     from strmctl.engine import run_evaluation
     from strmctl.engine.checkpoint import load_run
     from strmctl.engine.evaluate import Protocol
     from strmctl.paths import run_folder
 
     run = load_run(run_folder(runs, run_name), device=device, weights=weights)
-    store = FrameStore.open(data_dir, dataset or run.recipe.data.dataset)
+    store = run_evaluation.store_of(run, data_dir, dataset)
     tests = run_evaluation.select(run, store, split, classes, missing_classes)
+    if not tests.known_new:
+        console.say(f"note: it is not known what run {run.name} was trained on, so these classes may not be new to it")
     protocol = Protocol(split, way, sorted(set(shots)), queries, episodes, seed)
     if controls:
         _controls(run, tests, protocol, as_json)

@@ -17,7 +17,8 @@ from strmctl.errors import ExitCode, StrmctlError
 
 SAME_COMMAND = "what was finished is kept, and the same command goes on from there"
 RESUME = "what was saved last is kept: `strmctl train --resume`, with the same --runs and --data, goes on from there"
-COMMANDS = ("prepare", "train", "eval", "viz", "demo", "recipe")  # each is `cli/<name>.py`, in this order in --help
+COMMANDS = ("prepare", "train", "eval", "viz", "import", "demo", "recipe")  # in this order in --help
+FILES = {"import": "import_released"}  # the others are `cli/<name>.py`
 
 
 class LazyGroup(click.Group):
@@ -31,7 +32,7 @@ class LazyGroup(click.Group):
         """Imports a subcommand."""
         if name not in COMMANDS:
             return None
-        return importlib.import_module(f"strmctl.cli.{name}").command
+        return importlib.import_module(f"strmctl.cli.{FILES.get(name, name)}").command
 
     def main(self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any) -> Any:
         """As in Click, with this project's exit codes; with `--json`, an error is a JSON document on stdout."""

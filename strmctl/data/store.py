@@ -101,6 +101,11 @@ class FrameStore:
             raise DataError(f"the frame store {folder} has no readable {SETTINGS}", f"run `{mend} --redo`")
         return cls(folder, settings, read_manifest(folder), sha256_of(folder / MANIFEST))
 
+    @staticmethod
+    def names(data_dir: Path) -> list[str]:
+        """The finished frame stores in a data folder."""
+        return sorted(path.parent.name for path in data_dir.glob(f"*/{MANIFEST}"))
+
     @property
     def display_name(self) -> str:
         """What results call it, such as `kinetics100 (all clips)`."""

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from strmctl.engine.features import pixels_to_model
-from strmctl.model.strm import STRM
 
 
 @torch.inference_mode()
-def attention_maps(model: STRM, clip: Tensor) -> dict[str, np.ndarray]:
+def attention_maps(model: nn.Module, clip: Tensor) -> dict[str, np.ndarray]:
     """The maps of one clip, in the order in which the model makes them.
 
     With all blocks, x the patches of the backbone (max-pooled), f those of PLE:
@@ -43,11 +42,11 @@ def attention_maps(model: STRM, clip: Tensor) -> dict[str, np.ndarray]:
     frames, enriched_frames = enriched.frames[0], enriched.enriched_frames[0]  # (L, D)
     maps = {"backbone: |x|": seen.norm(dim=-1)}  # (L, P²)
     letter = "x"
-    if model.patch_enrichment is not None:
+    if enriched.patches is not enriched.map_patches:
         maps["PLE: |f|"] = patches.norm(dim=-1)
         letter = "f"
     maps[f"H: relu({letter}·h)"] = _products(patches, frames)
-    if model.frame_enrichment is not None:
+    if enriched.enriched_frames is not enriched.frames:
         maps[f"E: relu({letter}·e)"] = _products(patches, enriched_frames)
     side = model.patches
     return {name: lengths.unflatten(1, (side, side)).double().cpu().numpy() for name, lengths in maps.items()}

@@ -1,4 +1,4 @@
-"""Run folders: a recipe becomes a model, weights go to and from disk, and a model is read back for use.
+"""Run folders: weights go to and from disk, and a model is read back for use.
 
 `weights.pt` is a flat dict of tensors, and `weights.json` beside it says what made them. Only tensors are ever
 unpickled.
@@ -7,50 +7,18 @@ unpickled.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import nn
 
-from strmctl.errors import CheckpointError, DataError, OutputError, UsageError
-from strmctl.model.backbones import check_fit
-from strmctl.model.strm import STRM, build_strm
+from strmctl.engine.methods import build_model
+from strmctl.errors import DataError, OutputError, UsageError
+from strmctl.model.weight_files import check_fit, read_state_dict
 from strmctl.paths import replacing
 from strmctl.recipe import Recipe, load_recipe
-
-
-def build_model(recipe: Recipe, *, pretrained: bool, announce: Callable[[str], None] = lambda message: None) -> STRM:
-    """The model that a recipe describes, initialised from its seed.
-
-    Args:
-        recipe: what to build.
-        pretrained: read the backbone's weights; False where a checkpoint is loaded over them anyway.
-        announce: is told what is about to be downloaded.
-    """
-    return build_strm(
-        backbone=recipe.backbone.name,
-        weights=recipe.backbone.weights if pretrained else "none",
-        batch_norm=recipe.backbone.batch_norm,
-        normalize=recipe.input.normalize == "backbone",
-        frames=recipe.input.frames,
-        patches=recipe.patch_enrichment.patches,
-        patch_enrichment=recipe.patch_enrichment.enabled,
-        patch_hidden=recipe.patch_enrichment.hidden,
-        frame_enrichment=recipe.frame_enrichment.enabled,
-        cardinalities=recipe.trm.cardinalities,
-        dim=recipe.trm.dim,
-        distance=recipe.trm.distance,
-        dropout=recipe.trm.dropout,
-        query_class=recipe.query_class.enabled,
-        query_class_dim=recipe.query_class.dim,
-        query_class_weight=recipe.query_class.weight,
-        prediction=recipe.prediction,
-        seed=recipe.train.seed,
-        announce=announce,
-    )
 
 
 def choose_device(name: str) -> torch.device:
@@ -75,33 +43,14 @@ def save_tensors(path: Path, content: Any) -> None:
             raise OutputError(f"{path} cannot be written: {error}", "is the disk full?") from error
 
 
-def read_tensors(path: Path) -> Any:
-    """What `save_tensors` wrote, on the CPU.
-
-    Raises:
-        DataError: no such file.
-        CheckpointError: not a file of tensors.
-    """
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise DataError(f"no weights at {path}") from error
-    except OSError:
-        raise
-    except Exception as error:  # torch.load raises whatever the first wrong byte leads to
-        raise CheckpointError(f"{path} is not a checkpoint of tensors", "was it written completely?") from error
-
-
-def load_weights(model: STRM, path: Path) -> None:
+def load_weights(model: nn.Module, path: Path) -> None:
     """Fills a model from a weights file, completely or not at all.
 
     Raises:
         DataError: no such file.
         CheckpointError: the file belongs to another model; names the first three differences.
     """
-    state = read_tensors(path)
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise CheckpointError(f"{path} holds no state dict", "give the weights.pt of a run")
+    state = read_state_dict(path, "was it written completely? give the weights.pt of a run")
     hint = "use the recipe that these weights were trained with"
     check_fit(model, state, f"{path} does not fit the model of this recipe", hint)
     model.load_state_dict(state)
@@ -123,7 +72,7 @@ class LoadedRun:
     name: str
     folder: Path
     recipe: Recipe
-    model: STRM
+    model: nn.Module
     weights: Path
     info: dict[str, Any]
 
@@ -148,6 +97,10 @@ def load_run(folder: Path, *, device: str = "auto", weights: Path | None = None)
     recipe = load_recipe(folder / "recipe.yaml")
     model = build_model(recipe, pretrained=False)
     load_weights(model, path)
-    notes = path.with_suffix(".json")
-    info = json.loads(notes.read_text(encoding="utf-8")) if notes.is_file() else {}
-    return LoadedRun(folder.name, folder, recipe, model.to(choose_device(device)).eval(), path, info)
+    return LoadedRun(folder.name, folder, recipe, model.to(choose_device(device)).eval(), path, read_notes(path))
+
+
+def read_notes(weights: Path) -> dict[str, Any]:
+    """What the JSON file beside weights says of them; empty when there is none."""
+    notes = weights.with_suffix(".json")
+    return json.loads(notes.read_text(encoding="utf-8")) if notes.is_file() else {}

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from strmctl.data.clips import ClipLoader
 from strmctl.data.episodes import Episode, EpisodeSampler
 from strmctl.engine.features import ClipFeatures, Progress, embed_clips, evaluating, silent
-from strmctl.model.strm import STRM
 from strmctl.results import QueryRow
 
 BLOCK_BYTES = 1 << 28  # of features at a time
@@ -44,7 +44,7 @@ class Protocol:
 
 
 def evaluate(
-    model: STRM,
+    model: nn.Module,
     loader: ClipLoader,
     clips: Mapping[str, Sequence[str]],
     protocol: Protocol,
@@ -77,7 +77,7 @@ def all_clips(clips: Mapping[str, Sequence[str]]) -> list[str]:
 
 @torch.inference_mode()
 def match_episodes(
-    model: STRM,
+    model: nn.Module,
     features: ClipFeatures,
     clips: Mapping[str, Sequence[str]],
     protocol: Protocol,
@@ -107,7 +107,7 @@ def match_episodes(
 
 
 def _predict(
-    model: STRM, features: ClipFeatures, block: Sequence[Episode], shots: Sequence[int]
+    model: nn.Module, features: ClipFeatures, block: Sequence[Episode], shots: Sequence[int]
 ) -> dict[int, list[list[int]]]:
     """For each shot, the predicted column of every query of every episode of the block."""
     way, queries, most = len(block[0].classes), len(block[0].query[0]), len(block[0].support[0])

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from strmctl.data.clips import ClipLoader
-from strmctl.model.strm import STRM
 
 LOADER_THREADS = min(4, os.cpu_count() or 1)
 CLIPS_PER_BATCH = 16
@@ -42,7 +41,7 @@ class ClipFeatures:
 
 
 @contextlib.contextmanager
-def evaluating(model: STRM) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Iterator[None]:
     """Evaluation mode inside the block, and the mode before it afterwards."""
     before = model.training
     model.eval()
@@ -52,13 +51,13 @@ def evaluating(model: STRM) -> Iterator[None]:
         model.train(before)
 
 
-def pixels_to_model(clips: Tensor, model: STRM) -> Tensor:
+def pixels_to_model(clips: Tensor, model: nn.Module) -> Tensor:
     """uint8 pixels on the CPU to floats in [0, 1], where the model is and in its precision."""
     parameter = next(model.parameters())
     return clips.to(parameter.device).to(parameter.dtype) / 255
 
 
-def loading_depth(model: STRM) -> int:
+def loading_depth(model: nn.Module) -> int:
     """How many batches to load ahead: none on a CPU, where loading would only take cores from the model."""
     return 0 if next(model.parameters()).device.type == "cpu" else 2
 
@@ -83,7 +82,9 @@ def ahead(function: Callable[[Item], Value], items: Iterable[Item], *, depth: in
 
 
 @torch.inference_mode()
-def embed_clips(model: STRM, loader: ClipLoader, clips: Sequence[str], *, progress: Progress = silent) -> ClipFeatures:
+def embed_clips(
+    model: nn.Module, loader: ClipLoader, clips: Sequence[str], *, progress: Progress = silent
+) -> ClipFeatures:
     """Embeds each clip once, in evaluation mode; the features stay on the model's device.
 
     Args:

@@ -15,6 +15,7 @@ from strmctl.data.subset import usable_clips
 from strmctl.engine.checkpoint import LoadedRun
 from strmctl.engine.evaluate import Protocol, all_clips, evaluate, match_episodes
 from strmctl.engine.features import Progress, embed_clips, silent
+from strmctl.engine.imports import UNKNOWN_DATASET
 from strmctl.engine.runs import clip_loader
 from strmctl.engine.statistics import summarise
 from strmctl.errors import DataError, UsageError
@@ -37,12 +38,29 @@ class EvaluationSet:
         clips: class -> clip ids.
         dropped: classes of the split without a usable clip.
         chosen: whether the classes are a choice of the user's.
+        known_new: whether the classes are known to be new to the model; not so when a run was imported without saying
+            what it was trained on.
     """
 
     store: FrameStore
     clips: Mapping[str, Sequence[str]]
     dropped: Sequence[str]
     chosen: bool
+    known_new: bool = True
+
+
+def store_of(run: LoadedRun, data_dir: Path, dataset: str | None) -> FrameStore:
+    """The frames that a run is tested on: those named, or those that it was trained on.
+
+    Raises:
+        UsageError: none is named, and it is not known what the run was trained on.
+        DataError: the store is missing or damaged.
+    """
+    name = dataset or run.recipe.data.dataset
+    if name == UNKNOWN_DATASET:
+        hint = f"name one: --dataset NAME (in {data_dir}: {', '.join(FrameStore.names(data_dir)) or 'none yet'})"
+        raise UsageError(f"it is not known which data set run {run.name} belongs to", hint)
+    return FrameStore.open(data_dir, name)
 
 
 def select(
@@ -78,14 +96,14 @@ def select(
             known = ", ".join(clips)
             raise UsageError(f"{', '.join(unknown)}: not in the {split} split of {store.name}", f"it has: {known}")
         clips, dropped = {name: clips[name] for name in classes}, []
-    trained = {class_key(name) for name in run.info["train_classes"]}
+    trained = {class_key(name) for name in run.info["train_classes"] or ()}
     seen = [name for name in clips if class_key(name) in trained]
     if seen:
         raise UsageError(
             f"run {run.name} was trained on {', '.join(seen)}: few-shot tests need classes that are new to the model",
             "test on other classes: --classes, --split or --dataset",
         )
-    return EvaluationSet(store, clips, dropped, bool(classes))
+    return EvaluationSet(store, clips, dropped, bool(classes), run.info["train_classes"] is not None)
 
 
 def _named(parts: Sequence[str], clips: Mapping[str, Any]) -> tuple[list[str], list[str]]:
@@ -184,6 +202,7 @@ def _result(
         classes=sorted(tests.clips),
         chosen_classes=tests.chosen,
         dropped_classes=list(tests.dropped),
+        classes_known_to_be_new=tests.known_new,
         device=str(next(run.model.parameters()).device),
         recipe=run.recipe.model_dump(),
         **notes,

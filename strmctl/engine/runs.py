@@ -10,6 +10,7 @@ from typing import Any
 from strmctl.data.clips import ClipLoader
 from strmctl.data.store import FrameStore
 from strmctl.data.subset import usable_clips
+from strmctl.engine.checkpoint import read_notes
 from strmctl.engine.features import Progress, silent
 from strmctl.engine.train import TrainingData, train
 from strmctl.errors import UsageError
@@ -93,14 +94,20 @@ def plan(runs: Path, name: str | None, recipe: str, assignments: Iterable[str]) 
         name, number = loaded.name, 2
         while (runs / name).exists() and name != LATEST:
             name, number = f"{loaded.name}-{number}", number + 1
+    check_new(runs, name, f"go on with it: `strmctl train --resume --name {name}`; or ")
+    return TrainingRun(loaded, runs / name, new=True)
+
+
+def check_new(runs: Path, name: str, hint: str = "") -> None:
+    """Makes sure that a run can have this name.
+
+    Raises:
+        UsageError: it cannot name a folder, or there is a run of this name; the error begins its advice with `hint`.
+    """
     if name in ("", ".", "..", LATEST) or Path(name).name != name:
         raise UsageError(f"{name!r} cannot name a run", "choose another --name")
     if (runs / name).exists():
-        raise UsageError(
-            f"there is a run {name} in {runs} already",
-            f"go on with it: `strmctl train --resume --name {name}`; or choose another --name",
-        )
-    return TrainingRun(loaded, runs / name, new=True)
+        raise UsageError(f"there is a run {name} in {runs} already", f"{hint}choose another --name")
 
 
 def resume(runs: Path, name: str | None, recipe: str | None, assignments: Iterable[str]) -> TrainingRun:
@@ -108,9 +115,11 @@ def resume(runs: Path, name: str | None, recipe: str | None, assignments: Iterab
 
     Raises:
         DataError: there is no such run.
-        UsageError: the run was begun with another recipe.
+        UsageError: the run was begun with another recipe, or imported.
     """
     folder = run_folder(runs, name)
+    if "imported_from" in read_notes(folder / "weights.pt"):
+        raise UsageError(f"run {folder.name} was imported, so there is no training of it to go on with")
     own = load_recipe(folder / "recipe.yaml")
     assignments = tuple(assignments)
     if recipe is None and assignments:

@@ -18,19 +18,21 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from strmctl.data.clips import ClipLoader
 from strmctl.data.draws import Draws
 from strmctl.data.episodes import Episode, EpisodeSampler
-from strmctl.engine.checkpoint import build_model, choose_device, read_tensors, save_tensors
+from strmctl.engine.checkpoint import choose_device, save_tensors
 from strmctl.engine.evaluate import Protocol, evaluate
 from strmctl.engine.features import LOADER_THREADS, Progress, ahead, loading_depth, pixels_to_model, silent
+from strmctl.engine.methods import build_model
 from strmctl.engine.runlog import RunLog
 from strmctl.engine.statistics import summarise
 from strmctl.errors import StrmctlError, UsageError
+from strmctl.model.episode import Logits
 from strmctl.model.seeding import seeded
-from strmctl.model.strm import STRM, Logits
+from strmctl.model.weight_files import read_tensors
 from strmctl.paths import write_json
 from strmctl.recipe import Recipe
 
@@ -124,7 +126,7 @@ class _Run:
     """What changes while a run goes on, and how it is kept."""
 
     def __init__(
-        self, recipe: Recipe, folder: Path, data: TrainingData, model: STRM, optimizer: torch.optim.Optimizer
+        self, recipe: Recipe, folder: Path, data: TrainingData, model: nn.Module, optimizer: torch.optim.Optimizer
     ) -> None:
         self.recipe, self.folder, self.data, self.model, self.optimizer = recipe, folder, data, model, optimizer
         self.done = self.saved = 0  # training episodes
@@ -220,7 +222,7 @@ def _episodes(
         yield from ahead(load, indices, depth=depth)
 
 
-def _backward(recipe: Recipe, model: STRM, episode: Episode, pixels: tuple[Tensor, Tensor]) -> tuple[float, float]:
+def _backward(recipe: Recipe, model: nn.Module, episode: Episode, pixels: tuple[Tensor, Tensor]) -> tuple[float, float]:
     """Adds the gradient of one episode; returns its loss and the share of right answers."""
     support, query = (pixels_to_model(part, model) for part in pixels)
     labels = torch.arange(recipe.train.way, device=support.device)
@@ -240,19 +242,22 @@ def _accumulated(recipe: Recipe, index: int) -> int:
 
 
 def episode_loss(logits: Logits, targets: Tensor, *, weight: float, reduction: str) -> Tensor:
-    """L_TM + lambda · L_QC: cross-entropies, summed or averaged over the queries `(Q)`."""
-    loss = F.cross_entropy(logits.trm, targets, reduction=reduction)
+    """L_TM + lambda · L_QC: cross-entropies, summed or averaged over the queries `(Q)`.
+
+    A method without TRM has one cross-entropy, that of its total.
+    """
+    loss = F.cross_entropy(logits.total if logits.trm is None else logits.trm, targets, reduction=reduction)
     if logits.query_class is not None:
         loss = loss + weight * F.cross_entropy(logits.query_class, targets, reduction=reduction)
     return loss
 
 
-def _optimizer(recipe: Recipe, model: STRM) -> torch.optim.Optimizer:
+def _optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
     kind = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[recipe.train.optimizer]
     return kind(model.parameters(), lr=recipe.train.learning_rate)
 
 
-def _gradient_length(model: STRM, clip: float | None) -> float:
+def _gradient_length(model: nn.Module, clip: float | None) -> float:
     """Norm of the gradient, which is shortened to `clip` where it is longer."""
     return torch.nn.utils.clip_grad_norm_(model.parameters(), math.inf if clip is None else clip).item()
 

@@ -1,15 +1,16 @@
 """Backbones: networks that turn single frames into feature maps.
 
 The ResNets are torchvision's without average pooling and classifier; `conv3` is a small network for the bundled 64×64
-sprites. A new backbone is one entry in `BACKBONES`.
+sprites; the vision transformer and EfficientNet-Lite0 have files of their own. A new backbone is one entry in
+`BACKBONES`.
 """
 
 from __future__ import annotations
 
-import sys
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -17,10 +18,13 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from strmctl.errors import CheckpointError, DataError, RecipeError
+from strmctl.errors import DataError, RecipeError
+from strmctl.model import efficientnet_lite, vision_transformer
+from strmctl.model.backbone_weights import WAYS_OUT, fetch_torchvision, load_trunk
+from strmctl.model.weight_files import read_state_dict
 
 BatchNorm = Literal["batch", "frozen"]
-WAYS_OUT = "give a file with --set backbone.weights=PATH, or start from random weights with --set backbone.weights=none"
+Announce = Callable[[str], None]  # is told what is about to be downloaded
 
 
 @dataclass(frozen=True)
@@ -32,14 +36,18 @@ class Entry:
         dim: D, channels of the map.
         mean: per colour, of pixels in [0, 1]; used when the recipe asks for normalisation.
         std: per colour, likewise.
-        weights: torchvision's ImageNet weights; None when there are none.
+        imagenet: gives ImageNet weights; None when there are none.
+        classifier: what the names of the classifier begin with, which a file may hold and the trunk does not.
+        rename: a name in a file of weights to the name in the network that the trunk was cut from.
     """
 
     trunk: Callable[[], nn.Module]
     dim: int
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    weights: models.WeightsEnum | None = None
+    imagenet: Callable[[Announce], Mapping[str, Tensor]] | None = None
+    classifier: str = "fc."
+    rename: Callable[[str], str] = str
 
 
 def _resnet_trunk(make: Callable[..., nn.Module]) -> nn.Module:
@@ -60,11 +68,31 @@ def _conv3_trunk() -> nn.Module:
     return nn.Sequential(block(3, 32, size=5, stride=2), block(32, 64, size=3, stride=1), block(64, 128, 3, stride=1))
 
 
+def _resnet(name: str, make: Callable[..., nn.Module], dim: int, weights: models.WeightsEnum) -> Entry:
+    return Entry(partial(_resnet_trunk, make), dim, imagenet=partial(fetch_torchvision, name, weights))
+
+
 BACKBONES: dict[str, Entry] = {
     "conv3": Entry(_conv3_trunk, 128, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
-    "resnet18": Entry(lambda: _resnet_trunk(models.resnet18), 512, weights=models.ResNet18_Weights.IMAGENET1K_V1),
-    "resnet34": Entry(lambda: _resnet_trunk(models.resnet34), 512, weights=models.ResNet34_Weights.IMAGENET1K_V1),
-    "resnet50": Entry(lambda: _resnet_trunk(models.resnet50), 2048, weights=models.ResNet50_Weights.IMAGENET1K_V1),
+    "resnet18": _resnet("resnet18", models.resnet18, 512, models.ResNet18_Weights.IMAGENET1K_V1),
+    "resnet34": _resnet("resnet34", models.resnet34, 512, models.ResNet34_Weights.IMAGENET1K_V1),
+    "resnet50": _resnet("resnet50", models.resnet50, 2048, models.ResNet50_Weights.IMAGENET1K_V1),
+    "vit_b16": Entry(
+        vision_transformer.vit_b16_trunk,
+        768,
+        imagenet=partial(fetch_torchvision, "vit_b16", models.ViT_B_16_Weights.IMAGENET1K_V1),
+        classifier="heads.",
+        rename=vision_transformer.present_name,
+    ),
+    "efficientnet_lite0": Entry(
+        efficientnet_lite.efficientnet_lite0_trunk,
+        1280,
+        mean=efficientnet_lite.MEAN,
+        std=efficientnet_lite.STD,
+        imagenet=efficientnet_lite.efficientnet_lite0_weights,
+        classifier="classifier.",
+        rename=efficientnet_lite.timm_name,
+    ),
 }
 
 
@@ -121,19 +149,20 @@ def build_backbone(
     weights: str = "imagenet",
     batch_norm: BatchNorm = "batch",
     normalize: bool = False,
-    announce: Callable[[str], None] = lambda message: None,
+    announce: Announce = lambda message: None,
 ) -> Backbone:
     """Build a backbone of `BACKBONES` and give it weights.
 
     Args:
         name: a key of `BACKBONES`.
-        weights: `none` for random ones, `imagenet` for torchvision's, or the path of a file.
+        weights: `none` for random ones, `imagenet` for the entry's own, or the path of a file.
         batch_norm: see `Backbone`.
         normalize: subtract the entry's mean from the pixels and divide by its standard deviation.
         announce: is told what is about to be downloaded.
 
     Raises:
         RecipeError: there is no such backbone.
+        UsageError: the backbone needs a package that is not installed.
         DataError: the weights are missing or cannot be fetched.
         CheckpointError: the file holds no weights, or those of another network.
     """
@@ -141,105 +170,12 @@ def build_backbone(
         raise RecipeError(f"unknown backbone {name!r}", f"choose one of {', '.join(BACKBONES)}")
     entry = BACKBONES[name]
     trunk = entry.trunk()
+    load = partial(load_trunk, trunk, classifier=entry.classifier, rename=entry.rename)
     if weights == "imagenet":
-        load_trunk(trunk, fetch_imagenet(name, announce), f"the ImageNet weights of {name}")
+        if entry.imagenet is None:
+            raise DataError(f"backbone {name} has no ImageNet weights", WAYS_OUT)
+        load(entry.imagenet(announce), f"the ImageNet weights of {name}")
     elif weights != "none":
-        load_trunk(trunk, read_weights(Path(weights)), weights)
+        load(read_state_dict(Path(weights).expanduser(), WAYS_OUT), weights)
     mean, std = (entry.mean, entry.std) if normalize else (None, None)
     return Backbone(trunk=trunk, dim=entry.dim, batch_norm=batch_norm, mean=mean, std=std)
-
-
-def fetch_imagenet(name: str, announce: Callable[[str], None]) -> Mapping[str, Tensor]:
-    """ImageNet weights of torchvision, from torch's own cache or else from the net; never downloaded silently.
-
-    Raises:
-        DataError: there are none for this backbone, or they cannot be fetched.
-    """
-    weights = BACKBONES[name].weights
-    if weights is None:
-        raise DataError(f"backbone {name} has no ImageNet weights", WAYS_OUT)
-    url, megabytes = weights.url, weights.meta["_file_size"]
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
-    if not cached.exists():
-        announce(f"downloading the ImageNet weights of {name}: {megabytes:.0f} MB from {url} to {cached}")
-    try:
-        return torch.hub.load_state_dict_from_url(
-            url, map_location="cpu", progress=sys.stderr.isatty(), check_hash=True, weights_only=True
-        )
-    except Exception as error:  # no net, no space, a wrong hash, or whatever a damaged file leads torch.load to
-        reason = f"{type(error).__name__}: {error}"
-        if cached.exists():
-            raise DataError(
-                f"{cached} cannot be read: {reason}", f"delete it to fetch it again, or {WAYS_OUT}"
-            ) from error
-        hint = f"download {url} by hand and {WAYS_OUT}"
-        raise DataError(f"the ImageNet weights of {name} cannot be fetched from {url}: {reason}", hint) from error
-
-
-def read_weights(path: Path) -> Mapping[str, Tensor]:
-    """Read a file of weights without running code that it may hold.
-
-    Raises:
-        DataError: the file is missing or cannot be opened.
-        CheckpointError: it is not a state dict.
-    """
-    path = path.expanduser()
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}", WAYS_OUT) from error
-    except Exception as error:  # torch.load raises whatever the first wrong byte leads to
-        raise CheckpointError(f"{path} is not a file of weights", WAYS_OUT) from error
-    if not (isinstance(state, Mapping) and state and all(isinstance(value, Tensor) for value in state.values())):
-        raise CheckpointError(f"{path} holds no state dict: tensors under the names of their layers", WAYS_OUT)
-    return state
-
-
-def load_trunk(trunk: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """Load weights under torchvision's names, or under those that this project saves (`backbone.trunk.…`).
-
-    Args:
-        trunk: takes the weights.
-        state: the weights; torchvision's classifier `fc` is left out.
-        source: where they come from, for messages.
-
-    Raises:
-        CheckpointError: a tensor is missing, has another shape, or belongs to another network.
-    """
-    for prefix in ("backbone.trunk.", "trunk."):
-        if any(key.startswith(prefix) for key in state):
-            state = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-    state = {key: value for key, value in state.items() if not key.startswith("fc.")}
-    # Files from before batch norm counted its batches are complete without the counter.
-    counters = {key for key in trunk.state_dict() if key.endswith("num_batches_tracked")}
-    hint = "name the backbone that the weights were made for with --set backbone.name=NAME"
-    check_fit(trunk, state, f"{source} does not fit the backbone", hint, optional=counters)
-    trunk.load_state_dict(state, strict=False)
-
-
-def check_fit(
-    module: nn.Module, state: Mapping[str, Tensor], complaint: str, hint: str, *, optional: Collection[str] = ()
-) -> None:
-    """Makes sure that weights are those of a module: the same names and shapes.
-
-    Args:
-        module: would take the weights.
-        state: the weights.
-        complaint: begins the message when they do not fit.
-        hint: what to do then.
-        optional: names that may be missing.
-
-    Raises:
-        CheckpointError: they do not fit; names the first three differences.
-    """
-    own = module.state_dict()
-    problems = []
-    for key, value in own.items():
-        if key not in state and key not in optional:
-            problems.append(f"{key} is missing")
-        elif key in state and state[key].shape != value.shape:
-            problems.append(f"{key} is {tuple(state[key].shape)}, not {tuple(value.shape)}")
-    problems += [f"{key} is not part of it" for key in state if key not in own]
-    if problems:
-        more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
-        raise CheckpointError(f"{complaint}: {'; '.join(problems[:3])}{more}", hint)

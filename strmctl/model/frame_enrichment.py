@@ -2,7 +2,8 @@
 
     H* = (W_t2 relu(W_t1 H)) + H, along the frames        E = relu(H* W_r1) W_r2 + H*, along the channels
 
-Every projection has a bias. The number of frames is part of the weights: a model is made for one clip length.
+Every projection has a bias. The number of frames is part of the weights: a model is made for one clip length. The
+released code adds a positional encoding to H first, the argument `encoding`.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ class FrameEnrichment(nn.Module):
     Args:
         frames: L, frames per clip.
         channels: D, the width of a frame.
+        encoding: applied to H before everything else; None in the paper.
     """
 
-    def __init__(self, *, frames: int, channels: int) -> None:
+    def __init__(self, *, frames: int, channels: int, encoding: nn.Module | None = None) -> None:
         super().__init__()
         self.token_mixing = nn.Sequential(nn.Linear(frames, frames), nn.ReLU(), nn.Linear(frames, frames))
         self.channel_mixing = nn.Sequential(nn.Linear(channels, channels), nn.ReLU(), nn.Linear(channels, channels))
+        self.encoding = encoding
 
     def forward(self, frames: Tensor) -> Tensor:
         """Enrich the frames of each clip.
@@ -32,6 +35,8 @@ class FrameEnrichment(nn.Module):
         Returns:
             E, `(N, L, D)`.
         """
+        if self.encoding is not None:
+            frames = self.encoding(frames)
         by_channel = frames.transpose(1, 2)  # (N, D, L)
         mixed = self.token_mixing(by_channel).transpose(1, 2) + frames  # (N, L, D)
         return self.channel_mixing(mixed) + mixed

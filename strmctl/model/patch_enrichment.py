@@ -2,13 +2,15 @@
 
     alpha = softmax((x W1) (x W2)^T / sqrt(D)) (x W3) + x        f = psi(alpha) + alpha
 
-psi has three layers with ReLU between them; every projection has a bias.
+psi has three layers with ReLU between them; every projection has a bias. The released code departs from this in three
+places, each an argument: `scaled`, `gated` and `encoding`.
 """
 
 from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor, nn
 
 
@@ -18,9 +20,20 @@ class PatchEnrichment(nn.Module):
     Args:
         channels: D, the width of a patch.
         hidden: width of the two hidden layers of psi; D / 2 when None.
+        scaled: divide the scores by sqrt(D), as Eq. 3 does.
+        gated: multiply what is attended to by a learned number that starts at 0, before it is added to x.
+        encoding: applied to the patches before everything else; None in the paper.
     """
 
-    def __init__(self, *, channels: int, hidden: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        channels: int,
+        hidden: int | None = None,
+        scaled: bool = True,
+        gated: bool = False,
+        encoding: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         hidden = hidden or channels // 2
         self.query = nn.Linear(channels, channels)
@@ -29,12 +42,16 @@ class PatchEnrichment(nn.Module):
         self.psi = nn.Sequential(
             nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, channels)
         )
+        self.divisor = math.sqrt(channels) if scaled else 1.0
+        self.gate = nn.Parameter(torch.zeros(1)) if gated else None
+        self.encoding = encoding
 
     def attend(self, patches: Tensor) -> Tensor:
         """What each patch gathers from its frame, before the residual: `(..., P, D)` to `(..., P, D)`."""
         query, key, value = self.query(patches), self.key(patches), self.value(patches)
-        scores = query @ key.transpose(-2, -1) / math.sqrt(patches.shape[-1])  # (..., P, P)
-        return scores.softmax(dim=-1) @ value  # (..., P, D)
+        scores = query @ key.transpose(-2, -1) / self.divisor  # (..., P, P)
+        attended = scores.softmax(dim=-1) @ value  # (..., P, D)
+        return attended if self.gate is None else self.gate * attended
 
     def forward(self, patches: Tensor) -> Tensor:
         """Enrich the patches of each frame.
@@ -45,5 +62,7 @@ class PatchEnrichment(nn.Module):
         Returns:
             f, `(..., P, D)`.
         """
+        if self.encoding is not None:
+            patches = self.encoding(patches)
         attended = self.attend(patches) + patches
         return self.psi(attended) + attended

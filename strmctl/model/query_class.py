@@ -4,7 +4,8 @@
     logit of a class = mean over the query's tuples of the largest phi over the class's K * T support tuples
 
 It works on H: frames before frame-level enrichment and without positional encoding, after dropout. The paper leaves phi
-open; minus the Euclidean distance and the ReLU are the released code's. Logits of several cardinalities are summed.
+open; minus the Euclidean distance and the ReLU are the released code's. Logits of several cardinalities are summed; the
+released code takes their mean, and never trains W_cls.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from strmctl.model.tuples import form_tuples, project_positions, root, tuple_indices
+from strmctl.model.seeding import seeded
+from strmctl.model.tuples import Combine, check_cardinalities, form_tuples, project_positions, root, tuple_indices
 
 
 class QueryClassSimilarity(nn.Module):
@@ -72,17 +74,21 @@ class QueryClassSimilarity(nn.Module):
 
 
 class QueryClass(nn.Module):
-    """QC over a set of cardinalities: one dropout for all, logits summed.
+    """QC over a set of cardinalities, with one dropout for all.
 
     Args:
         similarities: one `QueryClassSimilarity` per cardinality.
         dropout: probability that a channel of a frame is dropped in training.
+        combine: of several cardinalities, the `sum` of their logits, as in Eq. 8, or the `mean`, as released.
     """
 
-    def __init__(self, *, similarities: Sequence[QueryClassSimilarity], dropout: float = 0.1) -> None:
+    def __init__(
+        self, *, similarities: Sequence[QueryClassSimilarity], dropout: float = 0.1, combine: Combine = "sum"
+    ) -> None:
         super().__init__()
         self.similarities = nn.ModuleDict({str(similarity.cardinality): similarity for similarity in similarities})
         self.dropout = nn.Dropout(dropout)
+        self.share = 1 / len(similarities) if combine == "mean" else 1.0
 
     def embed(self, frames: Tensor) -> dict[str, Tensor]:
         """Projections of single frames for every cardinality: H, `(N, L, D)`, to `(N, w, L, D'')` each."""
@@ -90,5 +96,32 @@ class QueryClass(nn.Module):
         return {name: value for layer in self.similarities.values() for name, value in layer.embed(frames).items()}
 
     def match(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None) -> Tensor:
-        """Logits `(B, Q, C)`, summed over cardinalities; arguments as for `QueryClassSimilarity.match`."""
-        return sum(similarity.match(support, query, mask) for similarity in self.similarities.values())
+        """Logits `(B, Q, C)`, over all cardinalities; arguments as for `QueryClassSimilarity.match`."""
+        return self.share * sum(layer.match(support, query, mask) for layer in self.similarities.values())
+
+
+def build_query_class(
+    *,
+    cardinalities: Sequence[int],
+    frames: int,
+    channels: int,
+    dim: int | None = None,
+    dropout: float = 0.1,
+    combine: Combine = "sum",
+    trained: bool = True,
+    seed: int = 0,
+) -> QueryClass:
+    """QC with a `QueryClassSimilarity` for each cardinality; arguments as there, `dropout` on frames.
+
+    `trained=False` freezes W_cls as it is initialised: as in the released code, by accident.
+
+    Raises:
+        RecipeError: a set of cardinalities that clips of this length do not have.
+    """
+    check_cardinalities(cardinalities, frames)
+    similarities = []
+    for w in cardinalities:
+        with seeded(seed, f"query_class.{w}"):
+            similarities.append(QueryClassSimilarity(cardinality=w, frames=frames, channels=channels, dim=dim))
+    layer = QueryClass(similarities=similarities, dropout=dropout, combine=combine)
+    return layer.requires_grad_(trained)

@@ -10,55 +10,23 @@ map; without FLE, E is H; without PLE, FLE and QC the model is TRX.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from strmctl.errors import RecipeError
-from strmctl.model.backbones import BatchNorm, build_backbone
+from strmctl.model.backbones import Backbone
+from strmctl.model.enrichment import Enriched, enrich
+from strmctl.model.episode import Features, Logits, match_clips
 from strmctl.model.frame_enrichment import FrameEnrichment
 from strmctl.model.patch_enrichment import PatchEnrichment
-from strmctl.model.query_class import QueryClass, QueryClassSimilarity
+from strmctl.model.positional_encoding import PositionalEncoding
+from strmctl.model.query_class import build_query_class
 from strmctl.model.seeding import seeded
-from strmctl.model.temporal_relations import Distance, TemporalRelation, TemporalRelations
+from strmctl.model.temporal_relations import Distance, build_temporal_relations
+from strmctl.model.tuples import Combine
 
 Prediction = Literal["joint", "trm"]
-Features = dict[str, Tensor]
-
-
-class Logits(NamedTuple):
-    """Logits `(B, Q, C)`, or `(Q, C)` for a single episode; column c is the c-th label in sorted order.
-
-    Attributes:
-        total: what the prediction is the largest of.
-        trm: minus the distance to the prototypes.
-        query_class: minus the distance to the nearest tuples, not yet times lambda; None without QC.
-    """
-
-    total: Tensor
-    trm: Tensor
-    query_class: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Enriched:
-    """A clip's features on their way through the model.
-
-    Attributes:
-        map_patches: the backbone's map, max-pooled to patches, row by row, `(N, L, P², D)`.
-        patches: the same after PLE; `map_patches` itself without PLE.
-        frames: H, `(N, L, D)`.
-        enriched_frames: E, `(N, L, D)`.
-    """
-
-    map_patches: Tensor
-    patches: Tensor
-    frames: Tensor
-    enriched_frames: Tensor
 
 
 class STRM(nn.Module):
@@ -98,23 +66,9 @@ class STRM(nn.Module):
         self.patches = patches
 
     def enrich(self, clips: Tensor) -> Enriched:
-        """Frames to H and E, and the patches that attention maps are drawn from.
-
-        Args:
-            clips: `(N, L, 3, H, W)`, float in [0, 1].
-        """
-        clip_axes = clips.shape[:2]
-        maps = self.backbone(clips.flatten(0, 1))  # (N·L, D, h, w)
-        pooled = F.adaptive_max_pool2d(maps, self.patches).flatten(2).transpose(1, 2)  # (N·L, P², D)
-        map_patches = pooled.unflatten(0, clip_axes)  # (N, L, P², D)
-        if self.patch_enrichment is None:
-            patches = map_patches
-            frames = maps.mean(dim=(2, 3)).unflatten(0, clip_axes)  # (N, L, D)
-        else:
-            patches = self.patch_enrichment(map_patches)
-            frames = patches.mean(dim=2)  # (N, L, D)
-        enriched_frames = frames if self.frame_enrichment is None else self.frame_enrichment(frames)
-        return Enriched(map_patches, patches, frames, enriched_frames)
+        """Clips `(N, L, 3, H, W)`, float in [0, 1], to H and E, and the patches that attention maps are drawn from."""
+        blocks = {"patch_enrichment": self.patch_enrichment, "frame_enrichment": self.frame_enrichment}
+        return enrich(clips, backbone=self.backbone, patches=self.patches, **blocks)
 
     def embed(self, clips: Tensor) -> Features:
         """Everything that a clip decides on its own: projections of its frames, from which `match` forms tuples.
@@ -150,116 +104,85 @@ class STRM(nn.Module):
         return Logits(trm + self.query_class_weight * query_class if joint else trm, trm, query_class)
 
     def forward(self, support_clips: Tensor, support_labels: Tensor, query_clips: Tensor) -> Logits:
-        """One episode from its clips.
-
-        Support and query pass the backbone separately, because batch norm in training ties together what it sees.
-
-        Args:
-            support_clips: `(N, L, 3, H, W)`, in any order, each class with one clip or more.
-            support_labels: `(N)`, integers.
-            query_clips: `(Q, L, 3, H, W)`.
-
-        Returns:
-            Logits `(Q, C)`; column c is the c-th label in sorted order.
-        """
-        support, mask = group_by_label(self.embed(support_clips), support_labels)
-        query = {name: value[None] for name, value in self.embed(query_clips).items()}  # (1, Q, …)
-        return Logits(*(None if logits is None else logits[0] for logits in self.match(support, query, mask)))  # (Q, C)
-
-
-def group_by_label(features: Mapping[str, Tensor], labels: Tensor) -> tuple[Features, Tensor]:
-    """Sort the support clips of one episode into classes, padding those that have fewer shots than others.
-
-    Args:
-        features: of `embed`, `(N, …)`.
-        labels: `(N)`, integers; classes follow their sorted order, shots the order of the clips.
-
-    Returns:
-        The features, `(1, C, K, …)`, K the most shots that a class has; and the mask, `(1, C, K)`, True where the shot
-        exists. Elsewhere stands the class's last clip once more.
-    """
-    order = torch.argsort(labels, stable=True)  # (N)
-    counts = torch.unique(labels, return_counts=True)[1]  # (C)
-    first = counts.cumsum(0) - counts  # (C)
-    shots = torch.arange(int(counts.max()), device=labels.device)  # (K)
-    clips = order[first[:, None] + torch.minimum(shots, counts[:, None] - 1)]  # (C, K)
-    mask = shots < counts[:, None]  # (C, K)
-    return {name: value[clips][None] for name, value in features.items()}, mask[None]  # (1, C, K, …)
+        """One episode from its clips; see `match_clips`. Logits `(Q, C)`."""
+        return match_clips(self, support_clips, support_labels, query_clips)
 
 
 def build_strm(
     *,
-    backbone: str = "resnet50",
-    weights: str = "imagenet",
-    batch_norm: BatchNorm = "batch",
-    normalize: bool = False,
+    backbone: Backbone,
     frames: int = 8,
     patches: int = 4,
     patch_enrichment: bool = True,
     patch_hidden: int | None = None,
+    scaled_scores: bool = True,
+    gated: bool = False,
+    patch_encoding: bool = False,
     frame_enrichment: bool = True,
+    frame_encoding: bool = False,
     cardinalities: Sequence[int] = (2,),
     dim: int = 1152,
     distance: Distance = "squared",
     dropout: float = 0.1,
+    combine: Combine = "sum",
     query_class: bool = True,
     query_class_dim: int | None = None,
     query_class_weight: float = 0.1,
+    query_class_trained: bool = True,
     prediction: Prediction = "joint",
     seed: int = 0,
-    announce: Callable[[str], None] = lambda message: None,
 ) -> STRM:
-    """Build STRM from numbers and names; every block is initialised from (seed, its path) alone.
+    """Build STRM from numbers; every block is initialised from (seed, its path) alone.
 
     Args:
-        backbone: a key of `strmctl.model.backbones.BACKBONES`.
-        weights: of the backbone: `none`, `imagenet` or the path of a file.
-        batch_norm: `batch` or `frozen`.
-        normalize: apply the backbone's mean and standard deviation to the pixels.
+        backbone: of `strmctl.model.backbones.build_backbone`.
         frames: L, frames per clip.
         patches: P, patches along each side of a frame.
         patch_enrichment: whether to have PLE.
         patch_hidden: hidden width of psi; D / 2 when None.
+        scaled_scores: divide PLE's scores by sqrt(D).
+        gated: give PLE a learned gate.
+        patch_encoding: give PLE a positional encoding of the patches, with dropout.
         frame_enrichment: whether to have FLE.
+        frame_encoding: give FLE a positional encoding of the frames, with dropout.
         cardinalities: each w once, from 1 to `frames`; TRM and QC have a block for each.
         dim: D', the width of keys and values.
         distance: of TRM, `squared` or `norm`.
-        dropout: of TRM and QC, a probability.
+        dropout: of TRM, QC and the encodings, a probability.
+        combine: `sum` or `mean` over cardinalities.
         query_class: whether to have QC.
         query_class_dim: D'', the width of QC's projections; D / 2 when None.
         query_class_weight: lambda.
+        query_class_trained: False freezes W_cls.
         prediction: `joint` or `trm`.
         seed: of all initial weights.
-        announce: is told what is about to be downloaded.
 
     Raises:
-        RecipeError: no such backbone, or a set of cardinalities that clips of this length do not have.
-        DataError: the backbone's weights are missing or cannot be fetched.
-        CheckpointError: they do not fit.
+        RecipeError: a set of cardinalities that clips of this length do not have.
     """
-    ways = set(cardinalities)
-    if not ways or len(ways) < len(cardinalities) or not ways <= set(range(1, frames + 1)):
-        problem = f"cardinalities must be different numbers from 1 to {frames}, the frames of a clip"
-        raise RecipeError(f"{problem} (got {list(cardinalities)})")
-    with seeded(seed, "backbone"):
-        trunk = build_backbone(backbone, weights=weights, batch_norm=batch_norm, normalize=normalize, announce=announce)
-    size = {"frames": frames, "channels": trunk.dim}
-    relations, similarities = [], []
-    for w in cardinalities:
-        with seeded(seed, f"temporal_relations.{w}"):
-            relations.append(TemporalRelation(cardinality=w, dim=dim, distance=distance, **size))
-        with seeded(seed, f"query_class.{w}"):
-            similarities.append(QueryClassSimilarity(cardinality=w, dim=query_class_dim, **size))
-    with seeded(seed, "patch_enrichment"):
-        ple = PatchEnrichment(channels=trunk.dim, hidden=patch_hidden) if patch_enrichment else None
-    with seeded(seed, "frame_enrichment"):
-        fle = FrameEnrichment(**size) if frame_enrichment else None
+    channels = backbone.dim
+    size = {"frames": frames, "channels": channels}
+    tuples = {"cardinalities": cardinalities, "dropout": dropout, "combine": combine, "seed": seed, **size}
+
+    def encoding(wanted: bool, length: int) -> PositionalEncoding | None:
+        return PositionalEncoding(length=length, channels=channels, dropout=dropout) if wanted else None
+
+    ple = fle = None
+    if patch_enrichment:
+        changes = {"scaled": scaled_scores, "gated": gated, "encoding": encoding(patch_encoding, patches * patches)}
+        with seeded(seed, "patch_enrichment"):
+            ple = PatchEnrichment(channels=channels, hidden=patch_hidden, **changes)
+    if frame_enrichment:
+        with seeded(seed, "frame_enrichment"):
+            fle = FrameEnrichment(**size, encoding=encoding(frame_encoding, frames))
     return STRM(
-        backbone=trunk,
+        backbone=backbone,
         patch_enrichment=ple,
         frame_enrichment=fle,
-        temporal_relations=TemporalRelations(relations=relations, dropout=dropout, **size),
-        query_class=QueryClass(similarities=similarities, dropout=dropout) if query_class else None,
+        temporal_relations=build_temporal_relations(dim=dim, distance=distance, **tuples),
+        query_class=build_query_class(dim=query_class_dim, trained=query_class_trained, **tuples)
+        if query_class
+        else None,
         query_class_weight=query_class_weight,
         prediction=prediction,
         patches=patches,

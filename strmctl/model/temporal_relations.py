@@ -3,7 +3,7 @@
 Frames get 0.1 times the sinusoidal positional encoding, then dropout. For each cardinality w, tuples of w frames have a
 key (with LayerNorm) and a value (without). A query tuple attends to all K * T support tuples of a class with one
 softmax; the attention-weighted support values are its prototype, and the logit is minus the distance of the query's
-values to their prototypes. Logits of several cardinalities are summed.
+values to their prototypes. Logits of several cardinalities are summed; the released code takes their mean.
 
 Deviation: Eq. 1 prints a norm; `squared` is what TRX and the released code compute, and the default. `norm` is Eq. 1.
 """
@@ -17,26 +17,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from strmctl.model.tuples import form_tuples, project_positions, root, tuple_indices
+from strmctl.model.positional_encoding import PositionalEncoding
+from strmctl.model.seeding import seeded
+from strmctl.model.tuples import Combine, check_cardinalities, form_tuples, project_positions, root, tuple_indices
 
 Distance = Literal["squared", "norm"]
-
-
-def positional_encoding(frames: int, channels: int) -> Tensor:
-    """The table of "Attention is all you need": sine on even and cosine on odd channels, base 10,000.
-
-    Args:
-        frames: L, rows of the table.
-        channels: D, columns of the table.
-
-    Returns:
-        `(L, D)` in float64.
-    """
-    position = torch.arange(frames, dtype=torch.float64)[:, None]  # (L, 1)
-    even = torch.arange(0, channels, 2, dtype=torch.float64)
-    angle = position * torch.exp(even * (-math.log(10000.0) / channels))  # (L, ceil(D / 2))
-    table = torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)  # (L, D or D + 1)
-    return table[:, :channels]
 
 
 class TemporalRelation(nn.Module):
@@ -103,37 +88,51 @@ class TemporalRelation(nn.Module):
 
 
 class TemporalRelations(nn.Module):
-    """TRM over a set of cardinalities: one positional encoding and dropout for all, logits summed.
+    """TRM over a set of cardinalities, with one positional encoding and dropout for all.
 
     Args:
         relations: one `TemporalRelation` per cardinality.
-        frames: L, frames per clip.
-        channels: D, the width of a frame.
-        dropout: probability that a channel of a frame is dropped in training.
-        encoding_scale: amplitude of the positional encoding.
+        encoding: of the frames, such as `PositionalEncoding`.
+        combine: of several cardinalities, the `sum` of their logits, as in Eq. 1, or the `mean`, as released.
     """
 
-    def __init__(
-        self,
-        *,
-        relations: Sequence[TemporalRelation],
-        frames: int,
-        channels: int,
-        dropout: float = 0.1,
-        encoding_scale: float = 0.1,
-    ) -> None:
+    def __init__(self, *, relations: Sequence[TemporalRelation], encoding: nn.Module, combine: Combine = "sum") -> None:
         super().__init__()
         self.relations = nn.ModuleDict({str(relation.cardinality): relation for relation in relations})
-        # Kept in float64 until it is used, so that a float64 model does not add a table rounded to float32.
-        encoding = encoding_scale * positional_encoding(frames, channels)
-        self.register_buffer("encoding", encoding, persistent=False)  # (L, D)
-        self.dropout = nn.Dropout(dropout)
+        self.encoding = encoding
+        self.share = 1 / len(relations) if combine == "mean" else 1.0
 
     def embed(self, frames: Tensor) -> dict[str, Tensor]:
         """Keys and values of single frames for every cardinality: E, `(N, L, D)`, to `(N, w, L, D')` each."""
-        frames = self.dropout(frames + self.encoding.to(frames.dtype))
+        frames = self.encoding(frames)
         return {name: value for relation in self.relations.values() for name, value in relation.embed(frames).items()}
 
     def match(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None) -> Tensor:
-        """Logits `(B, Q, C)`, summed over cardinalities; arguments as for `TemporalRelation.match`."""
-        return sum(relation.match(support, query, mask) for relation in self.relations.values())
+        """Logits `(B, Q, C)`, over all cardinalities; arguments as for `TemporalRelation.match`."""
+        return self.share * sum(relation.match(support, query, mask) for relation in self.relations.values())
+
+
+def build_temporal_relations(
+    *,
+    cardinalities: Sequence[int],
+    frames: int,
+    channels: int,
+    dim: int = 1152,
+    distance: Distance = "squared",
+    dropout: float = 0.1,
+    combine: Combine = "sum",
+    seed: int = 0,
+) -> TemporalRelations:
+    """TRM with a `TemporalRelation` for each cardinality; arguments as there, `dropout` on frames.
+
+    Raises:
+        RecipeError: a set of cardinalities that clips of this length do not have.
+    """
+    check_cardinalities(cardinalities, frames)
+    relations = []
+    for w in cardinalities:
+        with seeded(seed, f"temporal_relations.{w}"):
+            relation = TemporalRelation(cardinality=w, frames=frames, channels=channels, dim=dim, distance=distance)
+        relations.append(relation)
+    encoding = PositionalEncoding(length=frames, channels=channels, dropout=dropout)
+    return TemporalRelations(relations=relations, encoding=encoding, combine=combine)

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from strmctl.data.store import writing_archive
-from strmctl.engine.checkpoint import build_model, save_tensors
+from strmctl.engine.checkpoint import save_tensors
+from strmctl.engine.methods import build_model
 from strmctl.recipe import load_recipe, shipped_recipes
 from tests.cli.small import (
     class_folders,
@@ -84,7 +85,7 @@ def test_a_checkpoint_of_another_model(data, runs, tmp_path):
     video = write_video(tmp_path / "x.mp4")
     refused(strmctl("viz", "--video", video, "--runs", runs), 5, "does not fit the model")
     (runs / "sprites" / "weights.pt").write_text("no weights")
-    refused(evaluate(data, runs), 5, "is not a checkpoint of tensors")
+    refused(evaluate(data, runs), 5, "is not a file of weights")
     (runs / "sprites" / "weights.pt").unlink()
     refused(evaluate(data, runs), 3, "has no weights", "strmctl train --resume --name sprites")
     del before["sprites/weights.pt"]

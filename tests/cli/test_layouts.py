@@ -10,7 +10,8 @@ import torch
 
 from strmctl.data.splits import load_split
 from strmctl.data.store import FrameStore
-from strmctl.engine.checkpoint import build_model, read_tensors
+from strmctl.engine.methods import build_model
+from strmctl.model.weight_files import read_tensors
 from strmctl.recipe import load_recipe
 from tests.cli.small import class_folders, evaluate, prepare, read_rows, small, train, write_split, write_videos
 from tests.videos_for_tests import strmctl, write_video

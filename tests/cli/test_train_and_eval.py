@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from strmctl.data.sprites import render
-from strmctl.engine.checkpoint import read_tensors
+from strmctl.model.weight_files import read_tensors
 from strmctl.paths import shipped
 from tests.cli.small import CLASSES, evaluate, prepare, read_rows, small, snapshot, train, write_split
 from tests.videos_for_tests import strmctl

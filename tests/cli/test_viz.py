@@ -14,7 +14,8 @@ from strmctl.cli import viz
 from strmctl.data.clips import ClipLoader, VideoClip, read_video
 from strmctl.data.store import FrameStore
 from strmctl.engine.attention import attention_maps
-from strmctl.engine.checkpoint import build_model, load_run, save_tensors
+from strmctl.engine.checkpoint import load_run, save_tensors
+from strmctl.engine.methods import build_model
 from strmctl.errors import DataError, ExitCode
 from strmctl.paths import point_latest, write_text
 from strmctl.recipe import load_recipe

@@ -10,6 +10,8 @@ from strmctl.data.clips import even_positions
 from strmctl.data.sprites import render_clip
 from strmctl.engine.attention import attention_maps
 from strmctl.engine.features import pixels_to_model
+from strmctl.model.backbones import build_backbone
+from strmctl.model.seeding import seeded
 from strmctl.model.strm import build_strm
 
 CLASSES = ("diagonal_up_left", "diagonal_down_right", "bounce_vertical", "right_and_back", "pulse", "still")
@@ -18,7 +20,9 @@ SIDE, PATCH = 64, 16  # pixels
 
 
 def build(**settings):
-    return build_strm(backbone="conv3", weights="none", dim=16, **settings)
+    with seeded(0, "backbone"):
+        backbone = build_backbone("conv3", weights="none")
+    return build_strm(backbone=backbone, dim=16, **settings)
 
 
 def noise(seed=0):

@@ -3,8 +3,10 @@ import pickle
 import pytest
 import torch
 
-from strmctl.engine.checkpoint import build_model, choose_device, load_run, load_weights, read_tensors, save_tensors
+from strmctl.engine.checkpoint import choose_device, load_run, load_weights, save_tensors
+from strmctl.engine.methods import build_model
 from strmctl.errors import CheckpointError, DataError, UsageError
+from strmctl.model.weight_files import read_tensors
 from strmctl.paths import write_text
 from tests.engine.toy import toy_recipe
 
@@ -42,7 +44,7 @@ class Bomb:
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", pickle.dumps(Bomb())])
 def test_what_is_not_a_checkpoint(tmp_path, content):
     (tmp_path / "w.pt").write_bytes(content)
-    with pytest.raises(CheckpointError, match="not a checkpoint of tensors"):
+    with pytest.raises(CheckpointError, match="is not a file of weights"):
         read_tensors(tmp_path / "w.pt")
 
 

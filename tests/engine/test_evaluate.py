@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from strmctl.data.episodes import EpisodeSampler
-from strmctl.engine.checkpoint import build_model
 from strmctl.engine.evaluate import Protocol, all_clips, evaluate, match_episodes
 from strmctl.engine.features import ahead, embed_clips, pixels_to_model
+from strmctl.engine.methods import build_model
 from strmctl.engine.runs import clip_loader
 from strmctl.errors import UsageError
 from tests.engine.toy import ToyStore, toy_recipe

@@ -7,11 +7,13 @@ import torch
 import torch.nn.functional as F
 
 from strmctl.engine import train as training
-from strmctl.engine.checkpoint import build_model, load_run, read_tensors
+from strmctl.engine.checkpoint import load_run
+from strmctl.engine.methods import build_model
 from strmctl.engine.runs import clip_loader
 from strmctl.engine.train import TrainingData, _rate, episode_loss, train
 from strmctl.errors import StrmctlError, UsageError
-from strmctl.model.strm import Logits
+from strmctl.model.episode import Logits
+from strmctl.model.weight_files import read_tensors
 from strmctl.paths import write_text
 from tests.engine.toy import ToyStore, toy_recipe
 

@@ -19,8 +19,8 @@ class ToyStore:
     display_name = "toy"
     manifest_sha256 = "0" * 64
 
-    def __init__(self, each=8, side=16):
-        self.each, self.side = each, side
+    def __init__(self, each=8, side=16, contrast=1.0):
+        self.each, self.side, self.contrast = each, side, contrast
         self.reads = 0
         names = [clip for subset in ("train", "val", "test") for ids in self.clips(subset).values() for clip in ids]
         self.by_id = {clip: SimpleNamespace(frames=12) for clip in names}
@@ -34,7 +34,7 @@ class ToyStore:
         self.reads += 1
         seed = int.from_bytes(hashlib.sha256(clip.encode()).digest()[:4], "big")
         generator = np.random.default_rng(seed)
-        colour = np.array(COLOURS[int(clip.split("/")[0][-1])])
+        colour = 128 + self.contrast * (np.array(COLOURS[int(clip.split("/")[0][-1])]) - 128)
         frames = []
         for position in positions:
             noise = generator.integers(-60, 60, (self.side, self.side, 3))

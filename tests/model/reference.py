@@ -37,22 +37,27 @@ def softmax(scores):
     return [power / sum(powers) for power in powers]
 
 
-def patch_enrichment(weights, patches):
-    """One frame's patches, (P, D): equations 2 and 3."""
+def patch_enrichment(weights, patches, scaled=True, gated=False, encoded=False):
+    """One frame's patches, (P, D): equations 2 and 3, and the three departures of the released code."""
+    if encoded:
+        patches = patches + 0.1 * positional_encoding(*patches.shape)
+    gate = weights["gate"].item() if gated else 1.0
     queries = [linear(weights, "query", x) for x in patches]
     keys = [linear(weights, "key", x) for x in patches]
     values = [linear(weights, "value", x) for x in patches]
     enriched = []
     for i, x in enumerate(patches):
-        attention = softmax([float(queries[i] @ key) / math.sqrt(len(x)) for key in keys])
-        alpha = x + sum(share * value for share, value in zip(attention, values, strict=True))
+        attention = softmax([float(queries[i] @ key) / (math.sqrt(len(x)) if scaled else 1.0) for key in keys])
+        alpha = x + gate * sum(share * value for share, value in zip(attention, values, strict=True))
         hidden = relu(linear(weights, "psi.2", relu(linear(weights, "psi.0", alpha))))
         enriched.append(linear(weights, "psi.4", hidden) + alpha)
     return np.array(enriched)
 
 
-def frame_enrichment(weights, frames):
-    """One clip's frames, (L, D): equations 4 and 5."""
+def frame_enrichment(weights, frames, encoded=False):
+    """One clip's frames, (L, D): equations 4 and 5; `encoded` as in the released code."""
+    if encoded:
+        frames = frames + 0.1 * positional_encoding(*frames.shape)
     mixed = np.empty_like(frames)
     for channel in range(frames.shape[1]):
         column = frames[:, channel]
@@ -136,18 +141,28 @@ def pooled_patches(feature_map, grid):
 
 
 def strm(weights, settings, support_maps, query_maps):
-    """The whole model behind the backbone; a clip is its maps, (L, D, h, w). Returns the logits of TRM and of QC."""
+    """The whole model behind the backbone; a clip is its maps, (L, D, h, w). Returns the logits of TRM and of QC.
+
+    `settings["deviations"]` names what is done as in the released code.
+    """
+    deviations = settings.get("deviations", ())
+    released = {
+        "scaled": "unscaled_scores" not in deviations,
+        "gated": "gate" in deviations,
+        "encoded": "patch_encoding" in deviations,
+    }
+    share = 1 / len(settings["cardinalities"]) if "mean_over_cardinalities" in deviations else 1.0
 
     def enrich(maps):
         if settings["patch_enrichment"]:
             ple = part(weights, "patch_enrichment")
-            frames = np.array(
-                [patch_enrichment(ple, pooled_patches(m, settings["patches"])).mean(axis=0) for m in maps]
-            )
+            patches = [pooled_patches(m, settings["patches"]) for m in maps]
+            frames = np.array([patch_enrichment(ple, x, **released).mean(axis=0) for x in patches])
         else:
             frames = np.array([[channel.mean() for channel in m] for m in maps])
         if settings["frame_enrichment"]:
-            return frames, frame_enrichment(part(weights, "frame_enrichment"), frames)
+            fle = part(weights, "frame_enrichment")
+            return frames, frame_enrichment(fle, frames, encoded="frame_encoding" in deviations)
         return frames, frames
 
     support = {label: [enrich(maps) for maps in clips] for label, clips in support_maps.items()}
@@ -161,7 +176,7 @@ def strm(weights, settings, support_maps, query_maps):
         for w in settings["cardinalities"]
     )
     qc = sum(query_class(part(weights, f"query_class.similarities.{w}"), w, *plain) for w in settings["cardinalities"])
-    return trm, qc
+    return share * trm, share * qc
 
 
 def trx_pairs(weights, support_maps, query_maps):

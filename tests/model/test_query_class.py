@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
+from strmctl.model.episode import group_by_label
 from strmctl.model.query_class import QueryClass, QueryClassSimilarity
-from strmctl.model.strm import group_by_label
 from tests.model import reference
 from tests.model.reference import part, relative_error, weights_of
 

@@ -4,50 +4,22 @@ import torch
 from torch import nn
 
 from strmctl.errors import ExitCode, RecipeError
-from strmctl.model import backbones
-from strmctl.model.strm import Enriched, Logits, build_strm, group_by_label
+from strmctl.model.backbones import build_backbone
+from strmctl.model.enrichment import Enriched
+from strmctl.model.episode import Logits, group_by_label
+from strmctl.model.seeding import seeded
+from strmctl.model.strm import build_strm
 from tests.model import reference
 from tests.model.reference import relative_error, weights_of
+from tests.model.small import FRAMES, by_label, clips, convolution, maps_of, with_random_norms
 
-FRAMES, SIZE = 4, 64
+SIZE = 64
 OFF = {"patch_enrichment": False, "frame_enrichment": False, "query_class": False}
-
-
-class Convolution(nn.Module):
-    """A backbone small enough for loops: one convolution, 9×7 pixels to a 5×4 map of 6 channels."""
-
-    def __init__(self):
-        super().__init__()
-        self.convolution = nn.Conv2d(3, 6, 3, stride=2, padding=1)
-
-    def forward(self, frames):
-        return self.convolution(frames)
 
 
 def build(**settings):
     """STRM with random norms and a backbone of 6 channels, in float64 and evaluation mode."""
-    torch.manual_seed(0)
-    entry = backbones.Entry(Convolution, dim=6)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(backbones.BACKBONES, "convolution", entry)
-        model = build_strm(backbone="convolution", weights="none", frames=FRAMES, dim=4, **{"patches": 2, **settings})
-    for relation in model.temporal_relations.relations.values():
-        nn.init.normal_(relation.key_norm.weight)
-    return model.double().eval()
-
-
-def clips(count, seed=1):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.rand(count, FRAMES, 3, 9, 7, dtype=torch.float64, generator=generator)
-
-
-def maps_of(model, videos):
-    with torch.no_grad():
-        return [model.backbone(clip).numpy() for clip in videos]
-
-
-def by_label(maps, labels):
-    return {label: [m for m, other in zip(maps, labels, strict=True) if other == label] for label in set(labels)}
+    return with_random_norms(build_strm(backbone=convolution(), frames=FRAMES, dim=4, **{"patches": 2, **settings}))
 
 
 @pytest.mark.parametrize("patch_enrichment", [True, False])
@@ -181,7 +153,9 @@ def test_another_seed_changes_every_block():
 
 
 def build_conv3(**settings):
-    return build_strm(**{"backbone": "conv3", "weights": "none", "dim": 8, "frames": FRAMES, **settings})
+    with seeded(settings.get("seed", 0), "backbone"):
+        backbone = build_backbone("conv3", weights="none")
+    return build_strm(**{"backbone": backbone, "dim": 8, "frames": FRAMES, **settings})
 
 
 def test_building_leaves_the_callers_random_state_alone():

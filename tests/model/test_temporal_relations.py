@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from strmctl.model.strm import group_by_label
-from strmctl.model.temporal_relations import TemporalRelation, TemporalRelations, positional_encoding
+from strmctl.model.episode import group_by_label
+from strmctl.model.positional_encoding import PositionalEncoding, sinusoids
+from strmctl.model.temporal_relations import TemporalRelation, TemporalRelations
 from tests.model import reference
 from tests.model.reference import part, relative_error, weights_of
 
@@ -17,7 +18,8 @@ def build(cardinalities, distance="squared", frames=FRAMES, dropout=0.1):
     for relation in relations:
         nn.init.normal_(relation.key_norm.weight)
         nn.init.normal_(relation.key_norm.bias)
-    return TemporalRelations(relations=relations, dropout=dropout, **size).double().eval()
+    encoding = PositionalEncoding(length=frames, channels=CHANNELS, dropout=dropout)
+    return TemporalRelations(relations=relations, encoding=encoding).double().eval()
 
 
 def expected_logits(layer, distance, support, labels, queries):
@@ -35,7 +37,7 @@ def expected_logits(layer, distance, support, labels, queries):
 
 def test_positional_encoding_is_the_published_table():
     for channels in (6, 7, 32):
-        table = positional_encoding(12, channels)
+        table = sinusoids(12, channels)
         assert table.dtype == torch.float64
         assert relative_error(table, reference.positional_encoding(12, channels)) < 1e-12
 
@@ -71,7 +73,7 @@ def test_dropout_comes_after_the_encoding_and_only_in_training():
         relation.key.weight.copy_(torch.eye(DIM, CHANNELS))
         relation.key.bias.zero_()
     frames = torch.randn(50, FRAMES, CHANNELS, dtype=torch.float64)
-    encoded = (frames + 0.1 * positional_encoding(FRAMES, CHANNELS))[..., :DIM]
+    encoded = (frames + 0.1 * sinusoids(FRAMES, CHANNELS))[..., :DIM]
     assert torch.equal(layer.embed(frames)["trm1.key"][:, 0], encoded)
     dropped = layer.train().embed(frames)["trm1.key"][:, 0]
     kept = dropped != 0
@@ -102,9 +104,9 @@ def test_gradients_are_finite(distance, case, dtype):
             for linear in (relation.key, relation.value):
                 nn.init.zeros_(linear.weight)
                 nn.init.zeros_(linear.bias)
-    layer.dropout.p = 0.0
+    layer.encoding.dropout.p = 0.0
     # One frame repeated and no encoding: every tuple of a clip is the same, so the prototype is the query itself.
-    layer.encoding.zero_()
+    layer.encoding.table.zero_()
     clips = torch.randn(2, 1, CHANNELS, dtype=dtype).expand(2, FRAMES, CHANNELS).clone().requires_grad_()
     features = layer.embed(clips)
     support, mask = group_by_label(features, torch.arange(2))

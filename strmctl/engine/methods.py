@@ -1,0 +1,95 @@
+"""A recipe becomes a model: each method with the keys of the recipe that are its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import nn
+
+from strmctl.model.backbones import Backbone, build_backbone
+from strmctl.model.baselines.otam import OTAM
+from strmctl.model.baselines.prototype import Prototype
+from strmctl.model.baselines.trx import TRX
+from strmctl.model.presets import preset_arguments
+from strmctl.model.seeding import seeded
+from strmctl.model.strm import STRM, build_strm
+from strmctl.model.temporal_relations import build_temporal_relations
+from strmctl.recipe import Recipe
+
+
+def build_model(
+    recipe: Recipe, *, pretrained: bool, announce: Callable[[str], None] = lambda message: None
+) -> nn.Module:
+    """The model that a recipe describes, initialised from its seed.
+
+    Methods share the initial weights of the parts that they have in common.
+
+    Args:
+        recipe: what to build.
+        pretrained: read the backbone's weights; False where a checkpoint is loaded over them anyway.
+        announce: is told what is about to be downloaded.
+    """
+    with seeded(recipe.train.seed, "backbone"):
+        backbone = build_backbone(
+            recipe.backbone.name,
+            weights=recipe.backbone.weights if pretrained else "none",
+            batch_norm=recipe.backbone.batch_norm,
+            normalize=recipe.input.normalize == "backbone",
+            announce=announce,
+        )
+    return METHODS[recipe.method](recipe, backbone)
+
+
+def _strm(recipe: Recipe, backbone: Backbone) -> STRM:
+    return build_strm(
+        backbone=backbone,
+        frames=recipe.input.frames,
+        patches=recipe.patch_enrichment.patches,
+        patch_enrichment=recipe.patch_enrichment.enabled,
+        patch_hidden=recipe.patch_enrichment.hidden,
+        frame_enrichment=recipe.frame_enrichment.enabled,
+        cardinalities=recipe.trm.cardinalities,
+        dim=recipe.trm.dim,
+        distance=recipe.trm.distance,
+        dropout=recipe.trm.dropout,
+        query_class=recipe.query_class.enabled,
+        query_class_dim=recipe.query_class.dim,
+        query_class_weight=recipe.query_class.weight,
+        query_class_trained=recipe.query_class.trained,
+        prediction=recipe.prediction,
+        seed=recipe.train.seed,
+        **preset_arguments(recipe.model.preset, recipe.model.deviations),
+    )
+
+
+def _trx(recipe: Recipe, backbone: Backbone) -> TRX:
+    combine = preset_arguments(recipe.model.preset, recipe.model.deviations).get("combine", "sum")
+    relations = build_temporal_relations(
+        cardinalities=recipe.trm.cardinalities,
+        frames=recipe.input.frames,
+        channels=backbone.dim,
+        dim=recipe.trm.dim,
+        distance=recipe.trm.distance,
+        dropout=recipe.trm.dropout,
+        combine=combine,
+        seed=recipe.train.seed,
+    )
+    return TRX(backbone=backbone, temporal_relations=relations, patches=recipe.patch_enrichment.patches)
+
+
+def _otam(recipe: Recipe, backbone: Backbone) -> OTAM:
+    return OTAM(backbone=backbone, smoothing=recipe.otam.smoothing, patches=recipe.patch_enrichment.patches)
+
+
+def _prototype(recipe: Recipe, backbone: Backbone) -> Prototype:
+    settings = {"distance": recipe.prototype.distance, "scale": recipe.prototype.scale}
+    return Prototype(backbone=backbone, **settings, patches=recipe.patch_enrichment.patches)
+
+
+METHODS: dict[str, Callable[[Recipe, Backbone], nn.Module]] = {
+    "strm": _strm,
+    "trm": _trx,  # the cardinalities {2} come from the recipe
+    "trx": _trx,  # and so do {2, 3}
+    "otam": _otam,
+    "prototype": _prototype,
+}

@@ -1,0 +1,77 @@
+"""Weights of backbones: fetched, renamed, checked against the network, loaded."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torchvision import models
+
+from strmctl.errors import DataError
+from strmctl.model.weight_files import check_fit
+
+WAYS_OUT = "give a file with --set backbone.weights=PATH, or start from random weights with --set backbone.weights=none"
+
+
+def fetch_torchvision(name: str, weights: models.WeightsEnum, announce: Callable[[str], None]) -> Mapping[str, Tensor]:
+    """Weights of torchvision, from torch's own cache or else from the net; never downloaded silently.
+
+    Args:
+        name: of the backbone, for messages.
+        weights: which ones.
+        announce: is told what is about to be downloaded.
+
+    Raises:
+        DataError: they cannot be fetched.
+    """
+    url, megabytes = weights.url, weights.meta["_file_size"]
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
+    if not cached.exists():
+        announce(f"downloading the ImageNet weights of {name}: {megabytes:.0f} MB from {url} to {cached}")
+    try:
+        return torch.hub.load_state_dict_from_url(
+            url, map_location="cpu", progress=sys.stderr.isatty(), check_hash=True, weights_only=True
+        )
+    except Exception as error:  # no net, no space, a wrong hash, or whatever a damaged file leads torch.load to
+        reason = f"{type(error).__name__}: {error}"
+        if cached.exists():
+            raise DataError(
+                f"{cached} cannot be read: {reason}", f"delete it to fetch it again, or {WAYS_OUT}"
+            ) from error
+        hint = f"download {url} by hand and {WAYS_OUT}"
+        raise DataError(f"the ImageNet weights of {name} cannot be fetched from {url}: {reason}", hint) from error
+
+
+def load_trunk(
+    trunk: nn.Module,
+    state: Mapping[str, Tensor],
+    source: str,
+    *,
+    classifier: str = "fc.",
+    rename: Callable[[str], str] = str,
+) -> None:
+    """Load weights under the names of the trunk's origin, or under those that this project saves (`backbone.trunk.…`).
+
+    Args:
+        trunk: takes the weights.
+        state: the weights.
+        source: where they come from, for messages.
+        classifier: what the names of the classifier begin with, which is left out.
+        rename: a name in the file to the name in the network that the trunk was cut from.
+
+    Raises:
+        CheckpointError: a tensor is missing, has another shape, or belongs to another network.
+    """
+    for prefix in ("backbone.trunk.", "trunk."):
+        if any(key.startswith(prefix) for key in state):
+            state = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    state = {rename(key): value for key, value in state.items()}
+    state = {key: value for key, value in state.items() if not key.startswith(classifier)}
+    # Files from before batch norm counted its batches are complete without the counter.
+    counters = {key for key in trunk.state_dict() if key.endswith("num_batches_tracked")}
+    hint = "name the backbone that the weights were made for with --set backbone.name=NAME"
+    check_fit(trunk, state, f"{source} does not fit the backbone", hint, optional=counters)
+    trunk.load_state_dict(state, strict=False)

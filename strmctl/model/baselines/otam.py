@@ -1,0 +1,88 @@
+"""OTAM (Cao et al., CVPR 2020): clips are compared along a soft, monotonic alignment of their frames.
+
+    d(l, m) = 1 - x·y / (|x| |y| + 0.01)      between frame l of one clip (rows) and frame m of the other (columns),
+                                              a column of zeros before the first frame and one after the last
+    g(0, m) = g(0, m-1) + d(0, m)             the first row is a running sum
+    g(l, m) = d(l, m) + softmin{g(l-1, m-1), g(l, m-1)}      with g(l-1, m) too in the first frame's and the last column
+    softmin{a} = -lambda log sum exp(-a / lambda)
+
+The leading column of zeros stays 0: an alignment may begin anywhere in the rows, and end anywhere. The distance is g at
+the end of the last row and column, query to support plus support to query; a class's is the mean over its shots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from strmctl.model.enrichment import Enriched, enrich
+from strmctl.model.episode import Features, Logits, match_clips, mean_over_shots
+
+
+def frame_distances(rows: Tensor, columns: Tensor) -> Tensor:
+    """Cosine distances between frames, `(..., L, D)` and `(..., M, D)` to `(..., L, M)`, softened by 0.01."""
+    lengths = rows.norm(dim=-1)[..., :, None] * columns.norm(dim=-1)[..., None, :]  # (..., L, M)
+    return 1 - rows @ columns.transpose(-2, -1) / (lengths + 0.01)
+
+
+def alignment_distance(distances: Tensor, smoothing: float) -> Tensor:
+    """The soft alignment of the rows to the columns.
+
+    Args:
+        distances: d, `(..., L, M)`.
+        smoothing: lambda of softmin; the smaller, the nearer to the one best path.
+
+    Returns:
+        `(...)`; below 0 where many paths share the least distance.
+    """
+    costs = F.pad(-distances / smoothing, (1, 1)).movedim((-2, -1), (0, 1))  # (L, M + 2, ...)
+    last = costs.shape[1] - 1
+    above = list(costs[0].cumsum(dim=0))  # -g / lambda of the first row
+    for row in costs[1:]:
+        current = [row[0]]
+        for m in range(1, last + 1):
+            before = [above[m - 1], current[m - 1]] + ([above[m]] if m in (1, last) else [])
+            current.append(row[m] + torch.stack(before).logsumexp(dim=0))
+        above = current
+    return -smoothing * above[last]
+
+
+class OTAM(nn.Module):
+    """Ordered temporal alignment.
+
+    Args:
+        backbone: frames `(N·L, 3, H, W)` to maps `(N·L, D, h, w)`.
+        smoothing: lambda of softmin.
+        patches: P, patches along each side of a frame, for attention maps alone.
+    """
+
+    def __init__(self, *, backbone: nn.Module, smoothing: float = 0.1, patches: int = 4) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.smoothing = smoothing
+        self.patches = patches
+
+    def enrich(self, clips: Tensor) -> Enriched:
+        """Clips `(N, L, 3, H, W)`, float in [0, 1], to patches and frames."""
+        return enrich(clips, backbone=self.backbone, patches=self.patches)
+
+    def embed(self, clips: Tensor) -> Features:
+        """Each clip's frames: `frames`, `(N, L, D)`."""
+        return {"frames": self.enrich(clips).frames}
+
+    def match(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None) -> Logits:
+        """Logits `(B, Q, C)` from `support` `(B, C, K, L, D)`, `query` `(B, Q, L, D)` and `mask` `(B, C, K)`."""
+        shots, queries = support["frames"], query["frames"]
+        distances = frame_distances(queries.flatten(1, 2), shots.flatten(1, 3))  # (B, Q·L, C·K·L)
+        distances = distances.unflatten(2, shots.shape[1:4]).unflatten(1, queries.shape[1:3])  # (B, Q, L, C, K, L)
+        pairs = distances.permute(0, 3, 4, 1, 2, 5)  # (B, C, K, Q, L, L): rows of the query, columns of the support
+        both = torch.stack([pairs, pairs.transpose(-2, -1)])  # (2, B, C, K, Q, L, L)
+        distance = alignment_distance(both, self.smoothing).sum(dim=0)  # (B, C, K, Q)
+        return Logits(-mean_over_shots(distance, mask).transpose(1, 2))  # (B, Q, C)
+
+    def forward(self, support_clips: Tensor, support_labels: Tensor, query_clips: Tensor) -> Logits:
+        """One episode from its clips; see `match_clips`. Logits `(Q, C)`."""
+        return match_clips(self, support_clips, support_labels, query_clips)

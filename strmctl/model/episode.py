@@ -1,0 +1,83 @@
+"""One episode through any method: a method is a module with `embed`, `match` and `enrich`.
+
+`embed(clips)` is everything that one clip decides, `match(support, query, mask)` everything that needs both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+Features = dict[str, Tensor]
+
+
+class Logits(NamedTuple):
+    """Logits `(B, Q, C)`, or `(Q, C)` for a single episode; column c is the c-th label in sorted order.
+
+    Attributes:
+        total: what the prediction is the largest of.
+        trm: minus the distance to the prototypes of tuples; None without TRM.
+        query_class: minus the distance to the nearest tuples, not yet times lambda; None without QC.
+    """
+
+    total: Tensor
+    trm: Tensor | None = None
+    query_class: Tensor | None = None
+
+
+def match_clips(method: nn.Module, support_clips: Tensor, support_labels: Tensor, query_clips: Tensor) -> Logits:
+    """One episode from its clips.
+
+    Support and query pass the backbone separately, because batch norm in training ties together what it sees.
+
+    Args:
+        method: with `embed` and `match`.
+        support_clips: `(N, L, 3, H, W)`, float in [0, 1], in any order, each class with one clip or more.
+        support_labels: `(N)`, integers.
+        query_clips: `(Q, L, 3, H, W)`.
+
+    Returns:
+        Logits `(Q, C)`; column c is the c-th label in sorted order.
+    """
+    support, mask = group_by_label(method.embed(support_clips), support_labels)
+    query = {name: value[None] for name, value in method.embed(query_clips).items()}  # (1, Q, …)
+    return Logits(*(None if logits is None else logits[0] for logits in method.match(support, query, mask)))  # (Q, C)
+
+
+def group_by_label(features: Mapping[str, Tensor], labels: Tensor) -> tuple[Features, Tensor]:
+    """Sort the support clips of one episode into classes, padding those that have fewer shots than others.
+
+    Args:
+        features: of `embed`, `(N, …)`.
+        labels: `(N)`, integers; classes follow their sorted order, shots the order of the clips.
+
+    Returns:
+        The features, `(1, C, K, …)`, K the most shots that a class has; and the mask, `(1, C, K)`, True where the shot
+        exists. Elsewhere stands the class's last clip once more.
+    """
+    order = torch.argsort(labels, stable=True)  # (N)
+    counts = torch.unique(labels, return_counts=True)[1]  # (C)
+    first = counts.cumsum(0) - counts  # (C)
+    shots = torch.arange(int(counts.max()), device=labels.device)  # (K)
+    clips = order[first[:, None] + torch.minimum(shots, counts[:, None] - 1)]  # (C, K)
+    mask = shots < counts[:, None]  # (C, K)
+    return {name: value[clips][None] for name, value in features.items()}, mask[None]  # (1, C, K, …)
+
+
+def mean_over_shots(values: Tensor, mask: Tensor | None) -> Tensor:
+    """Mean over the shots of each class that exist.
+
+    Args:
+        values: `(B, C, K, …)`.
+        mask: `(B, C, K)`, True where the shot exists; None when all do.
+
+    Returns:
+        `(B, C, …)`.
+    """
+    if mask is None:
+        return values.mean(dim=2)
+    present = mask.reshape(*mask.shape, *(1,) * (values.dim() - 3))  # (B, C, K, 1, …)
+    return values.where(present, 0).sum(dim=2) / present.sum(dim=2)

@@ -1,0 +1,240 @@
+"""Checkpoints of the authors' released STRM and TRX code, read as models of this project.
+
+Their sizes are inferred from the shapes. What such a file holds without any use (`norm_v`) is dropped; W_cls, which the
+released code never saved, is absent, and the query-class term then is left out of the prediction. The model is that of
+the preset `released`; TRX is TRM on the frames of the average-pooled backbone.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from strmctl.errors import CheckpointError, RecipeError
+from strmctl.model.backbones import BACKBONES, build_backbone
+from strmctl.model.baselines.trx import TRX
+from strmctl.model.presets import preset_arguments
+from strmctl.model.strm import build_strm
+from strmctl.model.temporal_relations import build_temporal_relations
+from strmctl.model.weight_files import check_shapes, read_tensors, state_dict_in
+
+WRAPPERS = ("model_state_dict", "state_dict", "model")  # what a state dict may stand under in a file
+CHILDREN = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}  # of `resnet`
+BLOCKS = {  # blocks per layer, and whether they have three convolutions
+    "resnet18": ((2, 2, 2, 2), False),
+    "resnet34": ((3, 4, 6, 3), False),
+    "resnet50": ((3, 4, 6, 3), True),
+}
+ENRICHMENTS = {
+    "attn_pat.query_proj": "patch_enrichment.query",
+    "attn_pat.key_proj": "patch_enrichment.key",
+    "attn_pat.value_conv": "patch_enrichment.value",
+    "attn_pat.Bot_MLP.inp_fc": "patch_enrichment.psi.0",
+    "attn_pat.Bot_MLP.hid_fc": "patch_enrichment.psi.2",
+    "attn_pat.Bot_MLP.out_fc": "patch_enrichment.psi.4",
+    "fr_enrich.Tok_MLP.inp_fc": "frame_enrichment.token_mixing.0",
+    "fr_enrich.Tok_MLP.out_fc": "frame_enrichment.token_mixing.2",
+    "fr_enrich.Bot_MLP.inp_fc": "frame_enrichment.channel_mixing.0",
+    "fr_enrich.Bot_MLP.out_fc": "frame_enrichment.channel_mixing.2",
+}
+ENCODING = "pe.pe"  # (1, positions, D)
+ROOM = 1.5  # the encodings have this many times the positions that are used
+UNUSED = re.compile(
+    r"\.norm_v\.|^transformers\.[1-9]\d*\.pe\.pe$|^(?!resnet|transformers|attn_pat|fr_enrich|query_class)"
+)
+HINT = "strmctl reads checkpoints of the released STRM and TRX code; its own lie in runs/NAME/weights.pt"
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What the shapes in a released checkpoint tell.
+
+    Attributes:
+        method: `strm`, or `trx` for a file without enrichment.
+        backbone: ResNet-18, 34 or 50 by its name in `BACKBONES`.
+        frames: L, frames per clip.
+        patches: P, patches along each side of a frame.
+        patch_hidden: width of psi's hidden layers.
+        cardinalities: in the order of the file's `transformers`.
+        dim: D', the width of tuple keys and values.
+        query_class_dim: D'', the width of W_cls; None where the file has none.
+    """
+
+    method: str
+    backbone: str
+    frames: int
+    patches: int
+    patch_hidden: int | None
+    cardinalities: tuple[int, ...]
+    dim: int
+    query_class_dim: int | None
+
+
+@dataclass(frozen=True)
+class Released:
+    """A released checkpoint as a model.
+
+    Attributes:
+        model: in evaluation mode.
+        sizes: of the model.
+        dropped: names in the file that nothing uses.
+        iteration: training episodes, where the file says.
+    """
+
+    model: nn.Module
+    sizes: Sizes
+    dropped: Sequence[str]
+    iteration: int | None
+
+
+def load_released_checkpoint(path: str | Path) -> nn.Module:
+    """The model in a released checkpoint, in evaluation mode.
+
+    `model(support_clips, support_labels, query_clips)`, clips float `(N, L, 3, H, W)` in [0, 1], gives `Logits` whose
+    `trm` and `query_class` (None without W_cls), `(Q, C)`, are those of the released code; in float64 after
+    `model.double()`.
+
+    Raises:
+        DataError: no such file.
+        CheckpointError: not a released checkpoint; names the first three tensors that do not fit.
+    """
+    return read_released(Path(path)).model
+
+
+def read_released(path: Path) -> Released:
+    """As `load_released_checkpoint`, with what was found out about the file."""
+    content = read_tensors(path, HINT)
+    stored = state_dict_in(content, path, HINT, WRAPPERS)
+    # `module.` is what training on several GPUs put into the names.
+    state = {".".join(part for part in name.split(".") if part != "module"): value for name, value in stored.items()}
+    sizes = infer_sizes(state)
+    try:
+        model = build_released(sizes)
+    except RecipeError as error:
+        raise CheckpointError(f"{path} does not fit the released code: {error.message}", HINT) from error
+    names, own = released_names(model, sizes), model.state_dict()
+    wanted = {name: own[ours] for name, ours in names.items()}
+    unused = [name for name in state if name not in names and UNUSED.search(name)]
+    found = {name: _first_rows(name, value, wanted) for name, value in state.items() if name not in unused}
+    recomputed = {name for name in names if name.endswith(("num_batches_tracked", ENCODING))}
+    check_shapes(wanted, found, f"{path} does not fit the released code", HINT, optional=recomputed)
+    for name, value in found.items():
+        own[names[name]].copy_(value)
+    dropped = [name for name in unused if not name.endswith(ENCODING)]  # one encoding serves all transformers
+    iteration = content.get("iteration")
+    return Released(model.eval(), sizes, sorted(dropped), iteration if isinstance(iteration, int) else None)
+
+
+def infer_sizes(state: Mapping[str, Tensor]) -> Sizes:
+    """Sizes from shapes; where tensors are missing or contradict each other, a guess: the check of all shapes follows.
+
+    Args:
+        state: under the names of the released code.
+    """
+    backbone = _infer_backbone(state)
+    channels = BACKBONES[backbone].dim
+    transformers = sorted({int(name.split(".")[1]) for name in state if re.match(r"transformers\.\d+\.", name)})
+    cardinalities, dims = [], Counter()
+    for i in transformers or [0]:
+        layers = [f"transformers.{i}.{layer}_linear.weight" for layer in "kv"]
+        columns = [_size(state, layer, 1) for layer in layers]
+        whole = [width // channels for width in columns if width and width % channels == 0]
+        cardinalities.append(whole[0] if whole else 2)
+        dims.update(filter(None, [_size(state, name, 0) for name in (*layers, f"transformers.{i}.norm_k.weight")]))
+    rows = _size(state, f"transformers.0.{ENCODING}", 1) or 12
+    patches = _size(state, f"attn_pat.{ENCODING}", 1) or 24
+    mixing = (_size(state, f"fr_enrich.Tok_MLP.{layer}_fc.weight", 0) for layer in ("inp", "out"))
+    hidden = (_size(state, f"attn_pat.Bot_MLP.{layer}_fc.weight", 0) for layer in ("inp", "hid"))
+    return Sizes(
+        method="strm" if any(name.startswith(("attn_pat.", "fr_enrich.")) for name in state) else "trx",
+        backbone=backbone,
+        frames=next(filter(None, mixing), math.ceil(rows / ROOM)),
+        patches=math.isqrt(math.ceil(patches / ROOM)),
+        patch_hidden=next(filter(None, hidden), None),
+        cardinalities=tuple(cardinalities),
+        dim=dims.most_common(1)[0][0] if dims else 1152,
+        query_class_dim=_size(state, "query_class.0.clsW.weight", 0),
+    )
+
+
+def _infer_backbone(state: Mapping[str, Tensor]) -> str:
+    """The ResNet whose layers have the most blocks in common with those of the file."""
+    blocks = {tuple(name.split(".")[1:3]) for name in state if re.match(r"resnet\.[4-7]\.\d+\.", name)}
+    counts = [sum(layer == str(child) for layer, _ in blocks) for child in range(4, 8)]
+    wide = any(re.match(r"resnet\.[4-7]\.\d+\.conv3\.", name) for name in state)
+
+    def agreement(name: str) -> tuple[bool, int]:
+        expected, expected_wide = BLOCKS[name]
+        return expected_wide == wide, sum(a == b for a, b in zip(counts, expected, strict=True))
+
+    return max(reversed(BLOCKS), key=agreement)
+
+
+def _size(state: Mapping[str, Tensor], name: str, axis: int) -> int | None:
+    """Size of a tensor along an axis; None when there is no such thing."""
+    value = state.get(name)
+    return value.shape[axis] if value is not None and value.dim() > axis else None
+
+
+def build_released(sizes: Sizes) -> nn.Module:
+    """The model of the released code with these sizes and random weights.
+
+    Raises:
+        RecipeError: a set of cardinalities that clips of this length do not have.
+    """
+    backbone = build_backbone(sizes.backbone, weights="none")
+    size = {"frames": sizes.frames, "cardinalities": sizes.cardinalities, "dim": sizes.dim}
+    if sizes.method == "trx":
+        combine = preset_arguments("released")["combine"]
+        return TRX(
+            backbone=backbone,
+            temporal_relations=build_temporal_relations(channels=backbone.dim, combine=combine, **size),
+        )
+    return build_strm(
+        backbone=backbone,
+        patches=sizes.patches,
+        patch_hidden=sizes.patch_hidden,
+        query_class=sizes.query_class_dim is not None,
+        query_class_dim=sizes.query_class_dim,
+        **size,
+        **preset_arguments("released"),
+    )
+
+
+def released_names(model: nn.Module, sizes: Sizes) -> dict[str, str]:
+    """Name in a released checkpoint -> name in our state dict, for every tensor of a model."""
+    prefixes = {f"resnet.{child}.": f"backbone.trunk.{name}." for child, name in CHILDREN.items()}
+    prefixes |= {f"{theirs}.": f"{ours}." for theirs, ours in ENRICHMENTS.items()}
+    for i, w in enumerate(sizes.cardinalities):
+        prefixes |= {
+            f"transformers.{i}.{theirs}.": f"temporal_relations.relations.{w}.{ours}."
+            for theirs, ours in (("k_linear", "key"), ("v_linear", "value"), ("norm_k", "key_norm"))
+        }
+        prefixes[f"query_class.{i}.clsW."] = f"query_class.similarities.{w}.project."
+    whole = {
+        "attn_pat.gamma": "patch_enrichment.gate",
+        f"attn_pat.{ENCODING}": "patch_enrichment.encoding.table",
+        f"fr_enrich.{ENCODING}": "frame_enrichment.encoding.table",
+        f"transformers.0.{ENCODING}": "temporal_relations.encoding.table",
+    }
+    own = model.state_dict()
+    names = {
+        theirs + name.removeprefix(ours): name
+        for theirs, ours in prefixes.items()
+        for name in own
+        if name.startswith(ours)
+    }
+    return names | {theirs: ours for theirs, ours in whole.items() if ours in own}
+
+
+def _first_rows(name: str, value: Tensor, wanted: Mapping[str, Tensor]) -> Tensor:
+    """Of a positional encoding `(1, more than length, D)`, as many rows as the model has positions, `(length, D)`."""
+    if name.endswith(ENCODING) and name in wanted and value.dim() == 3:
+        return value[0, : len(wanted[name])]
+    return value

@@ -1,0 +1,97 @@
+"""Files of tensors: read without running code that they may hold, and compared with what a module wants."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from strmctl.errors import CheckpointError, DataError
+
+
+def read_tensors(path: Path, hint: str = "") -> Any:
+    """The content of a file that `torch.save` wrote, on the CPU: tensors, and plain values around them.
+
+    Args:
+        path: of the file.
+        hint: what to do when it cannot be read.
+
+    Raises:
+        DataError: the file is missing or cannot be opened.
+        CheckpointError: it is not a file of tensors.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise DataError(f"no weights at {path}", hint) from error
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}", hint) from error
+    except Exception as error:  # torch.load raises whatever the first wrong byte leads to
+        raise CheckpointError(f"{path} is not a file of weights", hint or "was it written completely?") from error
+
+
+def state_dict_in(content: Any, path: Path, hint: str, wrappers: Collection[str] = ()) -> Mapping[str, Tensor]:
+    """The state dict in the content of a file.
+
+    Args:
+        content: of the file.
+        path: of the file, for messages.
+        hint: what to do when there is none.
+        wrappers: names that the state dict may stand under in a dict around it.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    for name in wrappers:
+        if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
+            content = content[name]
+    if not (isinstance(content, Mapping) and content and all(isinstance(value, Tensor) for value in content.values())):
+        raise CheckpointError(f"{path} holds no state dict: tensors under the names of their layers", hint)
+    return content
+
+
+def read_state_dict(path: Path, hint: str) -> Mapping[str, Tensor]:
+    """The state dict in a file; errors as for `read_tensors` and `state_dict_in`."""
+    return state_dict_in(read_tensors(path, hint), path, hint)
+
+
+def check_fit(
+    module: nn.Module, state: Mapping[str, Tensor], complaint: str, hint: str, *, optional: Collection[str] = ()
+) -> None:
+    """Makes sure that weights are those of a module; arguments and errors as for `check_shapes`."""
+    check_shapes(module.state_dict(), state, complaint, hint, optional=optional)
+
+
+def check_shapes(
+    wanted: Mapping[str, Tensor],
+    state: Mapping[str, Tensor],
+    complaint: str,
+    hint: str,
+    *,
+    optional: Collection[str] = (),
+) -> None:
+    """Makes sure that weights have the same names and shapes as others.
+
+    Args:
+        wanted: tensors of the right names and shapes.
+        state: the weights.
+        complaint: begins the message when they do not fit.
+        hint: what to do then.
+        optional: names that may be missing.
+
+    Raises:
+        CheckpointError: they do not fit; names the first three differences.
+    """
+    problems = []
+    for key, value in wanted.items():
+        if key not in state and key not in optional:
+            problems.append(f"{key} is missing")
+        elif key in state and state[key].shape != value.shape:
+            problems.append(f"{key} is {tuple(state[key].shape)}, not {tuple(value.shape)}")
+    problems += [f"{key} is not part of it" for key in state if key not in wanted]
+    if problems:
+        more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
+        raise CheckpointError(f"{complaint}: {'; '.join(problems[:3])}{more}", hint)
