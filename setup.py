@@ -30,12 +30,14 @@ setup(
         "matplotlib>=3.8",
         "pydantic>=2.6",
         "rich>=13",
+        "scipy>=1.10",
     ],
     extras_require={
         "lite": lite,
         # the last is the reference that efficientnet_lite0 is held against
         "test": [
             "pytest>=8",
+            "hypothesis>=6.100",
             "ruff==0.17.6",
             "import-linter==2.16",
             "setuptools>=70.1",

@@ -7,6 +7,7 @@ years later still says what was done. All problems are reported together, one `p
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -168,7 +169,8 @@ class Recipe(Section):
     def _cardinalities_fit(self) -> Recipe:
         cardinalities = self.trm.cardinalities
         if max(cardinalities) > self.input.frames or len(set(cardinalities)) < len(cardinalities):
-            raise ValueError("trm.cardinalities must differ from each other and not exceed input.frames")
+            problem = "must differ from each other and not exceed input.frames"
+            raise ValueError(f"trm.cardinalities {cardinalities} {problem} ({self.input.frames})")
         return self
 
     @model_validator(mode="after")
@@ -179,19 +181,22 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _deviations_suit_the_method(self) -> Recipe:
-        possible = {
-            "strm": self.model.deviations,
-            "trm": ["mean_over_cardinalities"],
-            "trx": ["mean_over_cardinalities"],
-        }
-        if without := [name for name in self.model.deviations if name not in possible.get(self.method, [])]:
-            raise ValueError(f"model.deviations: method {self.method} has no place for {', '.join(without)}")
+        possible = set()
+        if self.method in ("strm", "trm", "trx"):
+            possible |= {"mean_over_cardinalities"}
+        if self.method == "strm" and self.patch_enrichment.enabled:
+            possible |= {"unscaled_scores", "gate", "patch_encoding"}
+        if self.method == "strm" and self.frame_enrichment.enabled:
+            possible |= {"frame_encoding"}
+        if without := [name for name in self.model.deviations if name not in possible]:
+            raise ValueError(f"model.deviations: this {self.method} model has no place for {', '.join(without)}")
         return self
 
     def settled(self) -> dict[str, Any]:
         """The recipe without what its method does not have, so that it says what is done.
 
-        Methods other than strm have no PLE, FLE and QC; trm and trx are defined by their cardinalities.
+        Methods other than strm have no PLE, FLE and QC; trm and trx are defined by their cardinalities; otam and
+        prototype are in no preset.
         """
         values = self.model_dump()
         if self.method != "strm":
@@ -199,6 +204,8 @@ class Recipe(Section):
                 values[section]["enabled"] = False
         if self.method in CARDINALITIES:
             values["trm"]["cardinalities"] = list(CARDINALITIES[self.method])
+        if self.method in ("otam", "prototype"):
+            values["model"]["preset"] = "paper"
         return values
 
     def to_yaml(self) -> str:
@@ -221,7 +228,7 @@ def load_recipe(source: str | Path, assignments: Iterable[str] = ()) -> Recipe:
     Raises:
         RecipeError: unknown recipe, or every problem of it, one a line.
     """
-    path = recipe_path(source)
+    path, assignments = recipe_path(source), tuple(assignments)
     try:
         values = strictyaml.load(path)
     except strictyaml.YamlError as problem:
@@ -230,7 +237,9 @@ def load_recipe(source: str | Path, assignments: Iterable[str] = ()) -> Recipe:
         raise RecipeError(f"{path} holds no recipe", "see `strmctl recipe show sprites` for a valid one")
     problems = [problem for text in assignments if (problem := _assign(values, text))]
     try:
-        recipe = Recipe.model_validate(Recipe.model_validate(values).settled())
+        written = Recipe.model_validate(values)
+        recipe = Recipe.model_validate(written.settled())
+        problems += _overruled(written, recipe, assignments)
     except ValidationError as error:
         problems += [_problem(entry) for entry in error.errors()]
     if problems:
@@ -272,6 +281,16 @@ def _assign(values: dict[str, Any], text: str) -> str | None:
     except strictyaml.YamlError as problem:
         return f"{key}: {problem}"
     return None
+
+
+def _overruled(written: Recipe, settled: Recipe, assignments: Iterable[str]) -> list[str]:
+    """Assignments about which the recipe's method leaves no choice."""
+    problems = []
+    for key in (text.partition("=")[0].strip() for text in assignments):
+        asked, given = (functools.reduce(getattr, key.split("."), recipe) for recipe in (written, settled))
+        if asked != given:
+            problems.append(f"{key}: with method {settled.method} it is {given!r} (got {asked!r})")
+    return problems
 
 
 def _problem(entry: dict[str, Any]) -> str:

@@ -128,9 +128,19 @@ def test_wrong_values(assignment, words):
     ("assignments", "words"),
     [
         (["model.preset=released", "model.deviations=[gate]"], r"model: deviations must be \[\] with preset released"),
+        (
+            ["method=trm", "trm.cardinalities=[2, 3]"],
+            r"trm\.cardinalities: with method trm it is \[2\] \(got \[2, 3\]\)",
+        ),
+        (
+            ["method=otam", "query_class.enabled=true"],
+            r"query_class\.enabled: with method otam it is False \(got True\)",
+        ),
+        (["method=otam", "model.preset=released"], r"model\.preset: with method otam it is 'paper'"),
+        (["model.deviations=[gate]", "patch_enrichment.enabled=false"], "this strm model has no place for gate"),
         (["method=trx", "input.frames=2"], "must differ from each other and not exceed input.frames"),
-        (["method=trx", "model.deviations=[mean_over_cardinalities, gate]"], "method trx has no place for gate"),
-        (["method=otam", "model.deviations=[mean_over_cardinalities]"], "method otam has no place for mean_over"),
+        (["method=trx", "model.deviations=[mean_over_cardinalities, gate]"], "trx model has no place for gate"),
+        (["method=otam", "model.deviations=[mean_over_cardinalities]"], "otam model has no place for mean_over"),
     ],
 )
 def test_values_that_do_not_go_together(assignments, words):
@@ -148,7 +158,9 @@ def test_a_vision_transformer_with_its_own_crop_is_valid():
 )
 def test_a_recipe_says_what_its_method_does(tmp_path, method, cardinalities):
     before = load_recipe("sprites")
-    recipe = load_recipe("sprites", [f"method={method}", "trm.cardinalities=[4]"])
+    text = shipped_recipes()["sprites"].read_text().replace("cardinalities: [2] ", "cardinalities: [4] ")
+    (tmp_path / "four.yaml").write_text(text)
+    recipe = load_recipe(tmp_path / "four.yaml", [f"method={method}"])
     enabled = recipe.patch_enrichment.enabled, recipe.frame_enrichment.enabled, recipe.query_class.enabled
     assert enabled == (method == "strm",) * 3
     assert recipe.trm.cardinalities == cardinalities

@@ -6,20 +6,28 @@ from pathlib import Path
 
 import click
 
-from strmctl.cli import console
+from strmctl.cli import console, eval_output
 from strmctl.cli.options import (
     FOLDER,
+    byte_count,
     comma_separated,
     data_option,
     device_option,
     json_option,
-    run_option,
     runs_option,
 )
 
+USUAL = (5, 1, 10_000, 0)  # way, queries, episodes, seed
+
 
 @click.command(name="eval", short_help="Test a run on 10,000 episodes, with intervals.")
-@run_option
+@click.option(
+    "--run",
+    "run_names",
+    metavar="NAME",
+    multiple=True,
+    help="Run to test; repeat it for training seeds of one recipe.  [default: the newest]",
+)
 @click.option(
     "--shots", default="1,5", show_default=True, callback=comma_separated(int), help="Support clips per class."
 )
@@ -47,6 +55,28 @@ from strmctl.cli.options import (
     help="Control: repeat the middle frame, or shuffle the frames of each clip.",
 )
 @click.option(
+    "--dtype",
+    type=click.Choice(["float32", "bfloat16"]),
+    default="float32",
+    show_default=True,
+    help="Precision of embedding; episodes are matched in float32.",
+)
+@click.option("--no-cache", is_flag=True, help="Embed every episode from its frames, as other code does: slow.")
+@click.option(
+    "--memory",
+    callback=byte_count,
+    metavar="SIZE",
+    help="Features up to this size, such as 2G, are held in memory.  [default: a quarter of what is free]",
+)
+@click.option(
+    "--distinct-groups",
+    is_flag=True,
+    help="Never take support and query of an episode from the same source video.",
+)
+@click.option("--save-episodes", type=FOLDER, help="Write the episodes to this CSV file: episode, role, class, clip.")
+@click.option("--episodes-from", type=FOLDER, help="Test on the episodes of such a file instead of drawing them.")
+@click.option("--no-pictures", is_flag=True, help="Leave out the pictures of the confusion matrices.")
+@click.option(
     "--controls", is_flag=True, help="Test with each --frame-order and on each pair of opposite classes (2-way)."
 )
 @data_option
@@ -54,7 +84,7 @@ from strmctl.cli.options import (
 @device_option
 @json_option
 def command(
-    run_name: str | None,
+    run_names: tuple[str, ...],
     shots: tuple[int, ...],
     way: int,
     queries: int,
@@ -66,6 +96,13 @@ def command(
     missing_classes: str | None,
     weights: Path | None,
     order: str,
+    dtype: str,
+    no_cache: bool,
+    memory: int | None,
+    distinct_groups: bool,
+    save_episodes: Path | None,
+    episodes_from: Path | None,
+    no_pictures: bool,
     controls: bool,
     data_dir: Path,
     runs: Path,
@@ -79,40 +116,67 @@ def command(
       strmctl eval --shots 1,5,10
       strmctl eval --run sprites --classes up,down --way 2
       strmctl eval --frame-order shuffled --episodes 2000
+      strmctl eval --run seed0 --run seed1 --run seed2
+      strmctl eval --distinct-groups --save-episodes episodes.csv
       strmctl eval --controls
 
-    Each clip is embedded once. Results: runs/NAME/eval/*.json, and *.csv with one row per query.
+    Each clip is embedded once, and its features are kept in runs/NAME/cache for the next test of the same weights.
+    Results: runs/NAME/eval/*.json, *.csv with one row per query, and confusion matrices.
     """
     if min(shots) < 1:
         raise click.BadParameter("shots count from 1", param_hint="--shots")
-    if controls and order != "natural":
-        raise click.UsageError("--controls tests every frame order; leave out --frame-order")
+    drawn_here = (way, queries, episodes, seed) != USUAL
+    unusual = distinct_groups or save_episodes or no_cache or dtype != "float32" or len(run_names) > 1
+    refusals = {
+        "--controls tests every frame order; leave out --frame-order": controls and order != "natural",
+        "--controls tests one run, as is usual; leave out the other options": controls and (unusual or episodes_from),
+        "--no-cache is for comparison and computes in float32; leave out --dtype": no_cache and dtype != "float32",
+        "--weights are those of one run": weights and len(run_names) > 1,
+        "--episodes-from says the way, queries, number and seed of the episodes; leave these out": episodes_from
+        and drawn_here,
+    }
+    for message in (message for message, wrong in refusals.items() if wrong):
+        raise click.UsageError(message)
+    from strmctl.data.episode_files import write_episodes
     from strmctl.engine import run_evaluation
     from strmctl.engine.checkpoint import load_run
+    from strmctl.engine.drawing import draw_episodes, episodes_of_file
     from strmctl.engine.evaluate import Protocol
+    from strmctl.engine.seed_groups import check_one_recipe, group_summary
     from strmctl.paths import run_folder
 
-    run = load_run(run_folder(runs, run_name), device=device, weights=weights)
-    store = run_evaluation.store_of(run, data_dir, dataset)
-    tests = run_evaluation.select(run, store, split, classes, missing_classes)
-    if not tests.known_new:
-        console.say(f"note: it is not known what run {run.name} was trained on, so these classes may not be new to it")
-    protocol = Protocol(split, way, sorted(set(shots)), queries, episodes, seed)
+    protocol = Protocol(split, way, sorted(set(shots)), queries, episodes, seed, distinct_groups)
+    tested = []
+    for name in run_names or (None,):
+        run = load_run(run_folder(runs, name), device=device, weights=weights)
+        store = run_evaluation.store_of(run, data_dir, dataset)
+        tested.append((run, run_evaluation.select(run, store, split, classes, missing_classes)))
     if controls:
-        _controls(run, tests, protocol, as_json)
+        _controls(*tested[0], protocol, as_json)
         return
-    with console.progress("embedding", "clips") as embedding, console.progress("matching", "episodes") as matching:
-        result = run_evaluation.evaluate_run(run, tests, protocol, order=order, embedding=embedding, matching=matching)
-    document, table = result.write(run_evaluation.result_stem(run, result))
+    check_one_recipe({run.name: run.recipe.model_dump() for run, _ in tested})
+    how = {"order": order, "dtype": dtype, "cached": not no_cache, "memory": memory, "announce": console.say}
+    results = []
+    for run, tests in tested:
+        source = (tests.clips, tests.store.groups, protocol)
+        drawn = episodes_of_file(episodes_from, *source) if episodes_from else draw_episodes(*source)
+        if save_episodes is not None:
+            write_episodes(save_episodes, drawn.episodes)
+        with console.progress("embedding", "clips") as embedding, console.progress("matching", "episodes") as matching:
+            result = run_evaluation.evaluate_run(run, tests, drawn, embedding=embedding, matching=matching, **how)
+        stem = run_evaluation.result_stem(run, result)
+        written = result.write(stem)
+        eval_output.write_confusion(result, stem, pictures=not no_pictures)
+        results.append(result)
+        if not as_json:
+            eval_output.show(result)
+        eval_output.remark(result, tests, written)
+    summary = group_summary(results) if len(results) > 1 else None
     if as_json:
-        console.print_json(result.document())
-        return
-    from strmctl.report import tables
-
-    console.print_table(tables.title(result), *tables.accuracy(result))
-    if tests.dropped:
-        console.say(f"without {len(tests.dropped)} classes that have no usable clip: {', '.join(tests.dropped)}")
-    console.say(f"{document}\n{table}")
+        documents = [result.document() for result in results]
+        console.print_json({"runs": documents, "summary": summary} if summary else documents[0])
+    elif summary:
+        eval_output.show_seeds(summary)
 
 
 def _controls(run, tests, protocol, as_json: bool) -> None:

@@ -42,7 +42,7 @@ def command(checkpoint: Path, name: str, dataset: str | None, runs: Path, as_jso
     cardinalities = ", ".join(map(str, sorted(sizes.cardinalities)))
     click.echo(
         f"{imported.folder}: {sizes.method.upper()} with {sizes.backbone}, cardinalities {{{cardinalities}}}, "
-        f"{sizes.frames} frames per clip, D' = {sizes.dim}"
+        f"{sizes.frames} frames per clip, {sizes.patches}×{sizes.patches} patches, D' = {sizes.dim}"
     )
     for line in imported.remarks():
         console.say(f"note: {line}")

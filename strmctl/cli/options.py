@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
@@ -37,6 +38,20 @@ set_option = click.option(
     multiple=True,
     help="Change one recipe key, e.g. --set train.episodes=200. May be repeated.",
 )
+
+
+def byte_count(context: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
+    """A callback that turns `2G` or `500M` into bytes.
+
+    Raises:
+        click.BadParameter: something else.
+    """
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is not a size such as 2G or 500M")
+    return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
 
 
 def comma_separated(kind: type):

@@ -116,6 +116,11 @@ class FrameStore:
         """The command that made it and that mends it."""
         return prepare_command(self.folder, self.settings)
 
+    @property
+    def groups(self) -> dict[str, str]:
+        """Clip id -> what clips cut from the same source video share; a clip without a group is its own."""
+        return {row.clip: row.group or row.clip for row in self.rows}
+
     def clips(self, subset: str) -> dict[str, list[str]]:
         """Class -> ids of the clips of a subset that can be sampled, all sorted."""
         result: dict[str, list[str]] = {}

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from strmctl.data.clips import ClipLoader
 from strmctl.data.episodes import Episode, EpisodeSampler
-from strmctl.engine.features import ClipFeatures, Progress, embed_clips, evaluating, silent
+from strmctl.engine.features import (
+    LOADER_THREADS,
+    ClipFeatures,
+    Progress,
+    embed_clips,
+    evaluating,
+    pixels_to_model,
+    silent,
+)
 from strmctl.results import QueryRow
 
-BLOCK_BYTES = 1 << 28  # of features at a time
-BLOCK_EPISODES = 16  # more fall out of a processor's cache
+# Larger blocks are slower: what `match` makes of them falls out of the processor's cache, and beyond some megabytes
+# every tensor costs fresh pages of memory, whose zeroing takes longer than the computation.
+BLOCK_BYTES = 16 << 20  # of features at a time
+BLOCK_EPISODES = 16
+NARROW = 1e-4  # of the range of a query's logits
 
 
 @dataclass(frozen=True)
@@ -28,6 +41,7 @@ class Protocol:
         queries: query clips per class.
         episodes: how many.
         seed: of the episodes.
+        distinct_groups: whether support and query of an episode never come from the same source video.
     """
 
     split: str = "test"
@@ -36,11 +50,31 @@ class Protocol:
     queries: int = 1
     episodes: int = 10_000
     seed: int = 0
+    distinct_groups: bool = False
 
-    def sampler(self, clips: Mapping[str, Sequence[str]]) -> EpisodeSampler:
+    def sampler(self, clips: Mapping[str, Sequence[str]], groups: Mapping[str, str] | None = None) -> EpisodeSampler:
         """Episodes with the most shots; see `EpisodeSampler` for what can be wrong."""
         shape = {"way": self.way, "shot": max(self.shots), "queries": self.queries}
-        return EpisodeSampler(clips, split=self.split, seed=self.seed, **shape)
+        kept_apart = groups if self.distinct_groups else None
+        return EpisodeSampler(clips, split=self.split, seed=self.seed, groups=kept_apart, **shape)
+
+    def draw(self, clips: Mapping[str, Sequence[str]], groups: Mapping[str, str] | None = None) -> list[Episode]:
+        """All episodes, so that whatever is wrong with one is said before any work."""
+        sampler = self.sampler(clips, groups)
+        return [sampler.episode(index) for index in range(self.episodes)]
+
+
+class Evaluation(NamedTuple):
+    """What an evaluation found.
+
+    Attributes:
+        rows: in the order of shots, episodes, queries.
+        narrow: per shot, predictions whose margin, the lead over the second class, is below `NARROW` of the logits'
+            range over the classes: rounding may decide them.
+    """
+
+    rows: list[QueryRow]
+    narrow: dict[int, int]
 
 
 def evaluate(
@@ -51,7 +85,7 @@ def evaluate(
     *,
     embedding: Progress = silent,
     matching: Progress = silent,
-) -> list[QueryRow]:
+) -> Evaluation:
     """Predictions for every query of every episode; every clip of the subset is embedded once.
 
     Args:
@@ -65,9 +99,9 @@ def evaluate(
     Raises:
         UsageError: the subset has too few classes, or a class too few clips.
     """
-    protocol.sampler(clips)  # complains before any work
+    episodes = protocol.draw(clips)
     features = embed_clips(model, loader, all_clips(clips), progress=embedding)
-    return match_episodes(model, features, clips, protocol, progress=matching)
+    return match_episodes(model, features, episodes, protocol.shots, progress=matching)
 
 
 def all_clips(clips: Mapping[str, Sequence[str]]) -> list[str]:
@@ -79,22 +113,78 @@ def all_clips(clips: Mapping[str, Sequence[str]]) -> list[str]:
 def match_episodes(
     model: nn.Module,
     features: ClipFeatures,
-    clips: Mapping[str, Sequence[str]],
-    protocol: Protocol,
+    episodes: Sequence[Episode],
+    shots: Sequence[int],
     *,
     progress: Progress = silent,
-) -> list[QueryRow]:
-    """Matches all episodes of a protocol in blocks; rows in the order of shots, episodes, queries."""
-    sampler, episodes, shots = protocol.sampler(clips), protocol.episodes, sorted(protocol.shots)
-    rows: dict[int, list[QueryRow]] = {shot: [] for shot in shots}
-    size = _block_size(features, sampler.episode(0))
-    progress(0, episodes, "")
-    for first in range(0, episodes, size):
-        block = [sampler.episode(index) for index in range(first, min(first + size, episodes))]
-        with evaluating(model):
-            predicted_columns = _predict(model, features, block, shots)
-        for shot, predictions in predicted_columns.items():
-            for episode, predicted in zip(block, predictions, strict=True):
+) -> Evaluation:
+    """Matches episodes in blocks of one size, whose predictions do not depend on each other."""
+    clip_bytes = features.bytes // len(features.row)
+    size = block_size(
+        clip_bytes, len(episodes[0].query_clips), len(episodes[0].support_clips), len(episodes[0].classes)
+    )
+    device = next(model.parameters()).device
+
+    def logits_of(block: Sequence[Episode]) -> Iterator[tuple[int, Tensor]]:
+        way, queries, most = len(block[0].classes), len(block[0].query[0]), len(block[0].support[0])
+        # The last block is filled up, so that an episode is computed alike however many there are.
+        block = [*block, *[block[-1]] * (size - len(block))]
+        query = features.gather([clip for episode in block for clip in episode.query_clips], (size, way * queries))
+        support = features.gather([clip for episode in block for clip in episode.support_clips], (size, way, most))
+        query, support = ({name: value.to(device) for name, value in side.items()} for side in (query, support))
+        for shot in sorted(shots):  # the 1-shot support is part of the 5-shot support
+            yield shot, model.match({name: value[:, :, :shot] for name, value in support.items()}, query).total
+
+    with evaluating(model):
+        return _collect(episodes, shots, size, logits_of, progress)
+
+
+@torch.inference_mode()
+def evaluate_uncached(
+    model: nn.Module,
+    loader: ClipLoader,
+    episodes: Sequence[Episode],
+    shots: Sequence[int],
+    *,
+    progress: Progress = silent,
+) -> Evaluation:
+    """As `match_episodes`, but each episode is embedded from its own frames, as other code bases do: for comparison."""
+
+    def logits_of(block: Sequence[Episode]) -> Iterator[tuple[int, Tensor]]:
+        (episode,) = block
+        query = pixels_to_model(loader.load_many(episode.query_clips, pool), model)
+        for shot in sorted(shots):
+            support = pixels_to_model(
+                loader.load_many([clip for ids in episode.support for clip in ids[:shot]], pool), model
+            )
+            labels = torch.arange(len(episode.classes), device=support.device).repeat_interleave(shot)
+            yield shot, model(support, labels, query).total[None]
+
+    with evaluating(model), ThreadPoolExecutor(LOADER_THREADS) as pool:
+        return _collect(episodes, shots, 1, logits_of, progress)
+
+
+def _collect(
+    episodes: Sequence[Episode],
+    shots: Sequence[int],
+    size: int,
+    logits_of: Callable[[Sequence[Episode]], Iterator[tuple[int, Tensor]]],
+    progress: Progress,
+) -> Evaluation:
+    """Predictions of all episodes, `size` of them at a time; `logits_of` gives (shot, logits `(B, Q, C)`)."""
+    rows: dict[int, list[QueryRow]] = {shot: [] for shot in sorted(shots)}
+    narrow = dict.fromkeys(rows, 0)
+    progress(0, len(episodes), "")
+    for first in range(0, len(episodes), size):
+        block = episodes[first : first + size]
+        for shot, logits in logits_of(block):
+            ranked = logits[: len(block)].sort(dim=-1, descending=True)  # (B, Q, C)
+            margin, spread = (
+                ranked.values[..., 0] - ranked.values[..., 1],
+                ranked.values[..., 0] - ranked.values[..., -1],
+            )
+            narrow[shot] += int((margin < NARROW * spread).sum())
+            for episode, predicted in zip(block, logits.argmax(dim=-1).tolist(), strict=False):
                 queries = [
                     (clip, name) for name, ids in zip(episode.classes, episode.query, strict=True) for clip in ids
                 ]
@@ -102,31 +192,17 @@ def match_episodes(
                     QueryRow(shot, episode.index, clip, name, episode.classes[column])
                     for (clip, name), column in zip(queries, predicted, strict=True)
                 ]
-        progress(first + len(block), episodes, "")
-    return [row for shot in rows for row in rows[shot]]
+        progress(first + len(block), len(episodes), "")
+    return Evaluation([row for shot in rows for row in rows[shot]], narrow)
 
 
-def _predict(
-    model: nn.Module, features: ClipFeatures, block: Sequence[Episode], shots: Sequence[int]
-) -> dict[int, list[list[int]]]:
-    """For each shot, the predicted column of every query of every episode of the block."""
-    way, queries, most = len(block[0].classes), len(block[0].query[0]), len(block[0].support[0])
-    query_ids = [clip for episode in block for clip in episode.query_clips]
-    support_ids = [clip for episode in block for clip in episode.support_clips]
-    query = features.gather(query_ids, (len(block), way * queries))
-    support = features.gather(support_ids, (len(block), way, most))
-    predicted = {}
-    for shot in shots:  # the 1-shot support is part of the 5-shot support
-        part = {name: tensor[:, :, :shot] for name, tensor in support.items()}
-        predicted[shot] = model.match(part, query).total.argmax(dim=-1).tolist()
-    return predicted
+def block_size(clip_bytes: int, queries: int, support: int, classes: int) -> int:
+    """Episodes per block, so that gathered features, and prototypes of that size for each class, fit `BLOCK_BYTES`.
 
-
-def _block_size(features: ClipFeatures, episode: Episode) -> int:
-    """Episodes per block, so that gathered features, and as many for each class, stay below `BLOCK_BYTES`.
-
-    The largest things that `match` makes are prototypes, of the size of the queries' tuples times the classes.
+    Args:
+        clip_bytes: features of a clip.
+        queries: clips of an episode.
+        support: clips of an episode.
+        classes: of an episode.
     """
-    queries, support = len(episode.query_clips), len(episode.support_clips)
-    per_clip = sum(tensor[0].numel() * tensor.element_size() for tensor in features.tensors.values())
-    return max(1, min(BLOCK_EPISODES, BLOCK_BYTES // (per_clip * (support + queries * len(episode.classes)))))
+    return max(1, min(BLOCK_EPISODES, BLOCK_BYTES // (clip_bytes * (support + queries * classes))))

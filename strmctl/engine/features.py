@@ -34,10 +34,16 @@ class ClipFeatures:
     tensors: dict[str, Tensor]
     row: dict[str, int]
 
+    @property
+    def bytes(self) -> int:
+        """Size of all tensors."""
+        return sum(value.numel() * value.element_size() for value in self.tensors.values())
+
     def gather(self, clips: Sequence, shape: tuple[int, ...]) -> dict[str, Tensor]:
-        """Features of clips given as a flat sequence of ids, first axes as in `shape`."""
+        """Features of clips given as a flat sequence of ids, first axes as in `shape`; those in bfloat16 as float32."""
         rows = torch.tensor([self.row[clip] for clip in clips])
-        return {name: tensor[rows].unflatten(0, shape) for name, tensor in self.tensors.items()}
+        picked = {name: tensor[rows].unflatten(0, shape) for name, tensor in self.tensors.items()}
+        return {name: value.float() if value.dtype == torch.bfloat16 else value for name, value in picked.items()}
 
 
 @contextlib.contextmanager
@@ -93,15 +99,21 @@ def embed_clips(
         clips: distinct clip ids.
         progress: is told (clips done, clips in all, "").
     """
-    batches = [clips[first : first + CLIPS_PER_BATCH] for first in range(0, len(clips), CLIPS_PER_BATCH)]
     parts: list[dict[str, Tensor]] = []
     done = 0
     progress(0, len(clips), "")
-    with ThreadPoolExecutor(LOADER_THREADS) as pool, evaluating(model):
-        loaded = ahead(lambda ids: loader.load_many(ids, pool), batches, depth=loading_depth(model))
-        for batch, pixels in zip(batches, loaded, strict=True):
-            parts.append(model.embed(pixels_to_model(pixels, model)))
-            done += len(batch)
-            progress(done, len(clips), "")
+    for part in embed_batches(model, loader, clips):
+        parts.append(part)
+        done += len(next(iter(part.values())))
+        progress(done, len(clips), "")
     tensors = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     return ClipFeatures(tensors, {clip: row for row, clip in enumerate(clips)})
+
+
+@torch.inference_mode()
+def embed_batches(model: nn.Module, loader: ClipLoader, clips: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+    """Features of `CLIPS_PER_BATCH` clips at a time, loaded ahead where that helps; arguments as for `embed_clips`."""
+    batches = [clips[first : first + CLIPS_PER_BATCH] for first in range(0, len(clips), CLIPS_PER_BATCH)]
+    with ThreadPoolExecutor(LOADER_THREADS) as pool, evaluating(model):
+        for pixels in ahead(lambda ids: loader.load_many(ids, pool), batches, depth=loading_depth(model)):
+            yield model.embed(pixels_to_model(pixels, model))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,12 @@ from strmctl.data.splits import known_splits, load_split
 from strmctl.engine.checkpoint import save_tensors
 from strmctl.engine.runs import check_new
 from strmctl.errors import UsageError
-from strmctl.model.released import Sizes, read_released
+from strmctl.model.released import Released, Sizes, read_released
 from strmctl.paths import point_latest, write_json, write_text
 from strmctl.provenance import provenance, sha256_of
 from strmctl.recipe import CARDINALITIES, Recipe, load_recipe, shipped_recipes
 
-UNKNOWN_DATASET = "unknown"  # the data set of a run of which it was not said
+UNKNOWN_DATASET = "unknown"  # what the recipe of an imported run says when it is not known
 
 
 @dataclass(frozen=True)
@@ -64,45 +65,50 @@ def import_checkpoint(path: Path, runs: Path, name: str, *, dataset: str | None 
     if dataset is not None and dataset not in known_splits():
         raise UsageError(f"no data set named {dataset!r}", f"known: {', '.join(known_splits())}")
     released = read_released(path)
-    recipe = released_recipe(released.sizes, name, dataset)
+    recipe = released_recipe(released, dataset)
     info = {
         "imported_from": path.name,
         "imported_sha256": sha256_of(path),
         "training_episodes": released.iteration,
         "selected_by": "unknown: imported",
         "dataset": dataset,
+        "training_settings": "unknown: those of recipe.yaml are the shipped ones for the data set",
         "train_classes": load_split(dataset).classes("train") if dataset else None,
         "dropped_tensors": list(released.dropped),
         "provenance": provenance(),
     }
     runs.mkdir(parents=True, exist_ok=True)
-    partial = runs / f".{name}.part"
-    shutil.rmtree(partial, ignore_errors=True)
-    save_tensors(partial / "weights.pt", released.model.state_dict())
-    write_json(partial / "weights.json", info)
-    write_text(partial / "recipe.yaml", recipe.to_yaml())
-    partial.rename(runs / name)
+    partial = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=runs))
+    try:
+        partial.chmod(0o755)
+        save_tensors(partial / "weights.pt", released.model.state_dict())
+        write_json(partial / "weights.json", info)
+        write_text(partial / "recipe.yaml", recipe.to_yaml())
+        partial.rename(runs / name)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     point_latest(runs, runs / name)
     return Imported(runs / name, released.sizes, info)
 
 
-def released_recipe(sizes: Sizes, name: str, dataset: str | None) -> Recipe:
-    """A recipe that the model of a released checkpoint fits; how it was trained is that of the shipped recipe.
+def released_recipe(released: Released, dataset: str | None) -> Recipe:
+    """A recipe that the model of a released checkpoint fits; what the file does not tell is as in a shipped recipe.
 
     Args:
-        sizes: of the model.
-        name: of the recipe.
+        released: the checkpoint.
         dataset: what it was trained on; None when that is not known.
     """
+    sizes = released.sizes
     base = f"{dataset}_r50" if f"{dataset}_r50" in shipped_recipes() else "ssv2_r50"
     strm = sizes.method == "strm"
     method = next((m for m, c in CARDINALITIES.items() if sorted(sizes.cardinalities) == c and not strm), "strm")
     assignments = {
-        "name": name,
+        "name": f"released_{sizes.method}_{sizes.backbone}",
         "method": method,
         "prediction": "joint",
         "data.dataset": dataset or UNKNOWN_DATASET,
         "input.frames": sizes.frames,
+        "input.flip": True,
         "model.preset": "released",
         "backbone.name": sizes.backbone,
         "patch_enrichment.enabled": strm,
@@ -114,4 +120,6 @@ def released_recipe(sizes: Sizes, name: str, dataset: str | None) -> Recipe:
         "query_class.enabled": sizes.query_class_dim is not None,
         "query_class.dim": sizes.query_class_dim,
     }
+    if released.iteration:
+        assignments["train.episodes"] = released.iteration
     return load_recipe(base, [f"{key}={json.dumps(value)}" for key, value in assignments.items()])

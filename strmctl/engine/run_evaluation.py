@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from strmctl.data.splits import class_key
 from strmctl.data.store import FrameStore
 from strmctl.data.subset import usable_clips
 from strmctl.engine.checkpoint import LoadedRun
-from strmctl.engine.evaluate import Protocol, all_clips, evaluate, match_episodes
+from strmctl.engine.drawing import Drawn
+from strmctl.engine.evaluate import Protocol, all_clips, evaluate_uncached, match_episodes
 from strmctl.engine.features import Progress, embed_clips, silent
-from strmctl.engine.imports import UNKNOWN_DATASET
 from strmctl.engine.runs import clip_loader
+from strmctl.engine.split_features import split_features
 from strmctl.engine.statistics import summarise
 from strmctl.errors import DataError, UsageError
 from strmctl.provenance import provenance, sha256_of
@@ -56,11 +58,11 @@ def store_of(run: LoadedRun, data_dir: Path, dataset: str | None) -> FrameStore:
         UsageError: none is named, and it is not known what the run was trained on.
         DataError: the store is missing or damaged.
     """
-    name = dataset or run.recipe.data.dataset
-    if name == UNKNOWN_DATASET:
-        hint = f"name one: --dataset NAME (in {data_dir}: {', '.join(FrameStore.names(data_dir)) or 'none yet'})"
+    if dataset is None and run.info.get("imported_from") and run.info["dataset"] is None:
+        found = ", ".join(FrameStore.names(data_dir)) or "none yet, see `strmctl prepare --help`"
+        hint = f"name one: --dataset NAME (in {data_dir}: {found})"
         raise UsageError(f"it is not known which data set run {run.name} belongs to", hint)
-    return FrameStore.open(data_dir, name)
+    return FrameStore.open(data_dir, dataset or run.recipe.data.dataset)
 
 
 def select(
@@ -123,20 +125,45 @@ def _named(parts: Sequence[str], clips: Mapping[str, Any]) -> tuple[list[str], l
 def evaluate_run(
     run: LoadedRun,
     tests: EvaluationSet,
-    protocol: Protocol,
+    drawn: Drawn,
     *,
     order: FrameOrder = "natural",
+    dtype: str = "float32",
+    cached: bool = True,
+    memory: int | None = None,
     embedding: Progress = silent,
     matching: Progress = silent,
+    announce: Callable[[str], None] = lambda message: None,
 ) -> EvalResult:
     """Tests a run: each clip is embedded once, whatever the number of episodes.
 
-    Raises:
-        UsageError: more ways, shots or queries than the classes have.
+    Args:
+        run: the model.
+        tests: clips and classes.
+        drawn: the episodes.
+        order: of the frames.
+        dtype: precision of embedding, `float32` or `bfloat16`.
+        cached: False embeds every episode from its frames, in float32: slow, for comparison.
+        memory: bytes that features may take up; see `split_features`.
+        embedding: progress in clips.
+        matching: progress in episodes.
+        announce: is told what a user should know.
     """
-    loader = clip_loader(run.recipe, tests.store, order=order)
-    rows = evaluate(run.model, loader, tests.clips, protocol, embedding=embedding, matching=matching)
-    return _result(run, tests, protocol, rows, frame_order=order)
+    protocol = drawn.protocol
+    begin = time.monotonic()
+    if cached:
+        progress = {"progress": embedding, "announce": announce}
+        clips = all_clips(tests.clips)
+        features = split_features(run, tests.store, clips, order=order, dtype=dtype, memory=memory, **progress)
+        middle = time.monotonic()
+        found = match_episodes(run.model, features, drawn.episodes, protocol.shots, progress=matching)
+    else:
+        middle = begin
+        loader = clip_loader(run.recipe, tests.store, order=order)
+        found = evaluate_uncached(run.model, loader, drawn.episodes, protocol.shots, progress=matching)
+    seconds = {"embedding": round(middle - begin, 3), "matching": round(time.monotonic() - middle, 3)}
+    notes = {"frame_order": order, "dtype": dtype, "cached": cached, "seconds": seconds, "narrow": found.narrow}
+    return _result(run, tests, protocol, found.rows, **notes, **drawn.notes)
 
 
 def evaluate_controls(
@@ -161,14 +188,14 @@ def evaluate_controls(
     for order, name in reversed(CONTROLS.items()):
         loader = clip_loader(run.recipe, tests.store, order=order)
         features = embed_clips(run.model, loader, all_clips(tests.clips))
-        rows = match_episodes(run.model, features, tests.clips, protocol)
+        rows = match_episodes(run.model, features, protocol.draw(tests.clips), protocol.shots).rows
         result = _result(run, tests, protocol, rows, frame_order=order)
         results.insert(0, (f"all {len(tests.clips)} classes, {name}", result))
         progress(len(results), steps, "")
     for pair in pairs:  # with the features of the clips as they are
         two = replace(tests, clips={name: tests.clips[name] for name in pair}, chosen=True)
         two_way = replace(protocol, way=2)
-        rows = match_episodes(run.model, features, two.clips, two_way)
+        rows = match_episodes(run.model, features, two_way.draw(two.clips), two_way.shots).rows
         result = _result(run, two, two_way, rows, frame_order="natural")
         results.append((f"{pair[0]} or {pair[1]}", result))
         progress(len(results), steps, "")
@@ -187,6 +214,14 @@ def result_stem(run: LoadedRun, result: EvalResult) -> Path:
         stem += f"_weights-{source['weights_sha256'][:8]}"
     if source["frame_order"] != "natural":
         stem += f"_{source['frame_order']}"
+    if source.get("dtype", "float32") != "float32":
+        stem += f"_{source['dtype']}"
+    if source.get("distinct_groups"):
+        stem += "_distinct"
+    if source.get("episodes_sha256"):
+        stem += f"_episodes-{source['episodes_sha256'][:8]}"
+    if not source.get("cached", True):
+        stem += "_uncached"
     return run.folder / "eval" / stem
 
 
@@ -200,6 +235,7 @@ def _result(
         training_episodes=run.info.get("training_episodes"),
         store=tests.store.name,
         classes=sorted(tests.clips),
+        clip_ids_sha256=hashlib.sha256("\n".join(all_clips(tests.clips)).encode()).hexdigest(),
         chosen_classes=tests.chosen,
         dropped_classes=list(tests.dropped),
         classes_known_to_be_new=tests.known_new,

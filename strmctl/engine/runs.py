@@ -119,7 +119,9 @@ def resume(runs: Path, name: str | None, recipe: str | None, assignments: Iterab
     """
     folder = run_folder(runs, name)
     if "imported_from" in read_notes(folder / "weights.pt"):
-        raise UsageError(f"run {folder.name} was imported, so there is no training of it to go on with")
+        raise UsageError(
+            f"run {folder.name} was imported, so there is no training of it to go on with", "name another with --name"
+        )
     own = load_recipe(folder / "recipe.yaml")
     assignments = tuple(assignments)
     if recipe is None and assignments:

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
+from scipy.special import stdtrit
 
+from strmctl.data.draws import philox
 from strmctl.results import QueryRow
+
+RESAMPLES = 1000  # of the bootstrap
+CONFUSED_PAIRS = 10  # how many a summary names
 
 
 def episode_interval(accuracies: Sequence[float] | np.ndarray) -> tuple[float, float]:
@@ -21,22 +25,111 @@ def episode_interval(accuracies: Sequence[float] | np.ndarray) -> tuple[float, f
     return float(values.mean()), float(1.96 * values.std() / np.sqrt(len(values)))
 
 
+def t_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
+    """Mean of n ≥ 2 values and the half-width of its 95 % interval, in the unit of the values.
+
+    Student (1908): t(0.975, n-1) · sample standard deviation / sqrt(n), for independent values that are near normal.
+    Over the accuracies of n test classes it takes these classes for a sample of all that there are. What it leaves out:
+    that the other classes of an episode are drawn too (a class that is easily taken for others lowers their accuracies
+    as well, so that they are not independent), and the training seed.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    count = len(sample)
+    return float(sample.mean()), float(stdtrit(count - 1, 0.975) * sample.std(ddof=1) / np.sqrt(count))
+
+
+def class_bootstrap(correct: np.ndarray, queries: np.ndarray, *, seed: int = 0) -> tuple[float, float]:
+    """Ends of the 95 % percentile interval of the accuracy when classes are drawn again, as fractions.
+
+    The cluster bootstrap (Davison and Hinkley 1997, section 3.8): each of 1,000 resamples draws as many classes as
+    there are, with replacement and with all their queries. With few classes it is narrower than by Student's t.
+
+    Args:
+        correct: (G,) right answers of each class.
+        queries: (G,) queries of each class, each at least 1.
+        seed: of the draws, which are the same for the same number of classes.
+    """
+    count = len(queries)
+    raw = philox("class bootstrap", seed).random_raw(RESAMPLES * count)
+    drawn = (raw % np.uint64(count)).astype(np.intp).reshape(RESAMPLES, count)
+    accuracies = np.asarray(correct)[drawn].sum(axis=1) / np.asarray(queries)[drawn].sum(axis=1)
+    low, high = np.quantile(accuracies, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def most_confused(classes: Sequence[str], counts: np.ndarray) -> list[dict[str, Any]]:
+    """The pairs of classes that are confused most: true, predicted, and the share of the true class's queries.
+
+    A class can be predicted only in the episodes that drew it, so shares are small where there are many classes.
+
+    Args:
+        classes: names of rows and columns.
+        counts: (G, G) queries, rows true, columns predicted.
+
+    Returns:
+        At most ten pairs, the most confused first; equal shares in the order of the classes.
+    """
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    np.fill_diagonal(shares, 0)
+    order = np.argsort(-shares, axis=None, kind="stable")[:CONFUSED_PAIRS]
+    pairs = zip(*np.unravel_index(order, shares.shape), strict=True)
+    return [
+        {"true": classes[true], "predicted": classes[predicted], "share": float(shares[true, predicted])}
+        for true, predicted in pairs
+        if shares[true, predicted] > 0
+    ]
+
+
 def summarise(rows: Sequence[QueryRow]) -> list[dict[str, Any]]:
-    """Per shot, in ascending order: accuracy, its interval, the counts behind it, and accuracy per class."""
-    frame = pd.DataFrame(rows, columns=QueryRow._fields)
-    frame["correct"] = frame["true"] == frame["predicted"]
-    summary = []
-    for shot, part in frame.groupby("shot", sort=True):
-        episodes = part.groupby("episode")["correct"].mean()
-        accuracy, ci95 = episode_interval(episodes.to_numpy())
-        summary.append(
-            {
-                "shot": int(shot),
-                "accuracy": accuracy,
-                "ci95": ci95,
-                "episodes": len(episodes),
-                "queries": len(part),
-                "per_class": {name: float(share) for name, share in part.groupby("true")["correct"].mean().items()},
-            }
-        )
-    return summary
+    """Figures per shot, in ascending order; all accuracies, shares and intervals are fractions.
+
+    Returns:
+        Dicts of shot; accuracy and ci95, its half-width over episodes; episodes and queries, how many;
+        per_class, accuracy by class; classes, the intervals over the n true classes: their mean accuracy, ci95 by
+        Student's t, and bootstrap, the low and high end for `accuracy` (None with fewer than two classes);
+        confusion: the classes, sorted, and counts, one row per true class; and confused, the ten most confused pairs.
+    """
+    if not rows:
+        return []
+    shots, episodes, _, true, predicted = zip(*rows, strict=True)
+    names = sorted({*true, *predicted})
+    number = {name: position for position, name in enumerate(names)}
+    answers = np.array([[number[name] for name in true], [number[name] for name in predicted]])  # (2, rows)
+    shot_of, episode_of = np.array(shots), np.array(episodes)
+    return [
+        _summary(int(shot), episode_of[shot_of == shot], answers[:, shot_of == shot], names)
+        for shot in np.unique(shot_of)
+    ]
+
+
+def _summary(shot: int, episodes: np.ndarray, answers: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
+    """Figures of one shot, from the episodes (N,) of its queries and their true and predicted classes (2, N)."""
+    present, positions = np.unique(answers, return_inverse=True)
+    true, predicted = positions.reshape(2, -1)
+    classes = [names[position] for position in present]
+    side = len(classes)
+    counts = np.bincount(true * side + predicted, minlength=side * side).reshape(side, side)
+
+    _, episode = np.unique(episodes, return_inverse=True)
+    per_episode = np.bincount(episode, weights=true == predicted) / np.bincount(episode)
+    accuracy, ci95 = episode_interval(per_episode)
+
+    tested = np.flatnonzero(counts.sum(axis=1))  # a class may have been predicted and never asked for
+    correct, queries = counts.diagonal()[tested], counts.sum(axis=1)[tested]
+    per_class = correct / queries
+    over_classes = None
+    if len(tested) > 1:
+        mean, half = t_interval(per_class)
+        bootstrap = list(class_bootstrap(correct, queries))
+        over_classes = {"n": len(tested), "mean": mean, "ci95": half, "bootstrap": bootstrap}
+    return {
+        "shot": shot,
+        "accuracy": accuracy,
+        "ci95": ci95,
+        "episodes": len(per_episode),
+        "queries": len(true),
+        "per_class": {classes[position]: float(share) for position, share in zip(tested, per_class, strict=True)},
+        "classes": over_classes,
+        "confusion": {"classes": classes, "counts": counts.tolist()},
+        "confused": most_confused(classes, counts),
+    }

@@ -37,6 +37,7 @@ from strmctl.paths import write_json
 from strmctl.recipe import Recipe
 
 SAVE_SECONDS = 120
+KEPT = ("shot", "accuracy", "ci95", "episodes", "queries")  # of a validation, in weights.json
 RECENT = 50  # episodes that the shown loss and accuracy are means of
 Clips = Mapping[str, Sequence[str]]
 
@@ -142,15 +143,13 @@ class _Run:
             return {}
         validation = self.recipe.validation
         protocol = _validation_protocol(self.recipe, self.data)
-        rows = evaluate(self.model, self.data.loader, self.data.val, protocol, embedding=embedding)
-        result = summarise(rows)[0]
+        found = evaluate(self.model, self.data.loader, self.data.val, protocol, embedding=embedding)
+        result = summarise(found.rows)[0]
         accuracy, ci95 = result["accuracy"], result["ci95"]
         better = accuracy > self.best
         if better:
             self.best = accuracy
-            self._keep(
-                {"selected_by": "val split", "validation": {k: v for k, v in result.items() if k != "per_class"}}
-            )
+            self._keep({"selected_by": "val split", "validation": {key: result[key] for key in KEPT}})
         announce(
             f"episode {self.done}: validation {100 * accuracy:.1f} ± {100 * ci95:.1f} % "
             f"({validation.shot}-shot, {validation.episodes} episodes){', the best so far' if better else ''}"

@@ -41,7 +41,15 @@ def match_clips(method: nn.Module, support_clips: Tensor, support_labels: Tensor
 
     Returns:
         Logits `(Q, C)`; column c is the c-th label in sorted order.
+
+    Raises:
+        ValueError: other shapes, or pixels that are no floating-point numbers.
     """
+    for name, clips in (("support", support_clips), ("query", query_clips)):
+        if clips.dim() != 5 or not clips.is_floating_point():
+            raise ValueError(f"{name} clips must be float (N, L, 3, H, W), got {clips.dtype} {tuple(clips.shape)}")
+    if support_labels.shape != support_clips.shape[:1]:
+        raise ValueError(f"{len(support_clips)} support clips need as many labels, got {tuple(support_labels.shape)}")
     support, mask = group_by_label(method.embed(support_clips), support_labels)
     query = {name: value[None] for name, value in method.embed(query_clips).items()}  # (1, Q, …)
     return Logits(*(None if logits is None else logits[0] for logits in method.match(support, query, mask)))  # (Q, C)

@@ -16,10 +16,11 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from strmctl.errors import CheckpointError, RecipeError
+from strmctl.errors import CheckpointError
 from strmctl.model.backbones import BACKBONES, build_backbone
 from strmctl.model.baselines.trx import TRX
 from strmctl.model.presets import preset_arguments
+from strmctl.model.seeding import seeded
 from strmctl.model.strm import build_strm
 from strmctl.model.temporal_relations import build_temporal_relations
 from strmctl.model.weight_files import check_shapes, read_tensors, state_dict_in
@@ -45,6 +46,8 @@ ENRICHMENTS = {
 }
 ENCODING = "pe.pe"  # (1, positions, D)
 ROOM = 1.5  # the encodings have this many times the positions that are used
+MOST_FRAMES = 64  # of a clip
+TUPLES = range(1, 100_000)  # of a clip
 UNUSED = re.compile(
     r"\.norm_v\.|^transformers\.[1-9]\d*\.pe\.pe$|^(?!resnet|transformers|attn_pat|fr_enrich|query_class)"
 )
@@ -110,14 +113,17 @@ def load_released_checkpoint(path: str | Path) -> nn.Module:
 def read_released(path: Path) -> Released:
     """As `load_released_checkpoint`, with what was found out about the file."""
     content = read_tensors(path, HINT)
-    stored = state_dict_in(content, path, HINT, WRAPPERS)
+    iteration = None
+    while inner := next(
+        (content[key] for key in WRAPPERS if _is_mapping(content) and _is_mapping(content.get(key))), None
+    ):
+        iteration, content = content.get("iteration", iteration), inner
+    stored = state_dict_in(content, path, HINT)
     # `module.` is what training on several GPUs put into the names.
     state = {".".join(part for part in name.split(".") if part != "module"): value for name, value in stored.items()}
     sizes = infer_sizes(state)
-    try:
-        model = build_released(sizes)
-    except RecipeError as error:
-        raise CheckpointError(f"{path} does not fit the released code: {error.message}", HINT) from error
+    _check_cardinalities(sizes, state, path)
+    model = build_released(sizes)
     names, own = released_names(model, sizes), model.state_dict()
     wanted = {name: own[ours] for name, ours in names.items()}
     unused = [name for name in state if name not in names and UNUSED.search(name)]
@@ -127,8 +133,7 @@ def read_released(path: Path) -> Released:
     for name, value in found.items():
         own[names[name]].copy_(value)
     dropped = [name for name in unused if not name.endswith(ENCODING)]  # one encoding serves all transformers
-    iteration = content.get("iteration")
-    return Released(model.eval(), sizes, sorted(dropped), iteration if isinstance(iteration, int) else None)
+    return Released(model.eval(), sizes, sorted(dropped), None if iteration is None else int(iteration))
 
 
 def infer_sizes(state: Mapping[str, Tensor]) -> Sizes:
@@ -145,17 +150,18 @@ def infer_sizes(state: Mapping[str, Tensor]) -> Sizes:
         layers = [f"transformers.{i}.{layer}_linear.weight" for layer in "kv"]
         columns = [_size(state, layer, 1) for layer in layers]
         whole = [width // channels for width in columns if width and width % channels == 0]
-        cardinalities.append(whole[0] if whole else 2)
+        unused = next(w for w in range(2, len(transformers) + 3) if w not in cardinalities)
+        cardinalities.append(whole[0] if whole else unused)
         dims.update(filter(None, [_size(state, name, 0) for name in (*layers, f"transformers.{i}.norm_k.weight")]))
-    rows = _size(state, f"transformers.0.{ENCODING}", 1) or 12
-    patches = _size(state, f"attn_pat.{ENCODING}", 1) or 24
+    frames = _positions(_size(state, f"transformers.0.{ENCODING}", 1))
+    patches = _positions(_size(state, f"attn_pat.{ENCODING}", 1))
     mixing = (_size(state, f"fr_enrich.Tok_MLP.{layer}_fc.weight", 0) for layer in ("inp", "out"))
     hidden = (_size(state, f"attn_pat.Bot_MLP.{layer}_fc.weight", 0) for layer in ("inp", "hid"))
     return Sizes(
         method="strm" if any(name.startswith(("attn_pat.", "fr_enrich.")) for name in state) else "trx",
         backbone=backbone,
-        frames=next(filter(None, mixing), math.ceil(rows / ROOM)),
-        patches=math.isqrt(math.ceil(patches / ROOM)),
+        frames=next(filter(None, mixing), frames or 8),
+        patches=math.isqrt(patches) if patches and math.isqrt(patches) ** 2 == patches else 4,
         patch_hidden=next(filter(None, hidden), None),
         cardinalities=tuple(cardinalities),
         dim=dims.most_common(1)[0][0] if dims else 1152,
@@ -176,6 +182,31 @@ def _infer_backbone(state: Mapping[str, Tensor]) -> str:
     return max(reversed(BLOCKS), key=agreement)
 
 
+def _positions(rows: int | None) -> int | None:
+    """Positions that are used of an encoding with this many rows; None when it was not made with `ROOM`."""
+    positions = math.ceil((rows or 0) / ROOM)
+    return positions if rows and int(ROOM * positions) == rows else None
+
+
+def _check_cardinalities(sizes: Sizes, state: Mapping[str, Tensor], path: Path) -> None:
+    """Makes sure that clips have the tuples that the widths of the file speak of, before any of them is made.
+
+    Raises:
+        CheckpointError: they do not; names the first three tensors that say so.
+    """
+    ways, frames = sizes.cardinalities, sizes.frames
+    if len(set(ways)) == len(ways) and frames <= MOST_FRAMES and all(math.comb(frames, w) in TUPLES for w in ways):
+        return
+    names = ["fr_enrich.Tok_MLP.inp_fc.weight", *(f"transformers.{i}.k_linear.weight" for i in range(len(ways)))]
+    shapes = "; ".join([f"{name} is {tuple(state[name].shape)}" for name in names if name in state][:3])
+    problem = f"{shapes}: cardinalities {list(ways)} of {frames} frames"
+    raise CheckpointError(f"{path} does not fit the released code: {problem}", HINT)
+
+
+def _is_mapping(value: object) -> bool:
+    return isinstance(value, Mapping)
+
+
 def _size(state: Mapping[str, Tensor], name: str, axis: int) -> int | None:
     """Size of a tensor along an axis; None when there is no such thing."""
     value = state.get(name)
@@ -183,12 +214,9 @@ def _size(state: Mapping[str, Tensor], name: str, axis: int) -> int | None:
 
 
 def build_released(sizes: Sizes) -> nn.Module:
-    """The model of the released code with these sizes and random weights.
-
-    Raises:
-        RecipeError: a set of cardinalities that clips of this length do not have.
-    """
-    backbone = build_backbone(sizes.backbone, weights="none")
+    """The model of the released code with these sizes and random weights."""
+    with seeded(0, "backbone"):  # the caller's random state is untouched
+        backbone = build_backbone(sizes.backbone, weights="none")
     size = {"frames": sizes.frames, "cardinalities": sizes.cardinalities, "dim": sizes.dim}
     if sizes.method == "trx":
         combine = preset_arguments("released")["combine"]
@@ -235,6 +263,6 @@ def released_names(model: nn.Module, sizes: Sizes) -> dict[str, str]:
 
 def _first_rows(name: str, value: Tensor, wanted: Mapping[str, Tensor]) -> Tensor:
     """Of a positional encoding `(1, more than length, D)`, as many rows as the model has positions, `(length, D)`."""
-    if name.endswith(ENCODING) and name in wanted and value.dim() == 3:
+    if name.endswith(ENCODING) and name in wanted and value.dim() == 3 and value.shape[1] >= len(wanted[name]):
         return value[0, : len(wanted[name])]
     return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,27 +31,32 @@ def read_tensors(path: Path, hint: str = "") -> Any:
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}", hint) from error
     except Exception as error:  # torch.load raises whatever the first wrong byte leads to
-        raise CheckpointError(f"{path} is not a file of weights", hint or "was it written completely?") from error
+        other = re.search(r"GLOBAL ([\w.]+)", str(error))
+        reason = f": it holds a {other[1]}, and only tensors are read" if other else ""
+        raise CheckpointError(
+            f"{path} is not a file of weights{reason}", hint or "was it written completely?"
+        ) from error
 
 
-def state_dict_in(content: Any, path: Path, hint: str, wrappers: Collection[str] = ()) -> Mapping[str, Tensor]:
+def state_dict_in(content: Any, path: Path, hint: str) -> Mapping[str, Tensor]:
     """The state dict in the content of a file.
 
     Args:
         content: of the file.
         path: of the file, for messages.
         hint: what to do when there is none.
-        wrappers: names that the state dict may stand under in a dict around it.
 
     Raises:
         CheckpointError: there is none.
     """
-    for name in wrappers:
-        if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
-            content = content[name]
-    if not (isinstance(content, Mapping) and content and all(isinstance(value, Tensor) for value in content.values())):
+    if not (isinstance(content, Mapping) and content and all(_is_weight(*item) for item in content.items())):
         raise CheckpointError(f"{path} holds no state dict: tensors under the names of their layers", hint)
     return content
+
+
+def _is_weight(name: object, value: object) -> bool:
+    dense = isinstance(value, Tensor) and value.layout == torch.strided and value.device.type != "meta"
+    return isinstance(name, str) and dense
 
 
 def read_state_dict(path: Path, hint: str) -> Mapping[str, Tensor]:

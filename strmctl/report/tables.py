@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from strmctl.paths import write_csv
 from strmctl.results import EvalResult
 
 Table = tuple[list[str], list[list[str]]]  # columns, rows
 Named = Sequence[tuple[str, EvalResult]]
+
+INTERVALS = (
+    "95 % intervals: over episodes, 1.96 · standard deviation / sqrt(episodes), as papers print it; over the test "
+    "classes, by Student's t around their mean accuracy, and by 1,000 bootstrap resamples of classes"
+)
 
 
 def percent(figures: dict[str, Any]) -> str:
@@ -26,15 +33,41 @@ def title(result: EvalResult) -> str:
 
 
 def accuracy(result: EvalResult) -> Table:
-    """A row per number of shots."""
-    columns = ["shots", "accuracy, %", "95 % interval, %", "chance, %", "episodes", "queries"]
+    """A row per number of shots; `INTERVALS` says what the intervals are."""
+    intervals = ["95 % interval, %: episodes", "classes, t", "classes, bootstrap"]
+    columns = ["shots", "accuracy, %", *intervals, "chance, %", "episodes", "classes"]
     rows = []
     for figures in result.results:
-        low, high = (100 * (figures["accuracy"] + sign * figures["ci95"]) for sign in (-1, 1))
-        interval = f"{low:.2f} to {high:.2f}"
-        counts = [f"{figures['episodes']:,}", f"{figures['queries']:,}"]
-        rows.append([str(figures["shot"]), f"{100 * figures['accuracy']:.2f}", interval, _chance(result), *counts])
+        cells = [str(figures["shot"]), f"{100 * figures['accuracy']:.2f}"]
+        cells.append(_interval(figures["accuracy"] - figures["ci95"], figures["accuracy"] + figures["ci95"]))
+        over = figures.get("classes")  # None for a single class; results of earlier versions lack it
+        if over:
+            cells += [
+                _interval(over["mean"] - over["ci95"], over["mean"] + over["ci95"]),
+                _interval(*over["bootstrap"]),
+            ]
+        else:
+            cells += ["–", "–"]
+        rows.append([*cells, _chance(result), f"{figures['episodes']:,}", str(len(figures["per_class"]))])
     return columns, rows
+
+
+def confused(figures: dict[str, Any]) -> Table:
+    """A row for each of the most confused pairs of classes of one shot, the most confused first."""
+    columns = ["true class", "taken for", "of its queries, %"]
+    return columns, [[pair["true"], pair["predicted"], f"{100 * pair['share']:.1f}"] for pair in figures["confused"]]
+
+
+def write_confusion(path: Path, result: EvalResult) -> None:
+    """Writes the confusion matrices as one CSV: a row per shot and true class, a column per predicted class, counts."""
+    names = sorted({name for figures in result.results for name in figures["confusion"]["classes"]})
+    rows = []
+    for figures in result.results:
+        classes, counts = figures["confusion"]["classes"], figures["confusion"]["counts"]
+        for name, row in zip(classes, counts, strict=True):
+            by_name = dict(zip(classes, row, strict=True))
+            rows.append([figures["shot"], name, *(by_name.get(predicted, 0) for predicted in names)])
+    write_csv(path, ["shot", "true class", *names], rows)
 
 
 def controls(results: Named) -> Table:
@@ -72,6 +105,11 @@ def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]
     """A table's lines in Markdown, all columns but the first aligned right."""
     rule = ["---", *("---:" for _ in columns[1:])]
     return ["| " + " | ".join(cells) + " |" for cells in (columns, rule, *rows)]
+
+
+def _interval(low: float, high: float) -> str:
+    """Both ends in percent, from fractions; an accuracy lies between 0 and 100 %, whatever a formula says."""
+    return f"{100 * max(low, 0):.2f} to {100 * min(high, 1):.2f}"
 
 
 def _chance(result: EvalResult) -> str:

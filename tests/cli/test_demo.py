@@ -50,7 +50,8 @@ def test_an_earlier_result_is_shown_only_for_the_same_weights(steps, tmp_path):
     (folder / "recipe.yaml").write_text("")
     (folder / "weights.pt").write_bytes(b"abc")
     figures = [
-        {"shot": shot, "accuracy": 0.71, "ci95": 0.004, "episodes": 10_000, "queries": 50_000} for shot in (1, 5)
+        {"shot": shot, "accuracy": 0.71, "ci95": 0.004, "episodes": 10_000, "queries": 50_000, "per_class": {}}
+        for shot in (1, 5)
     ]
     document = {"schema": 1, "run": "demo", "dataset": "sprites", "split": "test", "way": 5, "queries": 1}
     document |= {"episodes": 10_000, "seed": 0, "results": figures}

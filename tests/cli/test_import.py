@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from strmctl.engine.checkpoint import load_run
 from strmctl.engine.methods import build_model
 from strmctl.errors import ExitCode
 from strmctl.model.released import load_released_checkpoint
@@ -40,7 +41,7 @@ def imported(path, runs, *words):
 def test_a_released_checkpoint_becomes_a_run_that_is_tested_and_drawn(checkpoint, tiny, tmp_path):
     ran = imported(checkpoint, tmp_path)
     assert ran.code == 0, ran.err
-    assert "STRM with resnet18, cardinalities {2, 3}, 8 frames per clip, D' = 64" in ran.out
+    assert "STRM with resnet18, cardinalities {2, 3}, 8 frames per clip, 4×4 patches, D' = 64" in ran.out
     assert (
         "no W_cls" in ran.err and "4 tensors that nothing uses" in ran.err and "transformers.1.norm_v.bias" in ran.err
     )
@@ -81,6 +82,26 @@ def test_a_resnet50_with_pairs_is_imported_and_tested(tiny, tmp_path):
     assert imported(tmp_path / "bare.pt", tmp_path).code == 0
     tested = evaluate(tiny, tmp_path, "--dataset", "tiny", "--episodes", 2)
     assert tested.code == 0, tested.err
+
+
+def test_whatever_the_shapes_say_is_in_the_recipe(tmp_path):
+    state = released_files.state_dict(cardinalities=(3,), frames=5, patches=9, dim=32, w_cls=48)
+    torch.save({"state_dict": state}, tmp_path / "other.pt")
+    ran = imported(tmp_path / "other.pt", tmp_path, "--dataset", "hmdb51")
+    assert ran.code == 0 and "5 frames per clip, 3×3 patches, D' = 32" in ran.out and "no W_cls" not in ran.err
+    run = load_run(tmp_path / "authors", device="cpu")
+    recipe = run.recipe
+    assert (recipe.input.frames, recipe.patch_enrichment.patches, recipe.patch_enrichment.hidden) == (5, 3, 256)
+    assert (recipe.trm.dim, recipe.query_class.dim, recipe.query_class.enabled, recipe.data.dataset) == (
+        32,
+        48,
+        True,
+        "hmdb51",
+    )
+    episode = torch.rand(2, 5, 3, 40, 40), torch.tensor([1, 0]), torch.rand(1, 5, 3, 40, 40)
+    with torch.no_grad():
+        expected = load_released_checkpoint(tmp_path / "other.pt")(*episode)
+        assert all(torch.equal(a, b) for a, b in zip(run.model(*episode), expected, strict=True))
 
 
 @pytest.mark.parametrize(("cardinalities", "method"), [((2, 3), "trx"), ((2,), "trm"), ((2, 4), "strm")])

@@ -153,13 +153,14 @@ def test_eval_prints_a_table_and_keeps_its_messages_to_itself(data, runs):
     ran = evaluate(data, runs, "--shots", "2,1")
     assert ran.code == 0, ran.err
     assert ran.out.startswith("Run sprites on mine (test): 2-way, 1 query per class, 20 episodes, seed 0")
-    assert "accuracy, %" in ran.out and "95 % interval, %" in ran.out
+    assert "accuracy, %" in ran.out and "95 % interval, %" in ran.out and "Most confused, 2-shot" in ran.out
     figures = json.loads((runs / "sprites" / "eval" / "test_2way_1q_s0.json").read_text())["results"]
-    rows = [line.split() for line in ran.out.splitlines() if line.strip()[:1].isdigit()]
+    rows = [line.split() for line in ran.out.splitlines() if line.startswith((" 1 ", " 2 "))]
     assert [row[0] for row in rows] == ["1", "2"]
     for row, figure in zip(rows, figures, strict=True):
         low, high = (100 * (figure["accuracy"] + sign * figure["ci95"]) for sign in (-1, 1))
-        assert row[1:] == [f"{100 * figure['accuracy']:.2f}", f"{low:.2f}", "to", f"{high:.2f}", "50", "20", "40"]
+        interval = [f"{max(0.0, low):.2f}", "to", f"{min(100.0, high):.2f}"]
+        assert row[1:5] == [f"{100 * figure['accuracy']:.2f}", *interval] and row[-3:] == ["50", "20", "3"]
     assert "embedding 9/9" in ran.err and "matching 20/20" in ran.err
     assert f"{runs / 'sprites' / 'eval' / 'test_2way_1q_s0.csv'}" in ran.err.splitlines()
 
@@ -180,7 +181,8 @@ def test_results_of_other_tests_do_not_overwrite_each_other(data, runs):
     for name, words in tests.items():
         documents[name] = evaluate(data, runs, *words, "--json").json()
     files = {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
-    assert sorted(path.stem for path in folder.glob("*.csv")) == sorted(files) and len(files) == len(tests)
+    tables = sorted(path.stem for path in folder.glob("*.csv") if not path.stem.endswith("_confusion"))
+    assert tables == sorted(files) and len(files) == len(tests)
     for name, document in documents.items():
         assert document in files.values()
         assert files.get(name, document) == document
@@ -189,7 +191,7 @@ def test_results_of_other_tests_do_not_overwrite_each_other(data, runs):
     assert documents["test_2way_1q_s0_repeated"]["provenance"]["frame_order"] == "repeated"
     again = evaluate(data, runs, "--classes", "walk,swim", "--json").json()
     assert again["results"] == documents["swim, walk"]["results"]
-    assert len(list(folder.iterdir())) == 2 * len(tests)
+    assert len(list(folder.iterdir())) == 3 * len(tests)  # with the confusion matrices
 
 
 def test_weights_from_elsewhere_do_not_overwrite_the_run_s_own_result(data, runs):

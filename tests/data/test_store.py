@@ -153,3 +153,8 @@ def test_names_that_windows_forbids_are_written_differently_and_stay_apart(tmp_p
     names = [archive_path(tmp_path, clip).relative_to(tmp_path / "frames").as_posix() for clip in clips]
     assert len(set(names)) == len(clips) and names[-1] == "plain -name_1.zip"
     assert not any(sign in "".join(names) for sign in ':?"\\')
+
+
+def test_the_groups_of_a_store(folder):
+    write_manifest(folder, [ROW, replace(ROW, clip="a/y"), replace(ROW, clip="b/z", group="")])
+    assert FrameStore.open(folder.parent, "s").groups == {"a/x": "a/g1", "a/y": "a/g1", "b/z": "b/z"}

@@ -2,11 +2,12 @@ import pytest
 import torch
 
 from strmctl.data.episodes import EpisodeSampler
-from strmctl.engine.evaluate import Protocol, all_clips, evaluate, match_episodes
-from strmctl.engine.features import ahead, embed_clips, pixels_to_model
+from strmctl.engine.evaluate import Protocol, all_clips, evaluate, evaluate_uncached, match_episodes
+from strmctl.engine.features import ClipFeatures, ahead, embed_clips, pixels_to_model
 from strmctl.engine.methods import build_model
 from strmctl.engine.runs import clip_loader
 from strmctl.errors import UsageError
+from strmctl.model.episode import Logits
 from tests.engine.toy import ToyStore, toy_recipe
 
 PROTOCOL = Protocol(way=3, shots=(1, 3), queries=2, episodes=37, seed=4)
@@ -22,7 +23,7 @@ def parts():
 def test_cached_features_predict_what_the_model_predicts_episode_by_episode(parts):
     """The peers' way: every episode from its own frames, through the model's forward."""
     model, loader, clips, _ = parts
-    rows = iter(evaluate(model, loader, clips, PROTOCOL))
+    rows = iter(evaluate(model, loader, clips, PROTOCOL).rows)
     for shot in (1, 3):
         sampler = EpisodeSampler(clips, split="test", way=3, shot=shot, queries=2, seed=4)
         for index in range(PROTOCOL.episodes):
@@ -50,9 +51,41 @@ def test_each_clip_is_read_once(parts):
 def test_the_number_of_episodes_does_not_change_the_first_ones(parts):
     model, loader, clips, _ = parts
     features = embed_clips(model, loader, all_clips(clips))
-    many = match_episodes(model, features, clips, Protocol(way=3, shots=(3,), queries=2, episodes=37, seed=4))
-    few = match_episodes(model, features, clips, Protocol(way=3, shots=(3,), queries=2, episodes=5, seed=4))
-    assert many[: len(few)] == few
+    episodes = Protocol(way=3, shots=(3,), queries=2, episodes=37, seed=4).draw(clips)
+    many, few = (match_episodes(model, features, episodes[:count], (3,)) for count in (37, 5))
+    assert many.rows[: len(few.rows)] == few.rows
+
+
+def test_every_episode_from_its_own_frames_gives_the_same_rows(parts):
+    model, loader, clips, store = parts
+    before = store.reads
+    found = evaluate_uncached(model, loader, PROTOCOL.draw(clips), PROTOCOL.shots)
+    assert found == evaluate(model, loader, clips, PROTOCOL)
+    assert store.reads - before == PROTOCOL.episodes * 3 * (2 + 1 + 3) + 24  # queries once, support for each shot
+
+
+class Scripted(torch.nn.Module):
+    """A method whose logits are given: of 3 classes, with a margin that is a share of their range."""
+
+    def __init__(self, margins):
+        super().__init__()
+        self.margins = torch.nn.Parameter(torch.tensor(margins, dtype=torch.float64))
+
+    def match(self, support, query):
+        top = torch.tensor([0.0, -1.0, 0.0], dtype=torch.float64) - self.margins[:, None] * torch.tensor(
+            [0.0, 0.0, 1.0]
+        )
+        return Logits(top.expand(query["x"].shape[0], -1, -1))
+
+
+def test_predictions_that_rounding_may_decide_are_counted():
+    clips = {f"c{c}": [f"c{c}/{i}" for i in range(4)] for c in range(3)}
+    ids = all_clips(clips)
+    features = ClipFeatures({"x": torch.zeros(len(ids), 1)}, {clip: row for row, clip in enumerate(ids)})
+    protocol = Protocol(way=3, shots=(1, 2), queries=1, episodes=21)
+    found = match_episodes(Scripted([0.99e-4, 1.01e-4, 0.0]), features, protocol.draw(clips), protocol.shots)
+    assert found.narrow == {1: 2 * 21, 2: 2 * 21}
+    assert {row.predicted for row in found.rows} == {"c0"}
 
 
 def test_what_cannot_be_drawn_is_refused_before_any_clip_is_read(parts):

@@ -67,7 +67,9 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
 def test_the_best_by_validation_is_kept(tmp_path, monkeypatch):
     accuracies = iter([0.5, 0.9, 0.7])
     monkeypatch.setattr(
-        training, "summarise", lambda rows: [{"shot": 1, "accuracy": next(accuracies), "ci95": 0.1, "per_class": {}}]
+        training,
+        "summarise",
+        lambda rows: [dict.fromkeys(training.KEPT, 0) | {"accuracy": next(accuracies), "ci95": 0.1}],
     )
     info = run(tmp_path, toy_recipe())
     assert info["training_episodes"] == 8

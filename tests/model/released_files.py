@@ -6,7 +6,6 @@ from torchvision import models
 
 from tests.model import reference
 
-FRAMES, PATCHES = 8, 16
 WIDTHS = {"resnet18": 512, "resnet34": 512, "resnet50": 2048}
 
 
@@ -21,18 +20,20 @@ def trunk(name):
     return network
 
 
-def state_dict(name="resnet18", cardinalities=(2, 3), *, enrichment=True, module="", w_cls=None, dim=1152):
+def state_dict(
+    name="resnet18", cardinalities=(2, 3), *, enrichment=True, module="", w_cls=None, dim=1152, frames=8, patches=16
+):
     """A state dict; `module` is put in where several GPUs do; `w_cls` is the width of W_cls, None to leave it out."""
     width = WIDTHS[name]
     state = {f"resnet.{module}{key}": value for key, value in trunk(name).state_dict().items()}
-    encoding = 0.1 * torch.from_numpy(reference.positional_encoding(24, width))[None]
+    encoding = 0.1 * torch.from_numpy(reference.positional_encoding(int(1.5 * patches), width))[None]
 
     def linear(key, outputs, inputs):
         state[f"{key}.weight"] = torch.randn(outputs, inputs) / inputs**0.5
         state[f"{key}.bias"] = 0.1 * torch.randn(outputs)
 
     for i, w in enumerate(cardinalities):
-        state[f"transformers.{i}.pe.pe"] = encoding[:, :12]
+        state[f"transformers.{i}.pe.pe"] = encoding[:, : int(1.5 * frames)]
         linear(f"transformers.{i}.k_linear", dim, w * width)
         linear(f"transformers.{i}.v_linear", dim, w * width)
         for norm in ("norm_k", "norm_v"):
@@ -41,18 +42,18 @@ def state_dict(name="resnet18", cardinalities=(2, 3), *, enrichment=True, module
         if w_cls is not None:
             linear(f"query_class.{i}.clsW", w_cls, w * width)
     if enrichment:
-        patches, frames = f"attn_pat.{module}", f"fr_enrich.{module}"
+        ple, fle = f"attn_pat.{module}", f"fr_enrich.{module}"
         for key in ("key_proj", "query_proj", "value_conv"):
-            linear(patches + key, width, width)
-        state[f"{patches}gamma"] = torch.tensor([0.5])
-        linear(f"{patches}Bot_MLP.inp_fc", width // 2, width)
-        linear(f"{patches}Bot_MLP.hid_fc", width // 2, width // 2)
-        linear(f"{patches}Bot_MLP.out_fc", width, width // 2)
-        state[f"{patches}pe.pe"] = encoding
-        for key, size in (("Tok_MLP", FRAMES), ("Bot_MLP", width)):
-            linear(f"{frames}{key}.inp_fc", size, size)
-            linear(f"{frames}{key}.out_fc", size, size)
-        state[f"{frames}pe.pe"] = encoding[:, :12]
+            linear(ple + key, width, width)
+        state[f"{ple}gamma"] = torch.tensor([0.5])
+        linear(f"{ple}Bot_MLP.inp_fc", width // 2, width)
+        linear(f"{ple}Bot_MLP.hid_fc", width // 2, width // 2)
+        linear(f"{ple}Bot_MLP.out_fc", width, width // 2)
+        state[f"{ple}pe.pe"] = encoding
+        for key, size in (("Tok_MLP", frames), ("Bot_MLP", width)):
+            linear(f"{fle}{key}.inp_fc", size, size)
+            linear(f"{fle}{key}.out_fc", size, size)
+        state[f"{fle}pe.pe"] = encoding[:, : int(1.5 * frames)]
     return state
 
 
@@ -97,7 +98,7 @@ def logits(state, name, cardinalities, episode):
         names |= {"Bot_MLP.inp_fc": "channel_mixing.0", "Bot_MLP.out_fc": "channel_mixing.2"}
         return h, reference.frame_enrichment(named("fr_enrich", names), h, encoded=True)
 
-    encoding = 0.1 * reference.positional_encoding(FRAMES, WIDTHS[name])
+    encoding = 0.1 * reference.positional_encoding(8, WIDTHS[name])
     classes = {label: [] for label in labels}
     for label, clip in zip(labels, support, strict=True):
         classes[label].append(frames_of(clip))

@@ -2,6 +2,7 @@
 
 import pickle
 
+import numpy as np
 import pytest
 import torch
 
@@ -127,8 +128,37 @@ def test_other_networks_are_refused(tmp_path):
     deeper["resnet.6.2.conv1.weight"] = torch.zeros(256, 256, 3, 3)
     assert "resnet.6.2.conv1.weight is not part of it" in refused(deeper, tmp_path)
     twice = released_files.state_dict(cardinalities=(2, 2), enrichment=False)
-    assert "different numbers" in refused(twice, tmp_path)
-    assert "no state dict" in refused({"iteration": 3, "model_state_dict": {"a": 1}}, tmp_path)
+    assert "transformers.1.k_linear.weight is (1152, 1024): cardinalities [2, 2] of 8" in refused(twice, tmp_path)
+    for odd in (1, torch.zeros(2, 2).to_sparse(), torch.zeros(2, device="meta")):
+        assert "no state dict" in refused({"iteration": 3, "model_state_dict": {"a": odd}}, tmp_path)
+    assert "no state dict" in refused({7: torch.zeros(2)}, tmp_path)
+    assert "it holds a numpy" in refused({"model_state_dict": twice, "best": np.float64(0.5)}, tmp_path)
+
+
+def test_tensors_that_contradict_each_other_are_named(tmp_path):
+    state = released_files.state_dict(dim=16)
+    for layer in "kv":
+        del state[f"transformers.1.{layer}_linear.weight"]
+    assert "transformers.1.k_linear.weight is missing" in refused(state, tmp_path)
+    state = released_files.state_dict(dim=16) | {"fr_enrich.Tok_MLP.inp_fc.weight": torch.zeros(600, 600)}
+    assert "fr_enrich.Tok_MLP.inp_fc.weight is (600, 600)" in refused(state, tmp_path)
+    state = released_files.state_dict(dim=16) | {"fr_enrich.pe.pe": torch.zeros(1, 6, 512)}
+    assert "fr_enrich.pe.pe is (1, 6, 512), not (8, 512)" in refused(state, tmp_path)
+
+
+@pytest.mark.parametrize("rows", [16, 25, 5000])
+def test_an_encoding_of_another_length_tells_nothing_of_the_patches(tmp_path, rows):
+    encoding = torch.rand(1, rows, 512)
+    model = load_released_checkpoint(save(released_files.state_dict(dim=16) | {"attn_pat.pe.pe": encoding}, tmp_path))
+    assert model.patches == 4
+    assert torch.equal(model.patch_enrichment.encoding.table, encoding[0, :16].double())
+
+
+def test_loading_leaves_the_callers_random_state_alone(tmp_path):
+    path = save(released_files.state_dict(dim=16), tmp_path)
+    before = torch.get_rng_state()
+    load_released_checkpoint(path)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 class Harm:

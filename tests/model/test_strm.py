@@ -106,6 +106,18 @@ def test_forward_is_embed_and_match_and_the_order_of_labels_does_not_matter():
         assert relative_error(getattr(other, name), getattr(expected, name)[0].detach()) < 1e-12
 
 
+def test_an_episode_of_other_shapes_is_refused():
+    model = build()
+    labels = torch.arange(3)
+    for episode, words in (
+        ((clips(3), labels[:2], clips(1)), "3 support clips need as many labels"),
+        ((clips(3)[0], labels, clips(1)), "support clips must be float"),
+        ((clips(3), labels, clips(1).byte()), "query clips must be float"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            model(*episode)
+
+
 def test_group_by_label_sorts_classes_keeps_clips_in_order_and_masks_what_is_missing():
     features = {"x": torch.tensor([[1], [2], [3], [4], [5]])}
     grouped, mask = group_by_label(features, torch.tensor([8, 2, 8, 8, 5]))

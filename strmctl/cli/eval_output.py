@@ -1,0 +1,64 @@
+"""What `strmctl eval` shows and draws of a result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from strmctl.cli import console
+
+if TYPE_CHECKING:
+    from strmctl.engine.run_evaluation import EvaluationSet
+    from strmctl.results import EvalResult
+
+
+def write_confusion(result: EvalResult, stem: Path, *, pictures: bool) -> None:
+    """Writes the confusion matrices, as one CSV file and as a picture for each number of shots."""
+    from strmctl.report import tables
+
+    tables.write_confusion(stem.with_name(f"{stem.name}_confusion.csv"), result)
+    if not pictures:
+        return
+    from strmctl.report.figures import draw_confusion
+    from strmctl.report.overlay import save_picture
+
+    for figures in result.results:
+        title = f"{tables.title(result)}, {figures['shot']}-shot"
+        picture = draw_confusion(**figures["confusion"], title=title)
+        save_picture(picture, stem.with_name(f"{stem.name}_confusion_{figures['shot']}shot.png"))
+
+
+def show(result: EvalResult) -> None:
+    """Prints a result as tables."""
+    from strmctl.report import tables
+
+    console.print_table(tables.title(result), *tables.accuracy(result))
+    console.say(tables.INTERVALS)
+    for figures in result.results:
+        if figures["confused"]:
+            console.print_table(f"Most confused, {figures['shot']}-shot", *tables.confused(figures))
+
+
+def remark(result: EvalResult, tests: EvaluationSet, written: tuple[Path, Path]) -> None:
+    """Says on stderr what a reader should know of a result, and where it lies."""
+    source = result.provenance
+    if not tests.known_new:
+        console.say(f"it is not known what run {result.run} was trained on, so these classes may not be new to it")
+    if tests.dropped:
+        console.say(f"without {len(tests.dropped)} classes that have no usable clip: {', '.join(tests.dropped)}")
+    shared = {shot: share for shot, share in source.get("shared_sources", {}).items() if share > 0}
+    if shared:
+        shares = ", ".join(f"{100 * share:.1f} % at {shot}-shot" for shot, share in shared.items())
+        console.say(
+            f"episodes in which support and query share a source video: {shares}; --distinct-groups avoids that"
+        )
+    narrow = ", ".join(f"{count} at {shot}-shot" for shot, count in source["narrow"].items())
+    console.say(f"predictions that rounding may decide (margin below 1e-4 of the logits' range): {narrow}")
+    console.say("\n".join(map(str, written)))
+
+
+def show_seeds(summary: dict[str, Any]) -> None:
+    """Prints the accuracies of training seeds, their mean and standard deviation."""
+    from strmctl.report import comparison
+
+    console.print_table(f"Training seeds: {', '.join(summary['runs'])}", *comparison.seeds(summary))

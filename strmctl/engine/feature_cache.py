@@ -1,0 +1,132 @@
+"""Features of a whole split on disk: per-frame projections of every clip, written once and memory-mapped afterwards.
+
+A cache is a folder named by a hash of all that decides the features; it holds one flat file per tensor, and
+`features.json`, which says their shapes. A killed embedding goes on with the clips that are missing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from strmctl.engine.features import CLIPS_PER_BATCH, ClipFeatures
+from strmctl.errors import OutputError
+from strmctl.paths import write_json
+
+INDEX = "features.json"
+RESERVE = 1 << 30  # bytes of the disk that stay free
+
+
+class FeatureCache:
+    """The features of some clips, below the folder of a run.
+
+    Args:
+        folder: of all caches of the run.
+        clips: distinct clip ids, in the order of the rows.
+        made_of: what decides the features: hashes of the weights and of the manifest, the recipe, the precision, …
+    """
+
+    def __init__(self, folder: Path, clips: Sequence[str], made_of: Mapping[str, Any]) -> None:
+        text = json.dumps({**made_of, "clips": list(clips)}, sort_keys=True)
+        self.clips = list(clips)
+        self.folder = folder / hashlib.sha256(text.encode()).hexdigest()[:16]
+        self._partial = self.folder.with_suffix(".part")
+        self._made_of = dict(made_of)
+
+    def read(self) -> ClipFeatures | None:
+        """The features, memory-mapped; None when they are not there, or not whole."""
+        try:
+            shapes = json.loads((self.folder / INDEX).read_text(encoding="utf-8"))["tensors"]
+            tensors = {name: _mapped(self.folder / name, len(self.clips), **entry) for name, entry in shapes.items()}
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None
+        return ClipFeatures(tensors, {clip: row for row, clip in enumerate(self.clips)})
+
+    def write(
+        self, embed: Callable[[Sequence[str]], Iterator[dict[str, Tensor]]], progress: Callable[[int], None]
+    ) -> None:
+        """Embeds the clips that are missing and writes their features.
+
+        Args:
+            embed: features of clips, `CLIPS_PER_BATCH` at a time.
+            progress: is told the number of clips that are there.
+
+        Raises:
+            OutputError: the disk has no room for them; nothing is left behind then.
+        """
+        self._partial.mkdir(parents=True, exist_ok=True)
+        done = self._rows_there()
+        progress(done)
+        with contextlib.ExitStack() as stack:
+            files = {}
+            for part in embed(self.clips[done:]):
+                if not files:
+                    self._begin(part, done)
+                    files = {name: stack.enter_context((self._partial / name).open("ab")) for name in part}
+                for name, value in part.items():
+                    files[name].write(value.contiguous().cpu().view(torch.uint8).numpy().data)
+                    files[name].flush()
+                done += len(value)
+                progress(done)
+        shutil.rmtree(self.folder, ignore_errors=True)  # a damaged one
+        self._partial.rename(self.folder)
+
+    def _begin(self, part: Mapping[str, Tensor], done: int) -> None:
+        """Checks the room on the disk, writes the index, and cuts off what a kill left of an unfinished batch."""
+        row_bytes = {name: value[0].numel() * value.element_size() for name, value in part.items()}
+        need = sum(row_bytes.values()) * (len(self.clips) - done)
+        free = shutil.disk_usage(self._partial).free
+        if free < need + RESERVE:
+            shutil.rmtree(self._partial)
+            raise OutputError(
+                f"features need {need / 1e9:.1f} GB in {self.folder.parent}, where {free / 1e9:.1f} are free"
+            )
+        for name, size in row_bytes.items():
+            with (self._partial / name).open("ab") as file:
+                file.truncate(done * size)
+        index = {name: {"shape": list(value.shape[1:]), "dtype": str(value.dtype)[6:]} for name, value in part.items()}
+        write_json(self._partial / INDEX, {"tensors": index, "made_of": self._made_of})
+
+    def _rows_there(self) -> int:
+        """Clips in whole batches that a killed embedding has written."""
+        try:
+            index = json.loads((self._partial / INDEX).read_text(encoding="utf-8"))["tensors"]
+            rows = min((self._partial / name).stat().st_size // _row_bytes(**entry) for name, entry in index.items())
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return 0
+        return rows - rows % CLIPS_PER_BATCH
+
+    def remove_others(self) -> None:
+        """Deletes the caches of other weights, which nothing can use any more."""
+        for path in self.folder.parent.glob(f"*/{INDEX}"):
+            try:
+                weights = json.loads(path.read_text(encoding="utf-8"))["made_of"]["weights"]
+            except (ValueError, KeyError):
+                weights = None
+            if weights != self._made_of["weights"]:
+                shutil.rmtree(path.parent)
+
+
+def _mapped(path: Path, rows: int, shape: Sequence[int], dtype: str) -> Tensor:
+    """A file as a tensor `(rows, *shape)` that is read where it is used.
+
+    Raises:
+        ValueError: the file has another size.
+    """
+    if path.stat().st_size != rows * _row_bytes(shape, dtype):
+        raise ValueError(f"{path} has another size")
+    count = rows * math.prod(shape)
+    return torch.from_file(str(path), shared=False, size=count, dtype=getattr(torch, dtype)).view(rows, *shape)
+
+
+def _row_bytes(shape: Sequence[int], dtype: str) -> int:
+    return math.prod(shape) * getattr(torch, dtype).itemsize

@@ -1,0 +1,112 @@
+"""Features on disk: the same bits as in memory, resumed after a kill, refused when the disk is full."""
+
+import shutil
+from collections import namedtuple
+
+import pytest
+import torch
+
+from strmctl.engine import feature_cache
+from strmctl.engine.feature_cache import FeatureCache
+from strmctl.engine.features import CLIPS_PER_BATCH
+from strmctl.errors import OutputError
+
+CLIPS = [f"clip {number:02d}" for number in range(2 * CLIPS_PER_BATCH + 3)]
+MADE_OF = {"weights": "w", "manifest": "m"}
+
+
+class Embedder:
+    """Features that tell which clip they are of; stops like a killed process after some batches."""
+
+    def __init__(self, batches=99, dtype=torch.float32):
+        self.batches, self.dtype, self.embedded = batches, dtype, []
+
+    def __call__(self, clips):
+        for first in range(0, len(clips), CLIPS_PER_BATCH):
+            if len(self.embedded) == self.batches:
+                raise KeyboardInterrupt
+            part = clips[first : first + CLIPS_PER_BATCH]
+            self.embedded.append(part)
+            numbers = torch.tensor([float(clip[-2:]) for clip in part], dtype=self.dtype)
+            yield {"a": numbers[:, None, None] + torch.arange(6).view(2, 3), "b.c": numbers}
+
+
+def expected(dtype=torch.float32):
+    numbers = torch.arange(len(CLIPS), dtype=dtype)
+    return {"a": numbers[:, None, None] + torch.arange(6).view(2, 3), "b.c": numbers}
+
+
+def same(features, dtype=torch.float32):
+    return all(
+        torch.equal(features.tensors[name], value) and features.tensors[name].dtype == dtype
+        for name, value in expected(dtype).items()
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_what_is_read_is_what_was_written(tmp_path, dtype):
+    cache, told = FeatureCache(tmp_path, CLIPS, MADE_OF), []
+    assert cache.read() is None
+    cache.write(Embedder(dtype=dtype), told.append)
+    features = FeatureCache(tmp_path, CLIPS, MADE_OF).read()
+    assert same(features, dtype)
+    assert features.row == {clip: row for row, clip in enumerate(CLIPS)}
+    assert told == [0, CLIPS_PER_BATCH, 2 * CLIPS_PER_BATCH, len(CLIPS)]
+    assert [path.name for path in tmp_path.iterdir()] == [cache.folder.name]
+
+
+def test_a_killed_embedding_goes_on_with_the_clips_that_are_missing(tmp_path):
+    cache = FeatureCache(tmp_path, CLIPS, MADE_OF)
+    with pytest.raises(KeyboardInterrupt):
+        cache.write(Embedder(batches=2), lambda done: None)
+    assert cache.read() is None
+    (partial,) = tmp_path.iterdir()
+    with (partial / "a").open("ab") as file:
+        file.write(b"half a row")
+    (partial / "b.c").write_bytes((partial / "b.c").read_bytes()[:-3])  # and of the other, not even whole batches
+    again = Embedder()
+    cache.write(again, lambda done: None)
+    assert again.embedded == [CLIPS[CLIPS_PER_BATCH : 2 * CLIPS_PER_BATCH], CLIPS[2 * CLIPS_PER_BATCH :]]
+    assert same(cache.read())
+
+
+@pytest.mark.parametrize(
+    "other", [{"weights": "x", "manifest": "m"}, {"weights": "w", "manifest": "n"}, {**MADE_OF, "dtype": "bfloat16"}]
+)
+def test_whatever_decides_the_features_names_another_cache(tmp_path, other):
+    FeatureCache(tmp_path, CLIPS, MADE_OF).write(Embedder(), lambda done: None)
+    assert FeatureCache(tmp_path, CLIPS, other).read() is None
+    assert FeatureCache(tmp_path, CLIPS[:-1], MADE_OF).read() is None
+
+
+def test_a_damaged_cache_is_not_used(tmp_path):
+    cache = FeatureCache(tmp_path, CLIPS, MADE_OF)
+    for damage in (lambda: (cache.folder / "a").write_bytes(b"short"), (cache.folder / "b.c").unlink):
+        cache.write(Embedder(), lambda done: None)
+        assert same(cache.read())
+        damage()
+        assert cache.read() is None
+
+
+def test_a_disk_without_room_is_noticed_before_anything_is_written(tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    need = sum(value.numel() * 4 for value in expected().values())
+    cache = FeatureCache(tmp_path, CLIPS, MADE_OF)
+    for free, fits in ((feature_cache.RESERVE + need - 1, False), (feature_cache.RESERVE + need, True)):
+        monkeypatch.setattr(shutil, "disk_usage", lambda path, free=free: usage(0, 0, free))
+        if fits:
+            cache.write(Embedder(), lambda done: None)
+            assert same(cache.read())
+        else:
+            with pytest.raises(OutputError, match="are free"):
+                cache.write(Embedder(), lambda done: None)
+            assert list(tmp_path.iterdir()) == []
+
+
+def test_caches_of_other_weights_are_removed(tmp_path):
+    made = [{"weights": "old", "manifest": "m"}, MADE_OF, {**MADE_OF, "dtype": "bfloat16"}]
+    caches = [FeatureCache(tmp_path, CLIPS, made_of) for made_of in made]
+    for cache in caches:
+        cache.write(Embedder(), lambda done: None)
+    caches[1].remove_others()
+    assert [cache.read() is not None for cache in caches] == [False, True, True]
