@@ -139,6 +139,7 @@ def command(
         raise click.UsageError(message)
     from strmctl.data.episode_files import write_episodes
     from strmctl.engine import run_evaluation
+    from strmctl.engine.agreement import agreement_with_float32
     from strmctl.engine.checkpoint import load_run
     from strmctl.engine.drawing import draw_episodes, episodes_of_file
     from strmctl.engine.evaluate import Protocol
@@ -171,6 +172,8 @@ def command(
         if not as_json:
             eval_output.show(result)
         eval_output.remark(result, tests, written)
+        if dtype != "float32":
+            eval_output.remark_agreement(agreement_with_float32(run, result))
     summary = group_summary(results) if len(results) > 1 else None
     if as_json:
         documents = [result.document() for result in results]

@@ -57,6 +57,15 @@ def remark(result: EvalResult, tests: EvaluationSet, written: tuple[Path, Path])
     console.say("\n".join(map(str, written)))
 
 
+def remark_agreement(shares: dict[int, float] | None) -> None:
+    """Says how many predictions are those of float32."""
+    if shares is None:
+        console.say("test without --dtype as well, and the next test says how many predictions are the same")
+        return
+    listed = ", ".join(f"{100 * share:.2f} % at {shot}-shot" for shot, share in shares.items())
+    console.say(f"predictions that are those of float32: {listed}")
+
+
 def show_seeds(summary: dict[str, Any]) -> None:
     """Prints the accuracies of training seeds, their mean and standard deviation."""
     from strmctl.report import comparison

@@ -54,6 +54,10 @@ def test_bfloat16_is_another_result_with_features_of_its_own(data, runs):
         for cache in (runs / "sprites" / "cache").iterdir()
     }
     assert max(sizes) == 2 * min(sizes)
+    same = sum(a["predicted"] == b["predicted"] for a, b in zip(kept, own, strict=True)) / len(kept)
+    assert f"predictions that are those of float32: {100 * same:.2f} % at 1-shot" in ran.err
+    alone = evaluate(data, runs, "--dtype", "bfloat16", "--seed", 5)
+    assert alone.code == 0 and "test without --dtype as well" in alone.err
 
 
 def test_episodes_go_through_a_file(data, runs, tmp_path):
