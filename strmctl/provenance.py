@@ -15,7 +15,7 @@ from typing import Any
 from strmctl import __version__
 from strmctl.paths import PACKAGE
 
-LIBRARIES = ("torch", "torchvision", "numpy", "opencv-python")
+LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "pandas", "opencv-python")
 
 
 def sha256_of(path: Path) -> str:
@@ -25,6 +25,13 @@ def sha256_of(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+@functools.cache
+def code_sha256(*folders: str) -> str:
+    """SHA-256 of the Python files in folders of the package."""
+    files = sorted(path for folder in folders for path in (PACKAGE / folder).rglob("*.py"))
+    return hashlib.sha256("".join(f"{path.name} {sha256_of(path)}\n" for path in files).encode()).hexdigest()
 
 
 def provenance(**inputs: Any) -> dict[str, Any]:

@@ -72,4 +72,7 @@ def read_document(path: Path) -> EvalResult | None:
         return None
     if not isinstance(document, dict) or document.pop("schema", None) != SCHEMA:
         return None
-    return EvalResult(**document, rows=())
+    try:
+        return EvalResult(**document, rows=())
+    except TypeError:
+        return None

@@ -109,7 +109,7 @@ def command(
     device: str,
     as_json: bool,
 ) -> None:
-    """Test a run: accuracy and 95 % interval over episodes, for each number of shots.
+    """Test a run: accuracy for each number of shots, with 95 % intervals over episodes and over classes.
 
     \b
     Examples:
@@ -155,6 +155,8 @@ def command(
     if controls:
         _controls(*tested[0], protocol, as_json)
         return
+    if len({run.name for run, _ in tested}) < len(tested):
+        raise click.UsageError("the same run is named twice")
     check_one_recipe({run.name: run.recipe.model_dump() for run, _ in tested})
     how = {"order": order, "dtype": dtype, "cached": not no_cache, "memory": memory, "announce": console.say}
     results = []

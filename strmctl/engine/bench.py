@@ -16,14 +16,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from strmctl.engine.evaluate import block_size
-from strmctl.engine.features import Progress, silent
+from strmctl.data.episodes import Episode
+from strmctl.engine.evaluate import Protocol, match_episodes
+from strmctl.engine.features import ClipFeatures, Progress, silent
 from strmctl.errors import UsageError
 from strmctl.model.backbones import BACKBONES, build_backbone
 from strmctl.model.strm import STRM, build_strm
 
 WAY, SHOT, QUERIES = 5, 5, 1  # per class
-SSV2_CLIPS, EPISODES = 2857, 10_000  # the test split that the ratio is for
+SSV2_CLIPS, CLASSES, EPISODES = 2857, 24, 10_000  # the test split that the ratio is for
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SQUARE = 2048  # rows of the matrix product that matching is compared with
 
@@ -41,9 +42,10 @@ def bench_eval(
         progress: is told (measurements done, measurements in all, what is next).
 
     Returns:
-        `embed_ms_per_clip` and `match_episodes_per_second` by precision, `uncached_seconds_per_episode`, and
-        `ratio_10000_episodes_2857_clips`: the time of 10,000 episodes the other way over that of 2,857 clips and 10,000
-        matches, extrapolated from the measurements.
+        `embed_ms_per_clip` and `match_episodes_per_second` by precision of the features (episodes are matched in
+        float32, as `eval` does), the share of the rate of a matrix product in float32 that matching has,
+        `uncached_seconds_per_episode`, and `ratio_10000_episodes_2857_clips`: the time of 10,000 episodes the other way
+        over that of 2,857 clips and 10,000 matches, extrapolated from the measurements.
 
     Raises:
         UsageError: unknown backbone.
@@ -57,18 +59,17 @@ def bench_eval(
     models = {name: copy.deepcopy(model).to(dtype) for name, dtype in DTYPES.items()}
     batch = {name: torch.rand(clips, 8, 3, pixels, pixels).to(dtype) for name, dtype in DTYPES.items()}
     support, query = torch.rand(WAY * SHOT, 8, 3, pixels, pixels), torch.rand(WAY * QUERIES, 8, 3, pixels, pixels)
-    blocks = {name: _random_features(model, dtype, pixels) for name, dtype in DTYPES.items()}
-    block = len(next(iter(blocks["float32"][0].values())))  # episodes
-    rounds = max(1, episodes // block)
+    features = {name: _random_features(model, dtype, pixels) for name, dtype in DTYPES.items()}
+    drawn = _episodes(episodes)
     jobs: dict[tuple[str, str], Callable[[], Any]] = {("peers", "float32"): lambda: peer_episode(peer, support, query)}
     for name, dtype in DTYPES.items():
         jobs["embed", name] = lambda name=name: models[name].embed(batch[name])
-        jobs["match", name] = lambda name=name: [_match(model, *blocks[name]) for _ in range(rounds)]
+        jobs["match", name] = lambda name=name: match_episodes(model, features[name], drawn, (SHOT,))
         square = torch.rand(SQUARE, SQUARE).to(dtype)
         jobs["product", name] = lambda square=square: square @ square
     seconds = _measure(jobs, repeats, progress)
     embed = {name: 1e3 * seconds["embed", name] / clips for name in DTYPES}  # ms per clip
-    match = {name: rounds * block / seconds["match", name] for name in DTYPES}  # episodes per second
+    match = {name: episodes / seconds["match", name] for name in DTYPES}  # episodes per second
     rate = {name: 2 * SQUARE**3 / seconds["product", name] for name in DTYPES}  # floating-point operations per second
     uncached = seconds["peers", "float32"]
     work = matching_operations(model)
@@ -78,11 +79,11 @@ def bench_eval(
         "threads": torch.get_num_threads(),
         "embed_ms_per_clip": embed,
         "match_episodes_per_second": match,
-        "match_share_of_matrix_product": {name: match[name] * work / rate[name] for name in DTYPES},
+        "match_share_of_matrix_product": {name: match[name] * work / rate["float32"] for name in DTYPES},
         "matrix_product_gflops": {name: rate[name] / 1e9 for name in DTYPES},
         "uncached_seconds_per_episode": uncached,
         "ratio_10000_episodes_2857_clips": {name: EPISODES * uncached / ours[name] for name in DTYPES},
-        "extrapolated_from": {"clips": clips, "episodes": rounds * block, "repeats": repeats},
+        "extrapolated_from": {"clips": clips, "episodes": episodes, "repeats": repeats},
     }
 
 
@@ -102,21 +103,23 @@ def _measure(jobs: dict[Any, Callable[[], Any]], repeats: int, progress: Progres
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def _random_features(model: STRM, dtype: torch.dtype, pixels: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Features of a block of episodes: support `(B, C, K, …)` and query `(B, Q, …)`, as they are kept."""
+def _random_features(model: STRM, dtype: torch.dtype, pixels: int) -> ClipFeatures:
+    """Features of as many clips as the SSv2 test split has, as evaluation holds them."""
     with torch.inference_mode():
         one = model.embed(torch.rand(1, 8, 3, pixels, pixels))
-    shapes = {name: value.shape[1:] for name, value in one.items()}
-    clip_bytes = sum(value.numel() * value.element_size() for value in one.values())
-    block = block_size(clip_bytes, WAY * QUERIES, WAY * SHOT, WAY)
-    support = {name: torch.randn(block, WAY, SHOT, *shape).to(dtype) for name, shape in shapes.items()}
-    query = {name: torch.randn(block, WAY * QUERIES, *shape).to(dtype) for name, shape in shapes.items()}
-    return support, query
+    tensors = {name: torch.randn(SSV2_CLIPS, *value.shape[1:]).to(dtype) for name, value in one.items()}
+    return ClipFeatures(tensors, {clip: row for row, clip in enumerate(_clips())})
 
 
-def _match(model: STRM, support: dict[str, Tensor], query: dict[str, Tensor]) -> Tensor:
-    """What evaluation does with a block: features in float32, then matched."""
-    return model.match(*({name: value.float() for name, value in side.items()} for side in (support, query))).total
+def _clips() -> list[str]:
+    return [f"class {number % CLASSES:02d}/{number:04d}" for number in range(SSV2_CLIPS)]
+
+
+def _episodes(count: int) -> list[Episode]:
+    classes: dict[str, list[str]] = {}
+    for clip in _clips():
+        classes.setdefault(clip.split("/", maxsplit=1)[0], []).append(clip)
+    return Protocol("test", WAY, (SHOT,), QUERIES, count).draw(classes)
 
 
 def matching_operations(model: STRM) -> int:

@@ -18,6 +18,7 @@ from strmctl.engine.methods import build_model
 from strmctl.errors import DataError, OutputError, UsageError
 from strmctl.model.weight_files import check_fit, read_state_dict
 from strmctl.paths import replacing
+from strmctl.provenance import sha256_of
 from strmctl.recipe import Recipe, load_recipe
 
 
@@ -66,6 +67,7 @@ class LoadedRun:
         recipe: what it was trained with.
         model: with its weights, in evaluation mode, on the device.
         weights: the file that was read.
+        weights_sha256: of that file as it was read.
         info: the JSON file beside the weights: training classes, validation, provenance; empty when there is none.
     """
 
@@ -74,6 +76,7 @@ class LoadedRun:
     recipe: Recipe
     model: nn.Module
     weights: Path
+    weights_sha256: str
     info: dict[str, Any]
 
 
@@ -96,8 +99,11 @@ def load_run(folder: Path, *, device: str = "auto", weights: Path | None = None)
         raise DataError(f"run {folder.name} has no weights at {path}", hint)
     recipe = load_recipe(folder / "recipe.yaml")
     model = build_model(recipe, pretrained=False)
+    sha256, info = sha256_of(path), read_notes(path)
     load_weights(model, path)
-    return LoadedRun(folder.name, folder, recipe, model.to(choose_device(device)).eval(), path, read_notes(path))
+    if sha256_of(path) != sha256:
+        raise DataError(f"{path} was written anew while it was read", "run the same command again")
+    return LoadedRun(folder.name, folder, recipe, model.to(choose_device(device)).eval(), path, sha256, info)
 
 
 def read_notes(weights: Path) -> dict[str, Any]:

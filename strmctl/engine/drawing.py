@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,7 +43,7 @@ def draw_episodes(clips: Mapping[str, Sequence[str]], groups: Mapping[str, str],
         UsageError: the classes have too few clips, or too few from different sources.
     """
     episodes = protocol.draw(clips, groups)
-    return Drawn(episodes, protocol, _sources(episodes, groups, protocol))
+    return Drawn(episodes, protocol, _notes(episodes, groups, protocol))
 
 
 def episodes_of_file(
@@ -66,12 +67,24 @@ def episodes_of_file(
             f"support and query share a source in {100 * share:.1f} % of the episodes of {path}",
             "leave out --distinct-groups, or draw others: `strmctl eval --distinct-groups --save-episodes FILE`",
         )
-    notes = {"episodes_from": str(path), "episodes_sha256": sha256_of(path)}
-    return Drawn(episodes, protocol, {**_sources(episodes, groups, protocol), **notes})
+    notes = {"episodes_from": str(path), "episodes_file_sha256": sha256_of(path)}
+    return Drawn(episodes, protocol, {**_notes(episodes, groups, protocol), **notes})
 
 
-def _sources(episodes: Sequence[Episode], groups: Mapping[str, str], protocol: Protocol) -> dict[str, Any]:
-    if protocol.distinct_groups:
-        return {"distinct_groups": True}
-    shares = {shot: shared_source_share(episodes, groups, shot) for shot in sorted(protocol.shots)}
-    return {"distinct_groups": False, "shared_sources": shares}
+def _notes(episodes: Sequence[Episode], groups: Mapping[str, str], protocol: Protocol) -> dict[str, Any]:
+    shots = sorted(protocol.shots)
+    notes: dict[str, Any] = {
+        "distinct_groups": protocol.distinct_groups,
+        "episodes_sha256": {str(shot): episodes_sha256(episodes, shot) for shot in shots},
+    }
+    if not protocol.distinct_groups:
+        notes["shared_sources"] = {str(shot): shared_source_share(episodes, groups, shot) for shot in shots}
+    return notes
+
+
+def episodes_sha256(episodes: Sequence[Episode], shot: int) -> str:
+    """What two tests with the same support and queries share, wherever their episodes come from."""
+    digest = hashlib.sha256()
+    for episode in episodes:
+        digest.update(repr((episode.classes, episode.query, [clips[:shot] for clips in episode.support])).encode())
+    return digest.hexdigest()

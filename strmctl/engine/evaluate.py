@@ -119,9 +119,8 @@ def match_episodes(
     progress: Progress = silent,
 ) -> Evaluation:
     """Matches episodes in blocks of one size, whose predictions do not depend on each other."""
-    clip_bytes = features.bytes // len(features.row)
     size = block_size(
-        clip_bytes, len(episodes[0].query_clips), len(episodes[0].support_clips), len(episodes[0].classes)
+        features.gathered_bytes, len(episodes[0].query_clips), len(episodes[0].support_clips), len(episodes[0].classes)
     )
     device = next(model.parameters()).device
 

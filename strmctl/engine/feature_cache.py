@@ -1,7 +1,8 @@
 """Features of a whole split on disk: per-frame projections of every clip, written once and memory-mapped afterwards.
 
 A cache is a folder named by a hash of all that decides the features; it holds one flat file per tensor, and
-`features.json`, which says their shapes. A killed embedding goes on with the clips that are missing.
+`features.json`, which says their shapes. A killed embedding goes on with the clips that are missing; a second process
+that wants the same features waits for the first.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from strmctl.errors import OutputError
 from strmctl.paths import write_json
 
 INDEX = "features.json"
+LOCK = ".lock"
 RESERVE = 1 << 30  # bytes of the disk that stay free
 
 
@@ -61,12 +63,14 @@ class FeatureCache:
             progress: is told the number of clips that are there.
 
         Raises:
-            OutputError: the disk has no room for them; nothing is left behind then.
+            OutputError: the disk has no room for them; what an earlier embedding left stays.
         """
-        self._partial.mkdir(parents=True, exist_ok=True)
-        done = self._rows_there()
-        progress(done)
-        with contextlib.ExitStack() as stack:
+        with _alone(self.folder.parent / LOCK), contextlib.ExitStack() as stack:
+            if self.read() is not None:  # another process made them meanwhile
+                return
+            self._partial.mkdir(exist_ok=True)
+            done = self._rows_there()
+            progress(done)
             files = {}
             for part in embed(self.clips[done:]):
                 if not files:
@@ -77,8 +81,9 @@ class FeatureCache:
                     files[name].flush()
                 done += len(value)
                 progress(done)
-        shutil.rmtree(self.folder, ignore_errors=True)  # a damaged one
-        self._partial.rename(self.folder)
+            shutil.rmtree(self.folder, ignore_errors=True)  # a damaged one
+            self._partial.rename(self.folder)
+            self._remove_others()
 
     def _begin(self, part: Mapping[str, Tensor], done: int) -> None:
         """Checks the room on the disk, writes the index, and cuts off what a kill left of an unfinished batch."""
@@ -86,9 +91,11 @@ class FeatureCache:
         need = sum(row_bytes.values()) * (len(self.clips) - done)
         free = shutil.disk_usage(self._partial).free
         if free < need + RESERVE:
-            shutil.rmtree(self._partial)
+            if done == 0:
+                shutil.rmtree(self._partial)
             raise OutputError(
-                f"features need {need / 1e9:.1f} GB in {self.folder.parent}, where {free / 1e9:.1f} are free"
+                f"features need {need / 1e6:,.0f} MB in {self.folder.parent}, where {free / 1e6:,.0f} MB are free "
+                f"and {RESERVE / 1e6:,.0f} MB are to stay so"
             )
         for name, size in row_bytes.items():
             with (self._partial / name).open("ab") as file:
@@ -105,15 +112,28 @@ class FeatureCache:
             return 0
         return rows - rows % CLIPS_PER_BATCH
 
-    def remove_others(self) -> None:
-        """Deletes the caches of other weights, which nothing can use any more."""
+    def _remove_others(self) -> None:
+        """Deletes what was made of earlier content of the same weights file, or by other code."""
         for path in self.folder.parent.glob(f"*/{INDEX}"):
             try:
-                weights = json.loads(path.read_text(encoding="utf-8"))["made_of"]["weights"]
+                other = json.loads(path.read_text(encoding="utf-8"))["made_of"]
             except (ValueError, KeyError):
-                weights = None
-            if weights != self._made_of["weights"]:
+                other = {}
+            same_file = other.get("weights_file") == self._made_of.get("weights_file")
+            if same_file and any(other.get(key) != self._made_of.get(key) for key in ("weights", "code")):
                 shutil.rmtree(path.parent)
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Holds other processes off; the system lets go of the lock when this one dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8") as file:
+        with contextlib.suppress(ImportError, OSError):  # systems and disks that have no such locks
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _mapped(path: Path, rows: int, shape: Sequence[int], dtype: str) -> Tensor:

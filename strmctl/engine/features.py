@@ -39,6 +39,12 @@ class ClipFeatures:
         """Size of all tensors."""
         return sum(value.numel() * value.element_size() for value in self.tensors.values())
 
+    @property
+    def gathered_bytes(self) -> int:
+        """Size of one clip's features as `gather` gives them."""
+        sizes = [(value[0].numel(), value.element_size()) for value in self.tensors.values()]
+        return sum(count * max(4, size) for count, size in sizes)
+
     def gather(self, clips: Sequence, shape: tuple[int, ...]) -> dict[str, Tensor]:
         """Features of clips given as a flat sequence of ids, first axes as in `shape`; those in bfloat16 as float32."""
         rows = torch.tensor([self.row[clip] for clip in clips])

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from strmctl.data.clips import FrameOrder
 from strmctl.data.splits import class_key
 from strmctl.data.store import FrameStore
@@ -21,7 +23,7 @@ from strmctl.engine.runs import clip_loader
 from strmctl.engine.split_features import split_features
 from strmctl.engine.statistics import summarise
 from strmctl.errors import DataError, UsageError
-from strmctl.provenance import provenance, sha256_of
+from strmctl.provenance import provenance
 from strmctl.results import EvalResult, QueryRow
 
 CONTROLS: dict[FrameOrder, str] = {
@@ -218,8 +220,8 @@ def result_stem(run: LoadedRun, result: EvalResult) -> Path:
         stem += f"_{source['dtype']}"
     if source.get("distinct_groups"):
         stem += "_distinct"
-    if source.get("episodes_sha256"):
-        stem += f"_episodes-{source['episodes_sha256'][:8]}"
+    if source.get("episodes_file_sha256"):
+        stem += f"_episodes-{source['episodes_file_sha256'][:8]}"
     if not source.get("cached", True):
         stem += "_uncached"
     return run.folder / "eval" / stem
@@ -229,7 +231,7 @@ def _result(
     run: LoadedRun, tests: EvaluationSet, protocol: Protocol, rows: Sequence[QueryRow], **notes: Any
 ) -> EvalResult:
     source = provenance(
-        weights_sha256=sha256_of(run.weights),
+        weights_sha256=run.weights_sha256,
         manifest_sha256=tests.store.manifest_sha256,
         selected_by=run.info.get("selected_by", "unknown"),
         training_episodes=run.info.get("training_episodes"),
@@ -240,6 +242,7 @@ def _result(
         dropped_classes=list(tests.dropped),
         classes_known_to_be_new=tests.known_new,
         device=str(next(run.model.parameters()).device),
+        threads=torch.get_num_threads(),
         recipe=run.recipe.model_dump(),
         **notes,
     )

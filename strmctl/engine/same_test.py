@@ -40,10 +40,14 @@ def check_same_test(base: RunResult, other: RunResult, runs: Path) -> list[str]:
 
 def _other_settings(base: RunResult, other: RunResult) -> list[str]:
     """Settings that decide about the episodes and that differ."""
+    drawn = [one.result.provenance.get("episodes_sha256") or {} for one in (base, other)]
+    common = drawn[0].keys() & drawn[1].keys()
+    if common and all(drawn[0][shot] == drawn[1][shot] for shot in common):
+        return []  # whichever way the episodes were come by
     pairs = {name: [getattr(one.result, name) for one in (base, other)] for name in SETTINGS}
     sources = [one.result.provenance for one in (base, other)]
     pairs["distinct groups"] = ["on" if source.get("distinct_groups") else "off" for source in sources]
-    pairs["file of episodes"] = [(source.get("episodes_sha256") or "none")[:12] for source in sources]
+    pairs["file of episodes"] = [(source.get("episodes_file_sha256") or "none")[:12] for source in sources]
     if not base.shots & other.shots:
         pairs["shots"] = [listed(one.shots) for one in (base, other)]
     return [f"{name} {first} and {second}" for name, (first, second) in pairs.items() if first != second]
@@ -64,6 +68,9 @@ def _other_clips(base: RunResult, other: RunResult) -> str:
             row = int(differing.idxmax())
             return f"episode {first['episode'][row]} has the query {first['query'][row]} or {second['query'][row]}"
     # the rows do not hold the support
+    drawn = [one.result.provenance.get("episodes_sha256") or {} for one in (base, other)]
+    if any(drawn[0][shot] != drawn[1][shot] for shot in drawn[0].keys() & drawn[1].keys()):
+        return "they have other support clips"
     hashes = {one.result.provenance.get("clip_ids_sha256") for one in (base, other)} - {None}
     return "the clips of their frame stores have other ids, so the support may differ" if len(hashes) > 1 else ""
 

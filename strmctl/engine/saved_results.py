@@ -124,16 +124,20 @@ def eval_command(result: EvalResult, folder: Path, runs: Path) -> str:
     words = ["strmctl", "eval", "--run", folder.name, "--dataset", source["store"]]
     words += ["--shots", ",".join(str(figures["shot"]) for figures in result.results)]
     words += ["--distinct-groups"] if source.get("distinct_groups") else []
-    values = {
+    of_a_file = {"--episodes-from": (source.get("episodes_from"), None)}
+    of_a_draw = {
         "--way": (result.way, 5),
         "--queries": (result.queries, 1),
         "--episodes": (result.episodes, None),
         "--seed": (result.seed, 0),
+    }
+    values = {
+        **(of_a_file if source.get("episodes_from") else of_a_draw),
+        "--missing-classes": ("drop" if source.get("dropped_classes") else None, None),
         "--split": (result.split, "test"),
         "--classes": (",".join(source["classes"]) if source["chosen_classes"] else None, None),
         "--frame-order": (source.get("frame_order", "natural"), "natural"),
         "--dtype": (source.get("dtype", "float32"), "float32"),
-        "--episodes-from": (source.get("episodes_from"), None),
         "--runs": (runs, Path("runs")),
     }
     for option, (value, default) in values.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib.metadata
 import os
 from collections.abc import Callable, Sequence
 
@@ -15,7 +16,7 @@ from strmctl.engine.feature_cache import FeatureCache
 from strmctl.engine.features import ClipFeatures, Progress, embed_batches, embed_clips, silent
 from strmctl.engine.runs import clip_loader
 from strmctl.errors import OutputError
-from strmctl.provenance import sha256_of
+from strmctl.provenance import code_sha256
 
 DTYPES = ("float32", "bfloat16")
 
@@ -47,7 +48,11 @@ def split_features(
     loader = clip_loader(run.recipe, store, order=order)
     model = run.model if dtype == "float32" else copy.deepcopy(run.model).to(getattr(torch, dtype))
     made_of = {
-        "weights": sha256_of(run.weights),
+        "weights_file": run.weights.name,
+        "weights": run.weights_sha256,
+        "code": code_sha256("model", "data"),
+        "libraries": {name: importlib.metadata.version(name) for name in ("torch", "torchvision", "opencv-python")},
+        "device": next(run.model.parameters()).device.type,
         "manifest": store.manifest_sha256,
         "recipe": run.recipe.model_dump(exclude={"name", "data", "train", "validation"}),
         "frame_order": order,
@@ -62,8 +67,6 @@ def split_features(
         except OutputError as error:
             announce(f"note: {error.message}: they are not kept")
             return embed_clips(model, loader, clips, progress=progress)
-        if run.weights == run.folder / "weights.pt":
-            cache.remove_others()
     features = cache.read()
     if features is None:
         raise OutputError(f"the features in {cache.folder} vanished while they were written")

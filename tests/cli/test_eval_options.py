@@ -16,7 +16,7 @@ def rows_of(runs, name=CSV):
 
 def test_features_are_made_once_and_the_second_test_reads_no_frame(data, runs, tmp_path):
     first = rows_of(runs)
-    (cache,) = (runs / "sprites" / "cache").iterdir()
+    (cache,) = (runs / "sprites" / "cache").glob("*/")
     copy = tmp_path / "no frames"
     shutil.copytree(data, copy)
     shutil.rmtree(copy / "mine" / "frames")
@@ -51,7 +51,7 @@ def test_bfloat16_is_another_result_with_features_of_its_own(data, runs):
     assert [[row[c] for c in columns] for row in kept] == [[row[c] for c in columns] for row in own]
     sizes = {
         sum(path.stat().st_size for path in cache.iterdir() if path.suffix != ".json")
-        for cache in (runs / "sprites" / "cache").iterdir()
+        for cache in (runs / "sprites" / "cache").glob("*/")
     }
     assert max(sizes) == 2 * min(sizes)
     same = sum(a["predicted"] == b["predicted"] for a, b in zip(kept, own, strict=True)) / len(kept)
@@ -68,8 +68,14 @@ def test_episodes_go_through_a_file(data, runs, tmp_path):
     assert ran.code == 0, ran.err
     document = ran.json()
     assert (document["way"], document["queries"], document["episodes"]) == (2, 1, 20)
-    sha = document["provenance"]["episodes_sha256"]
+    sha = document["provenance"]["episodes_file_sha256"]
     assert rows_of(runs, f"{CSV}_episodes-{sha[:8]}") == drawn
+    other = tmp_path / "other"
+    shutil.copytree(runs / "sprites", other / "again")
+    shutil.copytree(runs / "sprites", other / "drawn")
+    stems = (f"{CSV}_episodes-{sha[:8]}", CSV)
+    compared = strmctl("compare", "again", "drawn", "--runs", other, "--result", stems[0], "--result", stems[1])
+    assert compared.code == 0, compared.err
     for words in (("--way", 3), ("--seed", 1), ("--episodes", 7), ("--queries", 2), ("--controls",)):
         refused(strmctl_eval(data, runs, "--episodes-from", path, *words), 2, "leave")
     refused(strmctl_eval(data, runs, "--shots", 3, "--episodes-from", path), 2, "2 support clips", "--shots 2")
@@ -130,6 +136,7 @@ def test_seeds_of_one_recipe_are_tested_together(data, runs):
     shown = evaluate(data, runs, "--run", "sprites", "--run", "one")
     assert "mean, n = 2" in shown.out and f"{100 * sum(each) / 2:.2f}" in shown.out
     assert train(data, runs, "--recipe", "sprites", "--name", "other", changes=("trm.dim=4",)).code == 0
+    refused(evaluate(data, runs, "--run", "sprites", "--run", "sprites"), 2, "named twice")
     refused(evaluate(data, runs, "--run", "sprites", "--run", "other"), 2, "trm.dim: 8 and 4", "strmctl compare")
 
 

@@ -71,7 +71,7 @@ def test_the_difference_is_that_of_the_rows(runs):
         ({"seed": 1}, "seed 0 and 1", ""),
         ({"split": "val"}, "split test and val", ""),
         ({"distinct_groups": True}, "distinct groups off and on", ""),
-        ({"episodes_sha256": "c" * 64}, "file of episodes none and cccccccccccc", ""),
+        ({"episodes_file_sha256": "c" * 64}, "file of episodes none and cccccccccccc", ""),
         ({"shots": (2, 3)}, "shots 1, 5 and 2, 3", "--shots 1,5"),
     ],
 )
@@ -86,17 +86,35 @@ def test_other_tests_are_refused_with_the_command_that_repeats_the_first(runs, c
 
 def test_all_reasons_are_given_and_the_command_has_all_settings(runs):
     settings = {"way": 3, "queries": 2, "seed": 7, "split": "val", "chosen_classes": True, "distinct_groups": True}
-    save(runs, "a", shots=(2,), frame_order="shuffled", dtype="bfloat16", episodes_from="my file.csv", **settings)
+    save(runs, "a", shots=(2,), frame_order="shuffled", dtype="bfloat16", dropped_classes=["yawn"], **settings)
     save(runs, "b", shots=(1,))
     message, hint = refusal(UsageError, runs)
     for part in ("split val and test", "way 3 and 5", "queries 2 and 1", "seed 7 and 0", "shots 2 and 1"):
         assert part in message
     command = (
         "strmctl eval --run b --dataset mine --shots 2 --distinct-groups --way 3 --queries 2 --episodes 40 --seed 7 "
-        "--split val --classes NA,crawl,jump,run,swim,walk --frame-order shuffled --dtype bfloat16 "
-        f"--episodes-from 'my file.csv' --runs {runs}"
+        "--missing-classes drop --split val --classes NA,crawl,jump,run,swim,walk --frame-order shuffled "
+        f"--dtype bfloat16 --runs {runs}"
     )
     assert f"`{command}`" in hint
+
+
+def test_the_episodes_of_a_file_are_repeated_from_that_file(runs):
+    save(runs, "a", episodes_from="my file.csv", episodes_file_sha256="c" * 64)
+    save(runs, "b", seed=3)
+    _, hint = refusal(UsageError, runs)
+    command = f"strmctl eval --run b --dataset mine --shots 1,5 --episodes-from 'my file.csv' --runs {runs}"
+    assert f"`{command}`" in hint
+
+
+def test_the_same_episodes_are_compared_whichever_way_they_were_come_by(runs):
+    same = {"episodes_sha256": {"1": "d" * 64, "5": "e" * 64}}
+    save(runs, "a", **same, distinct_groups=True)
+    save(runs, "b", **same, episodes_file_sha256="c" * 64)
+    assert compare(runs, ["a", "b"])["warnings"] == []
+    save(runs, "b", episodes_sha256={"5": "f" * 64}, distinct_groups=True)
+    message, _ = refusal(DataError, runs)
+    assert "they have other support clips" in message
 
 
 def test_other_clips_are_refused(runs):

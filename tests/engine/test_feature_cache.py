@@ -1,7 +1,10 @@
 """Features on disk: the same bits as in memory, resumed after a kill, refused when the disk is full."""
 
 import shutil
+import subprocess
+import sys
 from collections import namedtuple
+from pathlib import Path
 
 import pytest
 import torch
@@ -52,7 +55,7 @@ def test_what_is_read_is_what_was_written(tmp_path, dtype):
     assert same(features, dtype)
     assert features.row == {clip: row for row, clip in enumerate(CLIPS)}
     assert told == [0, CLIPS_PER_BATCH, 2 * CLIPS_PER_BATCH, len(CLIPS)]
-    assert [path.name for path in tmp_path.iterdir()] == [cache.folder.name]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", cache.folder.name]
 
 
 def test_a_killed_embedding_goes_on_with_the_clips_that_are_missing(tmp_path):
@@ -60,7 +63,7 @@ def test_a_killed_embedding_goes_on_with_the_clips_that_are_missing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         cache.write(Embedder(batches=2), lambda done: None)
     assert cache.read() is None
-    (partial,) = tmp_path.iterdir()
+    (partial,) = tmp_path.glob("*.part")
     with (partial / "a").open("ab") as file:
         file.write(b"half a row")
     (partial / "b.c").write_bytes((partial / "b.c").read_bytes()[:-3])  # and of the other, not even whole batches
@@ -100,13 +103,43 @@ def test_a_disk_without_room_is_noticed_before_anything_is_written(tmp_path, mon
         else:
             with pytest.raises(OutputError, match="are free"):
                 cache.write(Embedder(), lambda done: None)
-            assert list(tmp_path.iterdir()) == []
+            assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
-def test_caches_of_other_weights_are_removed(tmp_path):
-    made = [{"weights": "old", "manifest": "m"}, MADE_OF, {**MADE_OF, "dtype": "bfloat16"}]
+def test_features_of_earlier_weights_or_code_are_removed(tmp_path):
+    now = {"weights_file": "weights.pt", "weights": "new", "code": "c"}
+    made = [
+        now | {"weights": "old"},
+        now | {"code": "b"},
+        now | {"weights_file": "other.pt", "weights": "x"},
+        now | {"dtype": "bfloat16"},
+        now,
+    ]
     caches = [FeatureCache(tmp_path, CLIPS, made_of) for made_of in made]
     for cache in caches:
         cache.write(Embedder(), lambda done: None)
-    caches[1].remove_others()
-    assert [cache.read() is not None for cache in caches] == [False, True, True]
+    assert [cache.read() is not None for cache in caches] == [False, False, True, True, True]
+
+
+def test_a_second_process_waits_and_finds_the_features(tmp_path):
+    script = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from strmctl.engine.feature_cache import FeatureCache\n"
+        "from tests.engine.test_feature_cache import CLIPS, MADE_OF, Embedder, same\n"
+        "class Slow(Embedder):\n"
+        "    def __call__(self, clips):\n"
+        "        for part in super().__call__(clips):\n"
+        "            time.sleep(0.2)\n"
+        "            yield part\n"
+        "cache, embedder = FeatureCache(Path(sys.argv[1]), CLIPS, MADE_OF), Slow()\n"
+        "cache.write(embedder, lambda done: None)\n"
+        "print(len(embedder.embedded), same(cache.read()))\n"
+    )
+    root = Path(__file__).parents[2]
+    both = [
+        subprocess.Popen([sys.executable, "-c", script, tmp_path], cwd=root, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = sorted(process.communicate()[0].split() for process in both)
+    assert said == [["0", "True"], ["3", "True"]]
