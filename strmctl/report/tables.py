@@ -26,9 +26,11 @@ def percent(figures: dict[str, Any]) -> str:
 def title(result: EvalResult) -> str:
     """What was tested, on what."""
     per_class = "query" if result.queries == 1 else "queries"
+    file = result.provenance.get("episodes_from")
+    source = f"of {file}" if file else f"seed {result.seed}"
     return (
         f"Run {result.run} on {result.dataset} ({result.split}): {result.way}-way, {result.queries} {per_class} per "
-        f"class, {result.episodes:,} episodes, seed {result.seed}"
+        f"class, {result.episodes:,} episodes, {source}"
     )
 
 

@@ -68,6 +68,8 @@ def test_episodes_go_through_a_file(data, runs, tmp_path):
     assert ran.code == 0, ran.err
     document = ran.json()
     assert (document["way"], document["queries"], document["episodes"]) == (2, 1, 20)
+    shown = strmctl_eval(data, runs, "--shots", "1,2", "--episodes-from", path)
+    assert f"20 episodes, of {path}" in " ".join(shown.out.split())
     sha = document["provenance"]["episodes_file_sha256"]
     assert rows_of(runs, f"{CSV}_episodes-{sha[:8]}") == drawn
     other = tmp_path / "other"
