@@ -239,7 +239,7 @@ def load_recipe(source: str | Path, assignments: Iterable[str] = ()) -> Recipe:
     try:
         written = Recipe.model_validate(values)
         recipe = Recipe.model_validate(written.settled())
-        problems += _overruled(written, recipe, assignments)
+        problems = problems or _overruled(written, recipe, assignments)
     except ValidationError as error:
         problems += [_problem(entry) for entry in error.errors()]
     if problems:

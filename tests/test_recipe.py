@@ -148,6 +148,13 @@ def test_values_that_do_not_go_together(assignments, words):
         load_recipe("sprites", assignments)
 
 
+@pytest.mark.parametrize("assignment", ["foo", "foo.bar=1", ".=1", "train.seed.x=1", "=3", "train=", "train.foo=1"])
+def test_assignments_that_make_no_sense_are_named(assignment):
+    with pytest.raises(RecipeError) as caught:
+        load_recipe("sprites", ["method=trx", assignment])
+    assert assignment.partition("=")[0] in caught.value.message
+
+
 def test_a_vision_transformer_with_its_own_crop_is_valid():
     recipe = load_recipe("sprites", ["backbone.name=vit_b16", "input.size=256", "input.crop=224"])
     assert (recipe.backbone.name, recipe.input.crop) == ("vit_b16", 224)
