@@ -177,11 +177,8 @@ def _collect(
     for first in range(0, len(episodes), size):
         block = episodes[first : first + size]
         for shot, logits in logits_of(block):
-            ranked = logits[: len(block)].sort(dim=-1, descending=True)  # (B, Q, C)
-            margin, spread = (
-                ranked.values[..., 0] - ranked.values[..., 1],
-                ranked.values[..., 0] - ranked.values[..., -1],
-            )
+            ranked = logits[: len(block)].sort(dim=-1, descending=True).values  # (B, Q, C)
+            margin, spread = ranked[..., 0] - ranked[..., 1], ranked[..., 0] - ranked[..., -1]  # (B, Q)
             narrow[shot] += int((margin < NARROW * spread).sum())
             for episode, predicted in zip(block, logits.argmax(dim=-1).tolist(), strict=False):
                 queries = [

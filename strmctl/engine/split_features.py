@@ -18,8 +18,6 @@ from strmctl.engine.runs import clip_loader
 from strmctl.errors import OutputError
 from strmctl.provenance import code_sha256
 
-DTYPES = ("float32", "bfloat16")
-
 
 def split_features(
     run: LoadedRun,
@@ -70,12 +68,9 @@ def split_features(
     features = cache.read()
     if features is None:
         raise OutputError(f"the features in {cache.folder} vanished while they were written")
-    fits = features.bytes <= (free_memory() // 4 if memory is None else memory)
-    return (
-        ClipFeatures({name: value.clone() for name, value in features.tensors.items()}, features.row)
-        if fits
-        else features
-    )
+    if features.bytes > (free_memory() // 4 if memory is None else memory):
+        return features
+    return ClipFeatures({name: value.clone() for name, value in features.tensors.items()}, features.row)
 
 
 def free_memory() -> int:
