@@ -10,7 +10,6 @@ import copy
 import statistics
 import time
 from collections.abc import Callable
-from itertools import combinations
 from typing import Any
 
 import torch
@@ -147,9 +146,12 @@ def peer_episode(model: STRM, support: Tensor, query: Tensor) -> Tensor:
     shots = len(support) // WAY
     total = 0
     for w, relation in model.temporal_relations.relations.items():
-        tuples = _concatenated(model.temporal_relations.encoding(enriched.enriched_frames), int(w))  # (N, T, w·D)
+        encoded = model.temporal_relations.encoding(enriched.enriched_frames)  # (N, L, D)
+        tuples = encoded[:, relation.indices].flatten(2)  # (N, T, w·D)
         keys, values = relation.key_norm(relation.key(tuples)), relation.value(tuples)  # (N, T, D')
-        plain = model.query_class.similarities[w].project(_concatenated(enriched.frames, int(w))).relu()  # (N, T, D'')
+        plain = (
+            model.query_class.similarities[w].project(enriched.frames[:, relation.indices].flatten(2)).relu()
+        )  # (N, T, D'')
         columns = []
         for first in range(0, len(support), shots):
             own = slice(first, first + shots)
@@ -161,9 +163,3 @@ def peer_episode(model: STRM, support: Tensor, query: Tensor) -> Tensor:
             columns.append(trm - model.query_class_weight * nearest.mean(dim=1))
         total = total + torch.stack(columns, dim=1)  # (Q, C)
     return total
-
-
-def _concatenated(frames: Tensor, cardinality: int) -> Tensor:
-    """The frames of every tuple side by side: `(N, L, D)` to `(N, T, w·D)`."""
-    chosen = list(combinations(range(frames.shape[1]), cardinality))
-    return torch.stack([torch.cat([frames[:, i] for i in members], dim=-1) for members in chosen], dim=1)

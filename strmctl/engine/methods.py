@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import nn
 
@@ -40,40 +41,38 @@ def build_model(
     return METHODS[recipe.method](recipe, backbone)
 
 
+def _relations(recipe: Recipe) -> dict[str, Any]:
+    """What STRM and TRX take alike: the arguments of TRM."""
+    return {
+        "frames": recipe.input.frames,
+        "cardinalities": recipe.trm.cardinalities,
+        "dim": recipe.trm.dim,
+        "distance": recipe.trm.distance,
+        "dropout": recipe.trm.dropout,
+        "seed": recipe.train.seed,
+    }
+
+
 def _strm(recipe: Recipe, backbone: Backbone) -> STRM:
     return build_strm(
         backbone=backbone,
-        frames=recipe.input.frames,
+        **_relations(recipe),
         patches=recipe.patch_enrichment.patches,
         patch_enrichment=recipe.patch_enrichment.enabled,
         patch_hidden=recipe.patch_enrichment.hidden,
         frame_enrichment=recipe.frame_enrichment.enabled,
-        cardinalities=recipe.trm.cardinalities,
-        dim=recipe.trm.dim,
-        distance=recipe.trm.distance,
-        dropout=recipe.trm.dropout,
         query_class=recipe.query_class.enabled,
         query_class_dim=recipe.query_class.dim,
         query_class_weight=recipe.query_class.weight,
         query_class_trained=recipe.query_class.trained,
         prediction=recipe.prediction,
-        seed=recipe.train.seed,
         **preset_arguments(recipe.model.preset, recipe.model.deviations),
     )
 
 
 def _trx(recipe: Recipe, backbone: Backbone) -> TRX:
     combine = preset_arguments(recipe.model.preset, recipe.model.deviations).get("combine", "sum")
-    relations = build_temporal_relations(
-        cardinalities=recipe.trm.cardinalities,
-        frames=recipe.input.frames,
-        channels=backbone.dim,
-        dim=recipe.trm.dim,
-        distance=recipe.trm.distance,
-        dropout=recipe.trm.dropout,
-        combine=combine,
-        seed=recipe.train.seed,
-    )
+    relations = build_temporal_relations(channels=backbone.dim, combine=combine, **_relations(recipe))
     return TRX(backbone=backbone, temporal_relations=relations, patches=recipe.patch_enrichment.patches)
 
 

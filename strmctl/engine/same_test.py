@@ -38,11 +38,16 @@ def check_same_test(base: RunResult, other: RunResult, runs: Path) -> list[str]:
     return _warnings(base, other)
 
 
+def _same_episodes(base: RunResult, other: RunResult) -> bool | None:
+    """Whether support and queries are the same at all shots that both name; None when they name none."""
+    first, second = (one.result.provenance.get("episodes_sha256") or {} for one in (base, other))
+    common = first.keys() & second.keys()
+    return all(first[shot] == second[shot] for shot in common) if common else None
+
+
 def _other_settings(base: RunResult, other: RunResult) -> list[str]:
     """Settings that decide about the episodes and that differ."""
-    drawn = [one.result.provenance.get("episodes_sha256") or {} for one in (base, other)]
-    common = drawn[0].keys() & drawn[1].keys()
-    if common and all(drawn[0][shot] == drawn[1][shot] for shot in common):
+    if _same_episodes(base, other):
         return []  # whichever way the episodes were come by
     pairs = {name: [getattr(one.result, name) for one in (base, other)] for name in SETTINGS}
     sources = [one.result.provenance for one in (base, other)]
@@ -68,8 +73,7 @@ def _other_clips(base: RunResult, other: RunResult) -> str:
             row = int(differing.idxmax())
             return f"episode {first['episode'][row]} has the query {first['query'][row]} or {second['query'][row]}"
     # the rows do not hold the support
-    drawn = [one.result.provenance.get("episodes_sha256") or {} for one in (base, other)]
-    if any(drawn[0][shot] != drawn[1][shot] for shot in drawn[0].keys() & drawn[1].keys()):
+    if _same_episodes(base, other) is False:
         return "they have other support clips"
     hashes = {one.result.provenance.get("clip_ids_sha256") for one in (base, other)} - {None}
     return "the clips of their frame stores have other ids, so the support may differ" if len(hashes) > 1 else ""
