@@ -95,6 +95,8 @@ class TemporalRelations(Section):
     """TRM, the temporal relations (Eq. 1)."""
 
     cardinalities: Annotated[list[Count], Field(min_length=1)]  # frames per tuple
+    tuple_fraction: Annotated[float, Field(gt=0, le=1)]  # share of each cardinality's tuples, also for QC
+    tuple_trial: Annotated[int, Field(ge=0)]  # which random subset they are
     dim: Count  # D', width of tuple keys and values
     distance: Literal["squared", "norm"]  # of a query tuple from its prototype
     dropout: Fraction  # on frames, also before the query-class classifier

@@ -125,7 +125,7 @@ def matching_operations(model: STRM) -> int:
     """Floating-point operations of the matrix products of one episode: TRM's scores and prototypes, QC's products."""
     total = 0
     for w, relation in model.temporal_relations.relations.items():
-        tuples, dim = len(relation.indices), relation.value.out_features
+        tuples, dim = len(relation.tuples.indices), relation.value.out_features
         pairs = (WAY * QUERIES * tuples) * (WAY * SHOT * tuples)  # query tuples times support tuples
         total += 2 * pairs * (2 * dim + model.query_class.similarities[w].project.out_features)
     return total
@@ -147,10 +147,10 @@ def peer_episode(model: STRM, support: Tensor, query: Tensor) -> Tensor:
     total = 0
     for w, relation in model.temporal_relations.relations.items():
         encoded = model.temporal_relations.encoding(enriched.enriched_frames)  # (N, L, D)
-        tuples = encoded[:, relation.indices].flatten(2)  # (N, T, w·D)
+        tuples = encoded[:, relation.tuples.indices].flatten(2)  # (N, T, w·D)
         keys, values = relation.key_norm(relation.key(tuples)), relation.value(tuples)  # (N, T, D')
         plain = (
-            model.query_class.similarities[w].project(enriched.frames[:, relation.indices].flatten(2)).relu()
+            model.query_class.similarities[w].project(enriched.frames[:, relation.tuples.indices].flatten(2)).relu()
         )  # (N, T, D'')
         columns = []
         for first in range(0, len(support), shots):

@@ -25,7 +25,7 @@ from strmctl.results import QueryRow
 
 # Larger blocks are slower: what `match` makes of them falls out of the processor's cache, and beyond some megabytes
 # every tensor costs fresh pages of memory, whose zeroing takes longer than the computation.
-BLOCK_BYTES = 16 << 20  # of features at a time
+BLOCK_BYTES = 2 << 20  # of features at a time
 BLOCK_EPISODES = 16
 NARROW = 1e-4  # of the range of a query's logits
 

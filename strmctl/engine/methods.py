@@ -15,6 +15,7 @@ from strmctl.model.presets import preset_arguments
 from strmctl.model.seeding import seeded
 from strmctl.model.strm import STRM, build_strm
 from strmctl.model.temporal_relations import build_temporal_relations
+from strmctl.model.tuples import keep_tuples
 from strmctl.recipe import Recipe
 
 
@@ -38,7 +39,10 @@ def build_model(
             normalize=recipe.input.normalize == "backbone",
             announce=announce,
         )
-    return METHODS[recipe.method](recipe, backbone)
+    model = METHODS[recipe.method](recipe, backbone)
+    if recipe.trm.tuple_fraction < 1:
+        keep_tuples(model, recipe.trm.tuple_fraction, recipe.trm.tuple_trial)
+    return model
 
 
 def _relations(recipe: Recipe) -> dict[str, Any]:

@@ -58,12 +58,13 @@ def _resnet_trunk(make: Callable[..., nn.Module]) -> nn.Module:
 
 
 def _conv3_trunk() -> nn.Module:
-    """Three blocks of convolution, batch norm, ReLU and 2×2 max-pooling: 64×64 pixels to a 4×4 map."""
+    """Three blocks of convolution, batch norm, 2×2 max-pooling and ReLU: 64×64 pixels to a 4×4 map."""
 
     def block(inputs: int, outputs: int, size: int, stride: int) -> nn.Module:
-        # Batch norm subtracts the mean, so a bias of the convolution would do nothing.
+        # Batch norm subtracts the mean, so a bias of the convolution would do nothing. ReLU of the largest is the
+        # largest ReLU, so ReLU comes after pooling, on a quarter of the numbers.
         convolution = nn.Conv2d(inputs, outputs, size, stride=stride, padding=size // 2, bias=False)
-        return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True), nn.MaxPool2d(2))
+        return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.MaxPool2d(2), nn.ReLU(inplace=True))
 
     return nn.Sequential(block(3, 32, size=5, stride=2), block(32, 64, size=3, stride=1), block(64, 128, 3, stride=1))
 

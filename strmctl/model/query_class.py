@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from strmctl.model.seeding import seeded
-from strmctl.model.tuples import Combine, check_cardinalities, form_tuples, project_positions, root, tuple_indices
+from strmctl.model.tuples import Combine, Tuples, check_cardinalities, project_positions, root
 
 
 class QueryClassSimilarity(nn.Module):
@@ -34,7 +34,7 @@ class QueryClassSimilarity(nn.Module):
         super().__init__()
         self.cardinality = cardinality
         self.project = nn.Linear(cardinality * channels, dim or channels // 2)
-        self.register_buffer("indices", tuple_indices(frames, cardinality), persistent=False)  # (T, w)
+        self.tuples = Tuples(frames=frames, cardinality=cardinality)
 
     def embed(self, frames: Tensor) -> dict[str, Tensor]:
         """Projections of single frames, one per position in a tuple: `(N, L, D)` to `(N, w, L, D'')`."""
@@ -70,7 +70,7 @@ class QueryClassSimilarity(nn.Module):
 
     def _tuples(self, features: Mapping[str, Tensor]) -> Tensor:
         """Of all tuples the vectors z, `(..., T, D'')`."""
-        return form_tuples(features[f"qc{self.cardinality}"], self.indices).relu()
+        return self.tuples(features[f"qc{self.cardinality}"]).relu()
 
 
 class QueryClass(nn.Module):

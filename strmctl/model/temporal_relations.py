@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from strmctl.model.positional_encoding import PositionalEncoding
 from strmctl.model.seeding import seeded
-from strmctl.model.tuples import Combine, check_cardinalities, form_tuples, project_positions, root, tuple_indices
+from strmctl.model.tuples import Combine, Tuples, check_cardinalities, project_positions, root
 
 Distance = Literal["squared", "norm"]
 
@@ -42,7 +42,7 @@ class TemporalRelation(nn.Module):
         self.key = nn.Linear(cardinality * channels, dim)
         self.value = nn.Linear(cardinality * channels, dim)
         self.key_norm = nn.LayerNorm(dim)
-        self.register_buffer("indices", tuple_indices(frames, cardinality), persistent=False)  # (T, w)
+        self.tuples = Tuples(frames=frames, cardinality=cardinality)
 
     def embed(self, frames: Tensor) -> dict[str, Tensor]:
         """Keys and values of single frames, one per position in a tuple: `(N, L, D)` to `(N, w, L, D')` each."""
@@ -83,8 +83,8 @@ class TemporalRelation(nn.Module):
 
     def _tuples(self, features: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Normalised keys and plain values of all tuples, `(..., T, D')` each."""
-        keys = form_tuples(features[f"trm{self.cardinality}.key"], self.indices)
-        return self.key_norm(keys), form_tuples(features[f"trm{self.cardinality}.value"], self.indices)
+        keys = self.tuples(features[f"trm{self.cardinality}.key"])
+        return self.key_norm(keys), self.tuples(features[f"trm{self.cardinality}.value"])
 
 
 class TemporalRelations(nn.Module):

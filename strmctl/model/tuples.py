@@ -2,7 +2,7 @@
 
 A linear layer on the concatenated frames of a tuple is a sum of one linear layer per position on single frames:
 W [h_1 .. h_w] + b = W_1 h_1 + .. + W_w h_w + b. So each frame is projected once for every position, w * L projections
-per clip, and tuples are formed afterwards by gathering and adding; a cache holds the former, never the latter.
+per clip, and tuples are formed afterwards by adding; a cache holds the former, never the latter.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from strmctl.errors import RecipeError
+from strmctl.model.seeding import seeded
 
 Combine = Literal["sum", "mean"]  # of the logits of several cardinalities
 
@@ -60,21 +61,69 @@ def project_positions(frames: Tensor, layer: nn.Linear, cardinality: int) -> Ten
     return projected.unflatten(-1, (cardinality, width)).transpose(1, 2)  # (N, w, L, D')
 
 
-def form_tuples(projections: Tensor, indices: Tensor) -> Tensor:
-    """Add up the projections of each tuple's frames.
+class Tuples(nn.Module):
+    """The tuples of one cardinality, formed from projections of single frames.
+
+    Sums over a tuple's frames are one product with a constant matrix of zeros and ones, which is several times as fast
+    as gathering and adding, and the same numbers: nothing else is added to them.
 
     Args:
-        projections: `(..., w, L, D')`, of `project_positions`.
-        indices: `(T, w)`, of `tuple_indices`.
+        frames: L, frames per clip.
+        cardinality: w, frames per tuple.
+    """
+
+    def __init__(self, *, frames: int, cardinality: int) -> None:
+        super().__init__()
+        self.frames, self.cardinality = frames, cardinality
+        self.register_buffer("indices", tuple_indices(frames, cardinality), persistent=False)  # (T, w)
+        self.register_buffer("members", self._members(), persistent=False)  # (T, w·L)
+
+    def forward(self, projections: Tensor) -> Tensor:
+        """Add up the projections of each tuple's frames.
+
+        Args:
+            projections: `(..., w, L, D')`, of `project_positions`.
+
+        Returns:
+            `(..., T, D')`: the layer's output on the concatenated frames of every tuple.
+        """
+        return self.members @ projections.flatten(-3, -2)  # (T, w·L) @ (..., w·L, D')
+
+    def keep(self, fraction: float, trial: int) -> int:
+        """Keeps one random subset of all tuples: max(1, round(fraction · T)) of them.
+
+        The subset is a function of (trial, L, w) and holds those of smaller fractions of the same trial.
+
+        Returns:
+            The number of tuples kept.
+        """
+        every = tuple_indices(self.frames, self.cardinality)
+        with seeded(trial, f"tuples.{self.frames}.{self.cardinality}"):
+            order = torch.rand(len(every)).argsort()
+        kept = order[: max(1, round(fraction * len(every)))].sort().values
+        self.indices = every[kept].to(self.indices.device)
+        self.members = self._members().to(self.members)
+        return len(kept)
+
+    def _members(self) -> Tensor:
+        """1 where a tuple has a frame in a position, `(T, w·L)`."""
+        hot = F.one_hot(self.indices, self.frames)  # (T, w, L)
+        return hot.flatten(1).to(torch.get_default_dtype())
+
+
+def keep_tuples(model: nn.Module, fraction: float, trial: int) -> dict[int, int]:
+    """Keeps a random share of a model's tuples, the same ones for query and support, TRM and QC; weights stay.
+
+    Args:
+        model: any method.
+        fraction: of the tuples of each cardinality, above 0, at most 1.
+        trial: which random subsets.
 
     Returns:
-        `(..., T, D')`: the layer's output on the concatenated frames of every tuple.
+        Cardinality -> number of tuples kept; empty for a method without tuples.
     """
-    first, *others = indices.unbind(1)
-    total = projections.select(-3, 0).index_select(-2, first)  # (..., T, D')
-    for position, members in enumerate(others, start=1):
-        total = total + projections.select(-3, position).index_select(-2, members)  # (..., T, D')
-    return total
+    layers = [module for module in model.modules() if isinstance(module, Tuples)]
+    return {layer.cardinality: layer.keep(fraction, trial) for layer in layers}
 
 
 def root(squared: Tensor) -> Tensor:
