@@ -82,7 +82,7 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     """A pool whose processes are known to start, and end with it at once when anything goes wrong."""
     before = set(multiprocessing.active_children())
     # spawn: a forked copy of a process that has used OpenCV or torch with threads may hang
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=start_worker)
     try:
         _check_starts(pool, workers)
         yield pool
@@ -102,7 +102,8 @@ def _check_starts(pool: ProcessPoolExecutor, workers: int) -> None:
         raise StrmctlError("worker processes do not start", "`--workers 1` does without them") from error
 
 
-def _start_worker() -> None:
+def start_worker() -> None:
+    """Prepares a process that works for another: it ends with its parent, and does not see Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interruption means
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -26,6 +27,8 @@ from strmctl.errors import DataError, UsageError
 from strmctl.provenance import provenance
 from strmctl.results import EvalResult, QueryRow
 
+USUAL_EPISODES = 10_000
+DISTINCT = "_distinct"  # in the name of a result
 CONTROLS: dict[FrameOrder, str] = {
     "natural": "as they are",
     "repeated": "one frame repeated",
@@ -133,6 +136,7 @@ def evaluate_run(
     dtype: str = "float32",
     cached: bool = True,
     memory: int | None = None,
+    notes: Mapping[str, Any] = MappingProxyType({}),
     embedding: Progress = silent,
     matching: Progress = silent,
     announce: Callable[[str], None] = lambda message: None,
@@ -147,6 +151,7 @@ def evaluate_run(
         dtype: precision of embedding, `float32` or `bfloat16`.
         cached: False embeds every episode from its frames, in float32: slow, for comparison.
         memory: bytes that features may take up; see `split_features`.
+        notes: more for the provenance of the result.
         embedding: progress in clips.
         matching: progress in episodes.
         announce: is told what a user should know.
@@ -164,8 +169,8 @@ def evaluate_run(
         loader = clip_loader(run.recipe, tests.store, order=order)
         found = evaluate_uncached(run.model, loader, drawn.episodes, protocol.shots, progress=matching)
     seconds = {"embedding": round(middle - begin, 3), "matching": round(time.monotonic() - middle, 3)}
-    notes = {"frame_order": order, "dtype": dtype, "cached": cached, "seconds": seconds, "narrow": found.narrow}
-    return _result(run, tests, protocol, found.rows, **notes, **drawn.notes)
+    how = {"frame_order": order, "dtype": dtype, "cached": cached, "seconds": seconds, "narrow": found.narrow}
+    return _result(run, tests, protocol, found.rows, **how, **drawn.notes, **notes)
 
 
 def evaluate_controls(
@@ -205,9 +210,9 @@ def evaluate_controls(
 
 
 def result_stem(run: LoadedRun, result: EvalResult) -> Path:
-    """Where a result goes, without suffix: other data, classes or frame orders do not overwrite each other."""
+    """Where a result goes, without suffix: other tests do not overwrite each other, but for the numbers of shots."""
     source = result.provenance
-    stem = f"{result.split}_{result.way}way_{result.queries}q_s{result.seed}"
+    stem = stem_of(result)
     if source["store"] != run.recipe.data.dataset:
         stem += f"_{source['store']}"
     if source["chosen_classes"]:
@@ -219,12 +224,18 @@ def result_stem(run: LoadedRun, result: EvalResult) -> Path:
     if source.get("dtype", "float32") != "float32":
         stem += f"_{source['dtype']}"
     if source.get("distinct_groups"):
-        stem += "_distinct"
+        stem += DISTINCT
     if source.get("episodes_file_sha256"):
         stem += f"_episodes-{source['episodes_file_sha256'][:8]}"
     if not source.get("cached", True):
         stem += "_uncached"
     return run.folder / "eval" / stem
+
+
+def stem_of(test: Protocol | EvalResult) -> str:
+    """What file names of results begin with, such as `test_5way_1q_s0`, or `…_n400` with 400 episodes."""
+    count = "" if test.episodes == USUAL_EPISODES else f"_n{test.episodes}"
+    return f"{test.split}_{test.way}way_{test.queries}q_s{test.seed}{count}"
 
 
 def _result(

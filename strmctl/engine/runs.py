@@ -26,6 +26,7 @@ class TrainingRun:
     recipe: Recipe
     folder: Path
     new: bool
+    latest: bool = True  # whether `runs/latest` is to point at it
 
     @property
     def name(self) -> str:
@@ -69,11 +70,12 @@ class TrainingRun:
             raise UsageError(f"another training has begun in {self.folder}", "run the same command again")
 
     def _begin(self) -> None:
-        """Makes the folder, and the run the newest."""
+        """Makes the folder, and the run the newest if it is to be."""
         self._check_free()
         self.folder.mkdir(parents=True, exist_ok=not self.new)
         write_text(self.folder / "recipe.yaml", self.recipe.to_yaml())
-        point_latest(self.folder.parent, self.folder)
+        if self.latest:
+            point_latest(self.folder.parent, self.folder)
 
 
 def clip_loader(recipe: Recipe, store: FrameStore, **changes: Any) -> ClipLoader:

@@ -64,22 +64,20 @@ class TemporalRelation(nn.Module):
         """
         support_keys, support_values = self._tuples(support)  # (B, C, K, T, D')
         query_keys, query_values = self._tuples(query)  # (B, Q, T, D')
-        _, classes, shots, tuples, dim = support_values.shape
+        tuples, dim = support_values.shape[-2:]
         queries = query_values.shape[1]
-        query_keys = query_keys.flatten(1, 2) / math.sqrt(dim)  # (B, Q·T, D')
-        # All query tuples against all support tuples of the episode is one matrix product.
-        scores = query_keys @ support_keys.flatten(1, 3).transpose(1, 2)  # (B, Q·T, C·K·T)
-        scores = scores.unflatten(2, (classes, shots * tuples))  # (B, Q·T, C, K·T)
+        query_keys = query_keys.flatten(1, 2)[:, None] / math.sqrt(dim)  # (B, 1, Q·T, D')
+        # All query tuples against all support tuples of a class is one matrix product.
+        scores = query_keys @ support_keys.flatten(2, 3).transpose(2, 3)  # (B, C, Q·T, K·T)
         if mask is not None:
             absent = ~mask.repeat_interleave(tuples, dim=2)  # (B, C, K·T)
-            scores = scores.masked_fill(absent[:, None], -math.inf)
-        attention = scores.softmax(dim=-1)
-        prototypes = torch.einsum("bqcs,bcsd->bqcd", attention, support_values.flatten(2, 3))  # (B, Q·T, C, D')
-        difference = query_values.flatten(1, 2)[:, :, None] - prototypes  # (B, Q·T, C, D')
-        distance = difference.square().sum(dim=-1)  # (B, Q·T, C)
+            scores = scores.masked_fill(absent[:, :, None], -math.inf)
+        prototypes = scores.softmax(dim=-1) @ support_values.flatten(2, 3)  # (B, C, Q·T, D')
+        difference = query_values.flatten(1, 2)[:, None] - prototypes  # (B, C, Q·T, D')
+        distance = difference.square().sum(dim=-1)  # (B, C, Q·T)
         if self.distance == "norm":
             distance = root(distance)
-        return -distance.unflatten(1, (queries, tuples)).mean(dim=2)  # (B, Q, C)
+        return -distance.unflatten(2, (queries, tuples)).mean(dim=3).transpose(1, 2)  # (B, Q, C)
 
     def _tuples(self, features: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Normalised keys and plain values of all tuples, `(..., T, D')` each."""

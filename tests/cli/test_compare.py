@@ -72,7 +72,7 @@ def test_what_cannot_be_compared(saved):
 def test_trained_runs(data, runs):
     assert train(data, runs, "--recipe", "sprites", "--name", "other", changes=("train.seed=1",)).code == 0
     ran = compare(runs, "sprites", "other")
-    refused(ran, 3, "run other has no result test_2way_1q_s0")
+    refused(ran, 3, "run other has no result test_2way_1q_s0_n20")
     command = re.search(r"`strmctl (eval --run other .*)`", ran.err)[1].split()
     assert strmctl(*command, "--data", data, "--device", "cpu").code == 0
     results = [evaluate(data, runs, "--run", name, "--json").json()["results"][0] for name in ("sprites", "other")]

@@ -7,7 +7,7 @@ import pytest
 from tests.cli.small import evaluate, read_rows, refused, refused_in_json, train
 from tests.videos_for_tests import strmctl
 
-CSV = "test_2way_1q_s0"
+CSV = "test_2way_1q_s0_n20"
 
 
 def rows_of(runs, name=CSV):

@@ -44,7 +44,7 @@ def train_and_eval(recipe, folder, dataset, classes, *changes, name=None):
     ran = evaluate(data, runs, "--json")
     assert ran.code == 0, ran.err
     document = ran.json()
-    stem = runs / recipe / "eval" / "test_2way_1q_s0"
+    stem = runs / recipe / "eval" / "test_2way_1q_s0_n20"
     assert document == json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
     check_document(document, read_rows(stem.with_suffix(".csv")), sorted(classes["test"]))
     assert (document["run"], document["dataset"], document["split"]) == (recipe, dataset, "test")

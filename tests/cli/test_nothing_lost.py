@@ -91,7 +91,7 @@ def test_a_disk_that_is_full_while_testing(data, runs):
     before = snapshot(runs)
     with full_disk(500):  # bytes
         ran = evaluate(data, runs, "--seed", 0, "--episodes", 30)
-    refused(ran, 1, runs / "sprites" / "eval" / "test_2way_1q_s0")
+    refused(ran, 1, runs / "sprites" / "eval" / "test_2way_1q_s0_n30")
     assert snapshot(runs) == before
 
 

@@ -154,7 +154,7 @@ def test_eval_prints_a_table_and_keeps_its_messages_to_itself(data, runs):
     assert ran.code == 0, ran.err
     assert ran.out.startswith("Run sprites on mine (test): 2-way, 1 query per class, 20 episodes, seed 0")
     assert "accuracy, %" in ran.out and "95 % interval, %" in ran.out and "Most confused, 2-shot" in ran.out
-    figures = json.loads((runs / "sprites" / "eval" / "test_2way_1q_s0.json").read_text())["results"]
+    figures = json.loads((runs / "sprites" / "eval" / "test_2way_1q_s0_n20.json").read_text())["results"]
     rows = [line.split() for line in ran.out.splitlines() if line.startswith((" 1 ", " 2 "))]
     assert [row[0] for row in rows] == ["1", "2"]
     for row, figure in zip(rows, figures, strict=True):
@@ -162,18 +162,18 @@ def test_eval_prints_a_table_and_keeps_its_messages_to_itself(data, runs):
         interval = [f"{max(0.0, low):.2f}", "to", f"{min(100.0, high):.2f}"]
         assert row[1:5] == [f"{100 * figure['accuracy']:.2f}", *interval] and row[-3:] == ["50", "20", "3"]
     assert "embedding 9/9" in ran.err and "matching 20/20" in ran.err
-    assert f"{runs / 'sprites' / 'eval' / 'test_2way_1q_s0.csv'}" in ran.err.splitlines()
+    assert f"{runs / 'sprites' / 'eval' / 'test_2way_1q_s0_n20.csv'}" in ran.err.splitlines()
 
 
 def test_results_of_other_tests_do_not_overwrite_each_other(data, runs):
     tests = {
-        "test_2way_1q_s0": (),
-        "test_3way_1q_s0": ("--way", 3),
-        "test_2way_2q_s0": ("--queries", 2),
-        "test_2way_1q_s7": ("--seed", 7),
-        "val_2way_1q_s0": ("--split", "val"),
-        "test_2way_1q_s0_repeated": ("--frame-order", "repeated"),
-        "test_2way_1q_s0_shuffled": ("--frame-order", "shuffled"),
+        "test_2way_1q_s0_n20": (),
+        "test_3way_1q_s0_n20": ("--way", 3),
+        "test_2way_2q_s0_n20": ("--queries", 2),
+        "test_2way_1q_s7_n20": ("--seed", 7),
+        "val_2way_1q_s0_n20": ("--split", "val"),
+        "test_2way_1q_s0_n20_repeated": ("--frame-order", "repeated"),
+        "test_2way_1q_s0_n20_shuffled": ("--frame-order", "shuffled"),
         "swim, walk": ("--classes", "swim,walk"),
         "crawl, walk": ("--classes", "crawl,walk"),
     }
@@ -188,7 +188,7 @@ def test_results_of_other_tests_do_not_overwrite_each_other(data, runs):
         assert files.get(name, document) == document
     source = documents["swim, walk"]["provenance"]
     assert source["classes"] == ["swim", "walk"] and source["chosen_classes"]
-    assert documents["test_2way_1q_s0_repeated"]["provenance"]["frame_order"] == "repeated"
+    assert documents["test_2way_1q_s0_n20_repeated"]["provenance"]["frame_order"] == "repeated"
     again = evaluate(data, runs, "--classes", "walk,swim", "--json").json()
     assert again["results"] == documents["swim, walk"]["results"]
     assert len(list(folder.iterdir())) == 3 * len(tests)  # with the confusion matrices
@@ -219,7 +219,7 @@ def test_eval_refuses_a_class_that_was_trained_on(data, runs, form):
     chosen = evaluate(data, runs, "--dataset", "other", "--classes", "swim,walk", "--json").json()
     assert chosen["dataset"] == "other"
     (result,) = (runs / "sprites" / "eval").glob("*.json")
-    assert result.stem.startswith("test_2way_1q_s0_other_classes-")
+    assert result.stem.startswith("test_2way_1q_s0_n20_other_classes-")
 
 
 PAIRS = ("grow or shrink", "up or down")
@@ -246,12 +246,12 @@ def test_controls_on_sprites(tmp_path):
     natural = evaluate(data, runs, "--json").json()
     assert natural["results"] == documents["all 4 classes, as they are"]["results"]
     folder = runs / "sprites" / "eval"
-    assert json.loads((folder / "controls_test_2way_1q_s0.json").read_text()) == documents
-    assert "| grow or shrink | 2 | 50 |" in (folder / "controls_test_2way_1q_s0.md").read_text()
+    assert json.loads((folder / "controls_test_2way_1q_s0_n20.json").read_text()) == documents
+    assert "| grow or shrink | 2 | 50 |" in (folder / "controls_test_2way_1q_s0_n20.md").read_text()
     ran = evaluate(data, runs, "--controls")
     assert ran.out.startswith("Controls of run sprites")
     assert "up or down" in ran.out
-    assert "controls_test_2way_1q_s0.md" in ran.err
+    assert "controls_test_2way_1q_s0_n20.md" in ran.err
 
 
 def test_controls_use_the_opposites_of_a_split_of_the_user_s_own(data, runs):

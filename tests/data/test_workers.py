@@ -48,7 +48,7 @@ def test_a_pool_that_trips_while_it_breaks_is_a_crash_like_any_other(monkeypatch
 
 
 def test_processes_that_do_not_start(monkeypatch):
-    monkeypatch.setattr("strmctl.data.workers._start_worker", os.abort)
+    monkeypatch.setattr("strmctl.data.workers.start_worker", os.abort)
     with pytest.raises(StrmctlError, match="do not start") as caught:
         list(each_in_processes(eval, ["1"] * 4, workers=2, crashed=repr))
     assert "--workers 1" in caught.value.hint
