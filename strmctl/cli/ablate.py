@@ -152,12 +152,19 @@ def training(*, factors: tuple[int, ...], methods: tuple[str, ...], options: dic
 
 
 @command.command(name="all")
+@click.option(
+    "--episodes-of-one-seed",
+    type=click.IntRange(1),
+    default=2000,
+    show_default=True,
+    help="Test episodes of cardinality and tuples: the spread of training seeds is wider than their interval.",
+)
 @grid_options("1,5")
-def everything(*, options: dict[str, Any]) -> None:
+def everything(*, episodes_of_one_seed: int, options: dict[str, Any]) -> None:
     """Components, TRM and STRM over the number of shots with all seeds; cardinality and tuples with the first seed."""
     from strmctl.engine import grids
 
-    first = options | {"seeds": options["seeds"][:1]}
+    first = options | {"seeds": options["seeds"][:1], "episodes": episodes_of_one_seed}
     over_shots = options | {"shots": (1, 2, 3, 4, 5, 10)}
     fractions, trials = (0.2, 0.4, 0.6, 0.8, 1.0), 10
     planned = [
