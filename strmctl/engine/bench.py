@@ -122,12 +122,14 @@ def _episodes(count: int) -> list[Episode]:
 
 
 def matching_operations(model: STRM) -> int:
-    """Floating-point operations of the matrix products of one episode: TRM's scores and prototypes, QC's products."""
+    """Floating-point operations of the matrix products of one episode: tuples, TRM's scores and prototypes, QC's."""
     total = 0
     for w, relation in model.temporal_relations.relations.items():
-        tuples, dim = len(relation.tuples.indices), relation.value.out_features
+        tuples, positions = relation.tuples.members.shape  # T, w·L
+        dim, plain = relation.value.out_features, model.query_class.similarities[w].project.out_features
         pairs = (WAY * QUERIES * tuples) * (WAY * SHOT * tuples)  # query tuples times support tuples
-        total += 2 * pairs * (2 * dim + model.query_class.similarities[w].project.out_features)
+        formed = WAY * (QUERIES + SHOT) * tuples * positions  # of every clip
+        total += 2 * (pairs + formed) * (2 * dim + plain)
     return total
 
 

@@ -14,7 +14,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from strmctl.model.positional_encoding import PositionalEncoding

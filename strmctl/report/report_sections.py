@@ -1,0 +1,72 @@
+"""The parts of a report, each with its figure and tables, and what stands below them: where the numbers come from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from strmctl.report.report_table import ReportTable
+
+HEADINGS = {
+    "components": "Parts of STRM",
+    "claims": "Expected orders",
+    "cardinality": "Cardinalities",
+    "tuples": "Share of tuples",
+    "shots": "Number of shots",
+    "training": "Length of training",
+    "custom": "Own grid",
+    "table1": "Table 1",
+    "runs": "Runs",
+    "cost": "Cost",
+}
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a report.
+
+    Attributes:
+        key: kind of grid or other subject; also the name of its figure.
+        heading: a few words.
+        has_figure: whether there is one.
+        tables: in the order to show.
+    """
+
+    key: str
+    heading: str
+    has_figure: bool
+    tables: list[ReportTable]
+
+    @property
+    def alt(self) -> str:
+        """What a reader who does not see the figure should know."""
+        source = f"its numbers are in the table “{self.tables[0].title}”" if self.tables else "no table holds it"
+        return f"Figure: {self.heading}; {source}"
+
+
+def sections(tables: Sequence[ReportTable], figures: Collection[str]) -> list[Section]:
+    """Tables that belong together (`cost_flops` to `cost`) with their figure; figures without a table come last."""
+    grouped: dict[str, list[ReportTable]] = {}
+    for table in tables:
+        grouped.setdefault(table.name.partition("_")[0], []).append(table)
+    keys = dict.fromkeys([*grouped, *figures])
+    return [Section(key, HEADINGS.get(key, key), key in figures, grouped.get(key, [])) for key in keys]
+
+
+def origins(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Name and value of what made the report."""
+    for name, value in document["provenance"].items():
+        if isinstance(value, Mapping):
+            yield name, ", ".join(f"{key} {of}" for key, of in value.items())
+        elif value is None or isinstance(value, bool):
+            yield name, {None: "unknown", True: "yes", False: "no"}[value]
+        else:
+            yield name, str(value)
+
+
+def commands(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What was run for each grid, and its command."""
+    for kind, grid in document.get("grids", {}).items():
+        threads = f"{grid['threads']} thread{'' if grid['threads'] == 1 else 's'}"
+        yield f"{kind}: {grid['name']}, commit {grid['commit'] or 'unknown'}, {threads}", grid["command"]
