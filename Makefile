@@ -4,10 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint format clean
+.PHONY: demo reproduce test lint format clean
 
 demo: $(STAMP)
 	$(BIN)/strmctl demo
+
+# Section 4 of the paper on sprites: 23 trainings and their tests; it goes on where it was killed.
+reproduce: $(STAMP)
+	$(BIN)/strmctl prepare sprites
+	$(BIN)/strmctl ablate all --recipe sprites --seeds 0,1,2 --jobs 2 --threads 1
+	$(BIN)/strmctl report sprites-components sprites-cardinality sprites-tuples sprites-shots --out report
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
