@@ -46,6 +46,18 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Holds other processes off; the system lets go of the lock when this one dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8") as file:
+        with contextlib.suppress(ImportError, OSError):  # systems and disks that have no such locks
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes a whole text file at once, UTF-8, with `\\n` line ends."""
     with replacing(path) as temporary:

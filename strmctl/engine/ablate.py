@@ -22,7 +22,10 @@ from strmctl.engine.run_evaluation import evaluate_run, select
 from strmctl.engine.runs import TrainingRun, check_new
 from strmctl.errors import StrmctlError, UsageError
 from strmctl.model.tuples import keep_tuples
+from strmctl.paths import alone
 from strmctl.recipe import Recipe, load_recipe
+
+LOCKS = ".locks"  # folder below that of the runs
 
 
 @dataclass(frozen=True)
@@ -151,15 +154,16 @@ def _do(task: Task, tell: Tell) -> str:
 
 
 def _train(task: Task, tell: Tell) -> str:
-    folder = task.runs / task.run
-    run = TrainingRun(task.recipe, folder, new=not folder.is_dir(), latest=False)
     tell("training", 0, task.recipe.train.episodes)
 
     def progress(done: int, total: int, note: str) -> None:
         if done % 10 == 0 or done == total:
             tell("training", done, total)
 
-    info = run.train(task.data_dir, device=task.device, progress=progress)
+    folder = task.runs / task.run
+    with alone(task.runs / LOCKS / task.run):  # another grid may be at the same run
+        run = TrainingRun(task.recipe, folder, new=not folder.is_dir(), latest=False)
+        info = run.train(task.data_dir, device=task.device, progress=progress)
     chosen = info.get("validation")
     how = f", {100 * chosen['accuracy']:.1f} % on the val split" if chosen else ""
     return f"{task.run}: trained; best after {info['training_episodes']} episodes{how}"

@@ -17,6 +17,7 @@ from strmctl.model.tuples import tuple_indices
 from strmctl.paths import run_folder, shipped
 from strmctl.provenance import provenance
 from strmctl.recipe import Recipe, load_recipe
+from strmctl.results import EvalResult
 
 SCHEMA = 1
 KINDS = ("components", "cardinality", "tuples", "shots", "training", "custom")  # in this order
@@ -142,7 +143,7 @@ def _tuples(recipe: Recipe) -> int:
 def _groups(runs: Path, names: Sequence[str]) -> list[Found]:
     """Tested runs; those that are training seeds of one recipe together."""
     groups: list[tuple[Recipe, list[tuple[str, Recipe]]]] = []
-    for name in (run_folder(runs, name).name for name in names):
+    for name in dict.fromkeys(_run_name(runs, name) for name in names):
         recipe = load_recipe(runs / name / "recipe.yaml")
         plain = recipe.model_copy(
             update={"name": "any", "train": recipe.train.model_copy(update={"seed": 0})},
@@ -158,6 +159,15 @@ def _groups(runs: Path, names: Sequence[str]) -> list[Found]:
         cells = [Cell(recipe.name, name, recipe) for name, recipe in members]
         found.append([(cell, one.result, one.path) for cell, one in zip(cells, read, strict=True)])
     return found
+
+
+def _run_name(runs: Path, name: str) -> str:
+    """Its own name, of `latest` too."""
+    try:
+        return run_folder(runs, name).name
+    except DataError as error:
+        grids = ", ".join(grid_names(runs)) or "none yet"
+        raise DataError(f"no grid and no run named {name!r} in {runs}", f"grids here: {grids}; {error.hint}") from error
 
 
 def _run(group: Found) -> dict[str, Any]:
@@ -177,15 +187,14 @@ def _common_shots(group: Found) -> set[int]:
 
 
 def _table1(paper: dict[str, Any], groups: Sequence[Found]) -> dict[str, Any]:
-    """Table 1 with ours beside it, where a run of the same method, backbone and data set was tested 5-way 5-shot."""
+    """Table 1 with ours beside it, where a run of the same complete model was tested 5-way 5-shot on all classes."""
     ours: dict[tuple[str, str, str], dict[str, Any]] = {}
     for group in groups:
         cell, result, _ = group[0]
-        recipe, whole = cell.recipe, all(getattr(cell.recipe, part).enabled for part in PARTS)
-        method = METHODS[recipe.method] if recipe.method != "strm" or whole else ""
-        place = method, BACKBONES.get(recipe.backbone.name, ""), result.provenance["store"]
-        if (result.way, result.split) == (5, "test") and 5 in _common_shots(group):
-            ours.setdefault(place, entries(group, [5])["5"])
+        place = METHODS[cell.recipe.method], BACKBONES.get(cell.recipe.backbone.name, ""), result.provenance["store"]
+        usual = all(_whole_split(one) for _, one, _ in group) and 5 in _common_shots(group)
+        if usual and _as_published(cell.recipe) and place not in ours:
+            ours[place] = entries(group, [5])["5"]
     table = paper["table1"]
     rows = [
         {
@@ -197,3 +206,18 @@ def _table1(paper: dict[str, Any], groups: Sequence[Found]) -> dict[str, Any]:
         for row in table["rows"]
     ]
     return {"columns": table["columns"], "rows": rows, "notes": table["notes"], "source": paper["source"]}
+
+
+def _as_published(recipe: Recipe) -> bool:
+    """Whether a recipe has all that the paper's model of its method has."""
+    whole = recipe.trm.cardinalities == [2] and all(getattr(recipe, part).enabled for part in PARTS)
+    return (recipe.method != "strm" or whole) and recipe.trm.tuple_fraction == 1
+
+
+def _whole_split(result: EvalResult) -> bool:
+    """Whether a result is of 5-way episodes of all test classes, with frames in their order."""
+    source = result.provenance
+    changed = source.get("chosen_classes") or source.get("dropped_classes") or source.get("tuples")
+    return (
+        (result.way, result.split) == (5, "test") and source.get("frame_order", "natural") == "natural" and not changed
+    )

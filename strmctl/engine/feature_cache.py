@@ -21,7 +21,7 @@ from torch import Tensor
 
 from strmctl.engine.features import CLIPS_PER_BATCH, ClipFeatures
 from strmctl.errors import OutputError
-from strmctl.paths import write_json
+from strmctl.paths import alone, write_json
 
 INDEX = "features.json"
 LOCK = ".lock"
@@ -65,7 +65,7 @@ class FeatureCache:
         Raises:
             OutputError: the disk has no room for them; what an earlier embedding left stays.
         """
-        with _alone(self.folder.parent / LOCK), contextlib.ExitStack() as stack:
+        with alone(self.folder.parent / LOCK), contextlib.ExitStack() as stack:
             if self.read() is not None:  # another process made them meanwhile
                 return
             self._partial.mkdir(exist_ok=True)
@@ -122,18 +122,6 @@ class FeatureCache:
             same_file = other.get("weights_file") == self._made_of.get("weights_file")
             if same_file and any(other.get(key) != self._made_of.get(key) for key in ("weights", "code")):
                 shutil.rmtree(path.parent)
-
-
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Holds other processes off; the system lets go of the lock when this one dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as file:
-        with contextlib.suppress(ImportError, OSError):  # systems and disks that have no such locks
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _mapped(path: Path, rows: int, shape: Sequence[int], dtype: str) -> Tensor:

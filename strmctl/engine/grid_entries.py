@@ -46,15 +46,13 @@ def entries(found: Found, shots: Iterable[int]) -> Entries:
     """Number of shots -> entry, of the training seeds of one recipe."""
     ordered = sorted(found, key=lambda one: one[0].recipe.train.seed)
     seeds = [cell.recipe.train.seed for cell, _, _ in ordered]
-    per_episode = [episode_accuracies(path) for _, _, path in ordered] if len(ordered) > 1 else []
+    halves = _over_episodes(ordered, shots)
     made: Entries = {}
     for shot in sorted(shots):
-        figures = [_of_shot(result, shot) for _, result, _ in ordered]
-        each = [one["accuracy"] for one in figures]
-        half = episode_interval(np.mean([of[shot] for of in per_episode], axis=0))[1] if per_episode else None
+        each = [_of_shot(result, shot)["accuracy"] for _, result, _ in ordered]
         made[str(shot)] = {
             "accuracy": float(np.mean(each)),
-            "ci95": figures[0]["ci95"] if half is None else half,
+            "ci95": halves[shot],
             "seeds": seeds,
             "per_seed": each,
             "episodes": ordered[0][1].episodes,
@@ -70,17 +68,18 @@ def trials(found: Found, shots: Iterable[int]) -> Entries:
     by_trial: dict[int, list[EvalResult]] = defaultdict(list)
     for cell, result, _ in found:
         by_trial[cell.trial].append(result)
+    several = len(by_trial) > 1
+    halves = {} if several else _over_episodes(found, shots)
     made: Entries = {}
     for shot in sorted(shots):
         each = [
             float(np.mean([_of_shot(one, shot)["accuracy"] for one in by_trial[trial]])) for trial in sorted(by_trial)
         ]
-        several = len(each) > 1
         made[str(shot)] = {
             "accuracy": float(np.mean(each)),
             "trials": each,
             "sd": float(np.std(each, ddof=1)) if several else None,
-            "ci95": t_interval(each)[1] if several else _of_shot(found[0][1], shot)["ci95"],
+            "ci95": t_interval(each)[1] if several else halves[shot],
             "ci95_over": "trials" if several else "episodes",
             "seeds": sorted({cell.recipe.train.seed for cell, _, _ in found}),
             "episodes": found[0][1].episodes,
@@ -90,20 +89,25 @@ def trials(found: Found, shots: Iterable[int]) -> Entries:
     return made
 
 
-def episode_accuracies(path: Path) -> dict[int, np.ndarray]:
-    """Number of shots -> accuracy of each episode, from the rows beside a result's JSON file.
+def episode_accuracies(path: Path, result: EvalResult) -> pd.Series:
+    """Accuracy of each episode by (shot, episode), from the rows beside a result's JSON file.
 
     Raises:
-        DataError: the rows are damaged.
+        DataError: the rows are damaged, or not those that the result counts.
     """
-    table = path.with_suffix(".csv")
+    table, hint = path.with_suffix(".csv"), "remove it and run `strmctl ablate` (or `strmctl eval`) again"
     try:
         rows = pd.read_csv(table, usecols=["shot", "episode", "true", "predicted"], na_filter=False)
     except (ValueError, UnicodeDecodeError) as error:
-        raise DataError(f"{table} is damaged: {error}", "remove it and run `strmctl ablate` again") from error
+        raise DataError(f"{table} is damaged: {error}", hint) from error
     right = (rows["true"] == rows["predicted"]).astype(float)
-    means = right.groupby([rows["shot"], rows["episode"]], sort=True).mean()
-    return {int(shot): means[shot].to_numpy() for shot in means.index.unique(0)}
+    found = right.groupby(rows["shot"]).agg(["size", "mean"])
+    counted = {figures["shot"]: (figures["queries"], figures["accuracy"]) for figures in result.results}
+    if list(found.index) != sorted(counted) or not all(
+        size == counted[shot][0] and abs(mean - counted[shot][1]) < 1e-9 for shot, size, mean in found.itertuples()
+    ):
+        raise DataError(f"{table} does not hold the queries that {path.name} beside it counts", hint)
+    return right.groupby([rows["shot"], rows["episode"]]).mean()
 
 
 def difference(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -130,6 +134,26 @@ def claims(source: str, orders: Sequence[tuple[str, str]], labels: Mapping[str, 
             if shot in labels.get(upper, {}) and (found := difference(labels[lower][shot], labels[upper][shot])):
                 made.append({"source": source, "claim": f"{lower} < {upper}", "shot": int(shot), **found})
     return made
+
+
+def _over_episodes(found: Found, shots: Iterable[int]) -> dict[int, float]:
+    """Number of shots -> half-width over the test episodes, each episode's accuracy averaged over the training seeds.
+
+    Raises:
+        DataError: the results are of other episodes, or their rows are damaged.
+    """
+    first = found[0][1]
+    if len(found) == 1:
+        return {shot: _of_shot(first, shot)["ci95"] for shot in shots}
+    rows = [episode_accuracies(path, result).loc[sorted(shots)] for _, result, path in found]
+    for (cell, result, _), own in zip(found, rows, strict=True):
+        if result.seed != first.seed or not own.index.equals(rows[0].index):
+            raise DataError(
+                f"{found[0][0].run} and {cell.run} were not tested on the same episodes",
+                "test them alike: `strmctl eval --run NAME …`",
+            )
+    means = sum(rows) / len(rows)
+    return {shot: episode_interval(means.loc[shot])[1] for shot in shots}
 
 
 def _of_shot(result: EvalResult, shot: int) -> dict[str, Any]:
