@@ -7,13 +7,17 @@ from pathlib import Path
 import click
 
 from strmctl.cli import console
-from strmctl.cli.options import FOLDER, json_option, runs_option
+from strmctl.cli.options import json_option, runs_option
 
 
 @click.command(name="report", short_help="Tables, figures and a page of grids and runs, the paper's beside ours.")
 @click.argument("names", metavar="[RUN|GRID …]", nargs=-1)
 @click.option(
-    "--out", type=FOLDER, default=Path("report"), show_default=True, help="Folder of the report; other files stay."
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("report"),
+    show_default=True,
+    help="Folder of the report; other files stay.",
 )
 @runs_option
 @json_option

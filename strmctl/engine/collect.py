@@ -127,6 +127,7 @@ def _about(grid: Grid, found: Found) -> dict[str, Any]:
         "command": grid.provenance["command"],
         "commit": grid.provenance["commit"],
         "threads": grid.notes["threads"],
+        "runs": len({cell.run for cell in grid.cells}),
         "missing": list(dict.fromkeys(cell.run for cell in grid.cells if id(cell) not in done)),
     }
     if grid.kind == "cardinality":
@@ -155,6 +156,7 @@ def _groups(runs: Path, names: Sequence[str]) -> list[Found]:
             group.append((name, recipe))
     found = []
     for _, members in groups:
+        members.sort(key=lambda member: member[1].train.seed)
         (read,) = read_results(runs, [[name for name, _ in members]])
         cells = [Cell(recipe.name, name, recipe) for name, recipe in members]
         found.append([(cell, one.result, one.path) for cell, one in zip(cells, read, strict=True)])
@@ -177,6 +179,8 @@ def _run(group: Found) -> dict[str, Any]:
         "method": cell.recipe.method,
         "backbone": cell.recipe.backbone.name,
         "dataset": result.dataset,
+        "split": result.split,
+        "way": result.way,
         "recipe": cell.recipe.name,
         "shots": entries(group, _common_shots(group)),
     }

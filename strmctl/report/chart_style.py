@@ -1,4 +1,4 @@
-"""How the figures of a report look: panels, marks, limits, legend and caption. Only greys; shapes tell apart.
+"""How the figures of a report look: panels, limits, legend and caption. Only greys; shapes tell apart.
 
 Figures are 8 to 14 inches wide and meant to be printed at half that size.
 """
@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import text_to_path
 from matplotlib.ticker import MaxNLocator
 
-Entry = Mapping[str, Any]  # accuracies and intervals in fractions, as the report document has them
+from strmctl.report.chart_text import width_of, wrapped
 
 TITLE, TEXT, SMALL = 15.0, 14.0, 12.5  # points
 DPI = 110
@@ -128,72 +126,6 @@ def chance_line(axes: Axes, chance: float, *, flat: bool = False) -> None:
         axes.text(1.01, chance, "chance", transform=axes.get_yaxis_transform(), ha="left", va="center", fontsize=SMALL)
 
 
-def marks(axes: Axes, position: float, entry: Entry, *, bar: bool = False, flat: bool = False) -> None:
-    """An entry at a category: interval, a dot for each training seed, mean and its number.
-
-    Args:
-        axes: the panel.
-        position: of the category.
-        entry: what is drawn.
-        bar: the mean is a bar, with the interval in its left half and the dots in its right half.
-        flat: the accuracies are on the x axis.
-    """
-    mean, each = 100 * entry["accuracy"], [100 * one for one in entry["per_seed"]]
-    aside = [position + 0.22 + (0.0 if bar else 0.06) + 0.1 * (rank - (len(each) - 1) / 2) for rank in range(len(each))]
-    if bar:
-        axes.bar(position, mean, width=0.8, color="0.8", edgecolor="black", zorder=2)
-        aside = [one - 0.08 for one in aside]
-    place = position - 0.24 if bar else position
-    ends = [[arm] for arm in _arms(entry)]
-    if flat:
-        axes.errorbar([mean], [place], xerr=ends, **INTERVAL, **MEAN)
-        axes.plot(each, aside, **SEED)
-    else:
-        axes.errorbar([place], [mean], yerr=ends, **INTERVAL, **(MEAN | {"marker": "none"} if bar else MEAN))
-        axes.plot(aside, each, **SEED)
-    beyond = max(extent(entry))
-    number(axes, (beyond, position) if flat else (position, beyond), f"{mean:.1f}", flat=flat)
-
-
-def no_result(axes: Axes, position: float, *, flat: bool = False, **_: Any) -> None:
-    """Says that a category holds nothing, which a bar of height 0 would not."""
-    if flat:
-        axes.text(0.02, position, "no result", transform=axes.get_yaxis_transform(), va="center", fontsize=SMALL)
-    else:
-        place = {"transform": axes.get_xaxis_transform(), "ha": "center", "zorder": 6}
-        axes.text(position, 0.05, "no\nresult", fontsize=SMALL, bbox={"color": "white", "pad": 1}, **place)
-
-
-def line(axes: Axes, found: Sequence[tuple[float, Entry]], drawn: Mapping[str, Any], aside: Sequence[float]) -> None:
-    """A line through means with the interval of each, and beside it, at `aside`, a dot for each training seed."""
-    if not found:
-        return
-    x, means = [at for at, _ in found], [100 * entry["accuracy"] for _, entry in found]
-    low, high = zip(*(_arms(entry) for _, entry in found), strict=True)
-    axes.errorbar(x, means, yerr=[low, high], elinewidth=1.2, capsize=3, zorder=4, **drawn)
-    dots = [(at, 100 * one) for at, (_, entry) in zip(aside, found, strict=True) for one in entry["per_seed"]]
-    axes.plot([at for at, _ in dots], [one for _, one in dots], **(SEED | {"markersize": 4.5}))
-
-
-def interval(entry: Entry) -> tuple[float, str]:
-    """Half-width in percent and what it is over: training seeds, or test episodes where there is a single seed."""
-    if entry["ci95_seeds"] is None:
-        return 100 * entry["ci95"], "test episodes"
-    return 100 * entry["ci95_seeds"], "training seeds"
-
-
-def extent(entry: Entry) -> list[float]:
-    """All that is drawn of an entry, in percent; an accuracy lies between 0 and 100 %, whatever a formula says."""
-    mean, (low, high) = 100 * entry["accuracy"], _arms(entry)
-    return [mean - low, mean + high, mean, *(100 * one for one in entry["per_seed"])]
-
-
-def _arms(entry: Entry) -> tuple[float, float]:
-    """Lengths of an error bar below and above the mean, in percent."""
-    mean, half = 100 * entry["accuracy"], interval(entry)[0]
-    return min(half, mean), min(half, 100 - mean)
-
-
 def number(axes: Axes, at: tuple[float, float], words: str, *, flat: bool = False, gap: float = 9) -> None:
     """A number `gap` points over a mark, or to its right."""
     place = {"xytext": (gap, 0), "ha": "left", "va": "center"} if flat else {"xytext": (0, gap), "ha": "center"}
@@ -214,7 +146,7 @@ def finish(figure: Figure, caption: str, legend: Mapping[str, Artist] | None = N
     extra = (lines.count("\n") + 1) * SMALL * 1.25 / 72 + 0.1
     if legend:
         labels = [wrapped(label, TEXT, 72 * wide * 0.8, most=2) for label in legend]
-        columns = max(1, int(72 * wide * 0.95 / (max(_width(label, TEXT) for label in labels) + 62)))
+        columns = max(1, int(72 * wide * 0.95 / (max(width_of(label, TEXT) for label in labels) + 62)))
         rows = math.ceil(len(labels) / columns)
         extra += rows * 2 * TEXT * 1.3 / 72 if any("\n" in label for label in labels) else rows * TEXT * 1.6 / 72
         box = figure.legend(
@@ -235,65 +167,3 @@ def finish(figure: Figure, caption: str, legend: Mapping[str, Artist] | None = N
         figure.draw_without_rendering()
     figure.set_layout_engine("none")
     return figure
-
-
-def measured_on(grid: Mapping[str, Any], shots: Sequence[str]) -> str:
-    """What a grid was measured on: data, episodes, training seeds."""
-    per_class = "query" if grid["queries"] == 1 else "queries"
-    parts = [
-        f"{grid['dataset']} ({grid['split']})",
-        f"{grid['way']}-way",
-        "- and ".join(filter(None, ["-, ".join(shots[:-1]), shots[-1]])) + "-shot",
-    ]
-    parts += [f"{grid['queries']} {per_class} per class", f"{grid['episodes']:,} episodes"]
-    trained = grid["seeds"]
-    parts.append(f"{len(trained)} training {'seed' if len(trained) == 1 else 'seeds'} ({', '.join(map(str, trained))})")
-    return ", ".join(parts) + "."
-
-
-def missing(grid: Mapping[str, Any]) -> str:
-    """The runs of a grid that lack a result, the first six by name."""
-    names = grid["missing"]
-    if not names:
-        return ""
-    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-    return f" Runs without a result: {', '.join(names[:6])}{more}."
-
-
-def errors(entries: Iterable[Entry]) -> str:
-    """What dots and error bars are."""
-    over = {interval(entry)[1] for entry in entries}
-    words = "95 % intervals over training seeds by Student's t"
-    if over == {"test episodes"}:
-        words = "95 % intervals over test episodes"
-    elif len(over) > 1:
-        words += ", of a single seed over test episodes"
-    return f"small dots: one per training seed; error bars: {words}"
-
-
-def wrapped(words: str, size: float, longest: float, *, most: int | None = None) -> str:
-    """A text in lines of at most `longest` points; of more than `most` lines the rest is cut, with an ellipsis."""
-    rest = " ".join(words.encode("utf-8", "replace").decode().split())
-    lines: list[str] = []
-    while rest:
-        fits = len(rest)
-        while fits > 1 and _width(rest[:fits], size) > longest:
-            fits = max(1, min(fits - 1, int(fits * longest / _width(rest[:fits], size)) + 1))
-        if fits < len(rest) and most == len(lines) + 1:
-            lines.append(rest[: max(1, fits - 1)].rstrip() + "…")
-            break
-        space = rest.rfind(" ", 0, fits + 1) if fits < len(rest) else -1
-        fits = space if space > 0 else fits
-        lines.append(rest[:fits])
-        rest = rest[fits:].lstrip()
-    return "\n".join(lines)
-
-
-def _width(words: str, size: float) -> float:
-    """Points that the longest line takes."""
-    font = FontProperties(size=size)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")
-        return max(
-            text_to_path.get_text_width_height_descent(line, font, ismath=False)[0] for line in words.split("\n")
-        )

@@ -8,25 +8,18 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
 
 from strmctl.report import chart_style as look
-from strmctl.report.chart_style import Entry
+from strmctl.report.chart_captions import caption, errors, lines
+from strmctl.report.chart_marks import Entry, extent, line, marks, no_result
+from strmctl.report.chart_text import wrapped
+from strmctl.report.cost_chart import draw_cost
 
 Document = Mapping[str, Any]
 Series = Mapping[str, Mapping[str, Entry]]  # label -> shot -> entry
 
 STAR = look.MEAN | {"marker": "*", "markersize": 17, "zorder": 3}
 GAP = {"ha": "center", "va": "top", "fontsize": look.SMALL, "bbox": {"color": "white", "pad": 1}, "zorder": 6}
-# Grey and hatch of a part of a model.
-PARTS = {
-    "backbone": ("0.85", ""),
-    "PLE": ("white", "///"),
-    "FLE": ("0.6", ""),
-    "TRM": ("0.3", ""),
-    "QC": ("white", "xxx"),
-}
 
 
 def draw_all(document: Document) -> dict[str, Figure]:
@@ -36,10 +29,11 @@ def draw_all(document: Document) -> dict[str, Figure]:
 
 def draw_components(document: Document) -> Figure:
     """Bars from 0 as in Figure 6, left."""
-    series, paper, grid = document["components"], document["paper"]["figure6_left"], document["grids"]["components"]
+    paper, grid = document["paper"]["figure6_left"], document["grids"]["components"]
+    series = _all_labels(paper, document["components"])
     shots = _shots(series.values())
     figure, axes = look.panels(len(shots) + 1, width=max(5.0, 0.85 * len(series) + 0.7), height=4.6)
-    top = max(*paper.values(), *(max(look.extent(entry)) for entry in _entries(series)))
+    top = max(*paper.values(), *(max(extent(entry)) for entry in _entries(series)))
     for panel, shot in zip(axes, shots, strict=False):
         look.title(panel, _head(document, shot))
         _categories(panel, series, shot, _stacked(series), bar=True)
@@ -50,13 +44,14 @@ def draw_components(document: Document) -> Figure:
         look.number(axes[-1], (position, value), f"{value:.1f}")
     look.categories(axes[-1], _stacked(paper))
     look.bar_limits(axes[-1], top)
-    words = f"Bars: mean over training seeds, from 0; {look.errors(_entries(series))}"
-    return look.finish(figure, _caption(document, "components", shots, words, "Figure 6, left (hatched)"))
+    words = f"Bars: mean over training seeds, from 0; {errors(_entries(series))}"
+    return look.finish(figure, caption(document, "components", shots, words, "Figure 6, left (hatched)"))
 
 
 def draw_cardinality(document: Document) -> Figure:
     """Dots for the sets of cardinalities of Table 2, each with its number of tuples."""
-    series, paper, grid = document["cardinality"], document["paper"]["table2"], document["grids"]["cardinality"]
+    paper, grid = document["paper"]["table2"], document["grids"]["cardinality"]
+    series = _all_labels([",".join(map(str, ways)) for ways in paper["cardinalities"]], document["cardinality"])
     shots = _shots(series.values())
     names = [_set(label.split(","), grid.get("tuple_counts", {}).get(label)) for label in series]
     paper_names = [_set(*row) for row in zip(paper["cardinalities"], paper["tuples"], strict=True)]
@@ -73,8 +68,8 @@ def draw_cardinality(document: Document) -> Figure:
             look.number(panel, (position, value), f"{value:.1f}")
         look.categories(panel, paper_names, size=look.SMALL)
         look.limits(panel, paper[key])
-    words = f"Filled circles: mean over training seeds; {look.errors(_entries(series))}. Each panel has its own scale"
-    return look.finish(figure, _caption(document, "cardinality", shots, words, "Table 2 (hollow)"))
+    words = f"Filled circles: mean over training seeds; {errors(_entries(series))}. Each panel has its own scale"
+    return look.finish(figure, caption(document, "cardinality", shots, words, "Table 2 (hollow)"))
 
 
 def draw_tuples(document: Document) -> Figure:
@@ -90,9 +85,9 @@ def draw_tuples(document: Document) -> Figure:
             found = [(100 * float(share), by_shot[shot]) for share, by_shot in by_share.items() if shot in by_shot]
             star = label.startswith("TRX") and {float(share) for share in by_share} == {1.0}
             style = look.style(label if position else label.split(" ")[0], position)  # a method's own, once
-            marks = STAR if star else style | {"markeredgecolor": "white", "zorder": 4}
-            panel.plot([share for share, _ in found], [100 * entry["accuracy"] for _, entry in found], **marks)
-            legend[f"{label}, {'all tuples' if star else 'mean over trials'}"] = Line2D([], [], **marks)
+            shown_as = STAR if star else style | {"markeredgecolor": "white", "zorder": 4}
+            panel.plot([share for share, _ in found], [100 * entry["accuracy"] for _, entry in found], **shown_as)
+            legend[f"{label}, {'all tuples' if star else 'mean over trials'}"] = Line2D([], [], **shown_as)
             for share, entry in found:
                 drawn += [100 * entry["accuracy"], *(100 * one for one in entry["trials"])]
                 if (count := len(entry["trials"])) > 1:  # a single one is the mean
@@ -102,12 +97,12 @@ def draw_tuples(document: Document) -> Figure:
     legend["one trial"] = Line2D([], [], **look.SEED)
     look.title(axes[-1], "published: SSv2, ResNet-50, 5-shot", published=True)
     strm, trx = [paper["STRM_20_percent"], paper["STRM_100_percent"]], [paper["TRX_100_percent_cardinalities_2_3"]]
-    for label, shares, values, marks in (
+    for label, shares, values, shown_as in (
         ("published STRM {2}", [20, 100], strm, look.HOLLOW | {"marker": "o"}),
         ("published TRX {2,3}, all tuples", [100], trx, STAR | {"markerfacecolor": "white"}),
     ):
-        axes[-1].plot(shares, values, **marks)
-        legend[label] = Line2D([], [], **marks)
+        axes[-1].plot(shares, values, **shown_as)
+        legend[label] = Line2D([], [], **shown_as)
         for place in zip(shares, values, strict=True):
             look.number(axes[-1], place, f"{place[1]:.1f}", gap=13)
     look.share_axis(axes[-1])
@@ -116,7 +111,7 @@ def draw_tuples(document: Document) -> Figure:
     words = f"Trials per share: {number}; small dots: one trial each, beside their mean. Each panel has its own scale"
     if "retrained" in grid:
         words += ". Models were trained " + ("anew for each share" if grid["retrained"] else "once, with all tuples")
-    return look.finish(figure, _caption(document, "tuples", shots, words, "Figure 6, right (hollow)"), legend)
+    return look.finish(figure, caption(document, "tuples", shots, words, "Figure 6, right (hollow)"), legend)
 
 
 def draw_shots(document: Document) -> Figure:
@@ -130,12 +125,12 @@ def draw_shots(document: Document) -> Figure:
     for place, (label, by_shot) in enumerate(series.items()):
         aside = (place - (len(series) - 1) / 2) * min(2.6, 7 / len(series)) * step
         found = [(int(shot) + aside, by_shot[shot]) for shot in shots if shot in by_shot]
-        look.line(panel, found, look.style(label, place), [at + step for at, _ in found])
+        line(panel, found, look.style(label, place), [at + step for at, _ in found])
     panel.set_xticks(ticks, shots)
     panel.set_xlim(ticks[0] - 6 * step, ticks[-1] + 6 * step)
     panel.set_xlabel("shots (support clips per class)", fontsize=look.TEXT)
     look.limits(panel, [value for shot in shots for value in _extents(series, shot)], chance=100 / grid["way"])
-    return look.finish(figure, _caption(document, "shots", shots, _lines(_entries(series))), _legend(series))
+    return look.finish(figure, caption(document, "shots", shots, lines(_entries(series))), _legend(series))
 
 
 def draw_training(document: Document) -> Figure:
@@ -153,62 +148,24 @@ def draw_training(document: Document) -> Figure:
         }
         for place, (label, by_length) in enumerate(at.items()):
             found = [(n * step ** (2 * place - len(at) + 0.5), by_length[n]) for n in sorted(by_length)]
-            look.line(panel, found, look.style(label, place), [n * step for n, _ in found])
+            line(panel, found, look.style(label, place), [n * step for n, _ in found])
         look.title(panel, _head(document, shot))
         panel.set_xscale("log")
         panel.set_xticks(lengths, [f"{n:,}" for n in lengths])
         panel.set_xticks([], minor=True)
         panel.set_xlim(lengths[0] / step**7, lengths[-1] * step**7)
         panel.set_xlabel("training episodes", fontsize=look.TEXT)
-        drawn = [value for by_length in at.values() for entry in by_length.values() for value in look.extent(entry)]
+        drawn = [value for by_length in at.values() for entry in by_length.values() for value in extent(entry)]
         look.limits(panel, drawn, chance=100 / grid["way"])
         if len(series) == 2:
             first, last = at.values()
             for n in sorted(first.keys() & last.keys()):
                 gap = 100 * (last[n]["accuracy"] - first[n]["accuracy"])
                 panel.text(n, 0.985, f"{gap:+.1f}", transform=panel.get_xaxis_transform(), **GAP)
-    words = _lines(entry for by_length in series.values() for entry in _entries(by_length))
+    words = lines(entry for by_length in series.values() for entry in _entries(by_length))
     if len(series) == 2:
         words += f". Numbers at the top: {' − '.join(reversed(series))}, of the means drawn, in percentage points"
-    return look.finish(figure, _caption(document, "training", shots, words), _legend(series))
-
-
-def draw_cost(document: Document) -> Figure:
-    """Operations of one episode by part, whole and without the backbone, which dwarfs all else."""
-    cost = document["cost"]
-    methods = {label: found["flops"]["episode"] for label, found in cost["methods"].items()}
-    figure, axes = look.panels(2, width=6.6, height=1.6 + 0.95 * len(methods))
-    rest = [part for part in PARTS if part != "backbone"]
-    for panel, parts, named, words in (
-        (axes[0], list(PARTS), ["backbone"], "all parts"),
-        (axes[1], rest, rest, "without the backbone"),
-    ):
-        look.title(panel, words)
-        sums = [sum(flops[part] for part in parts) / 1e9 for flops in methods.values()]
-        for row, (flops, total) in enumerate(zip(methods.values(), sums, strict=True)):
-            left = 0.0
-            for part in parts:
-                colour, hatch = PARTS[part]
-                panel.barh(row, flops[part] / 1e9, 0.5, left, color=colour, hatch=hatch, edgecolor="black", zorder=2)
-                left += flops[part] / 1e9
-            look.number(panel, (total, row), _giga(total), flat=True)
-            each = ", ".join(f"{part} {_giga(flops[part] / 1e9)}" for part in named if flops[part])
-            below = {"xytext": (3, -3), "textcoords": "offset points", "va": "top", "fontsize": look.SMALL}
-            panel.annotate(each, (0, row + 0.25), **below)
-        look.categories(panel, [look.wrapped(label, look.TEXT, 150, most=2) for label in methods], flat=True)
-        panel.set_xlim(0, 1.22 * (max(sums) or 1))
-        panel.xaxis.set_major_locator(MaxNLocator(4))
-        panel.xaxis.set_major_formatter("{x:,.5g}")
-        panel.set_xlabel("GFLOP per episode", fontsize=look.TEXT)
-    per_class = "query" if cost["queries"] == 1 else "queries"
-    caption = (
-        f"Floating-point operations of one {cost['way']}-way {cost['shot']}-shot episode, {cost['queries']} "
-        f"{per_class} per class, {cost['frames']} frames of {cost['pixels']} × {cost['pixels']} pixels a clip, in 10⁹; "
-        f"{cost['backbone']}, D' = {cost['dim']}, D'' = {cost['query_class_dim']}. Counted, not measured: without data "
-        "set, training or seeds, and so without error bars. Beside each bar its sum; the panels have their own scales."
-    )
-    legend = {part: Patch(facecolor=colour, hatch=hatch, edgecolor="black") for part, (colour, hatch) in PARTS.items()}
-    return look.finish(figure, caption, legend)
+    return look.finish(figure, caption(document, "training", shots, words), _legend(series))
 
 
 def draw_custom(document: Document) -> Figure:
@@ -216,13 +173,13 @@ def draw_custom(document: Document) -> Figure:
     series, chance = document["custom"], 100 / document["grids"]["custom"]["way"]
     shots = _shots(series.values())
     figure, axes = look.panels(len(shots), width=6.8, height=1.7 + 0.62 * len(series), columns=2)
-    names = [look.wrapped(label, look.TEXT, 190, most=2) for label in series]
+    names = [wrapped(label, look.TEXT, 190, most=2) for label in series]
     for panel, shot in zip(axes, shots, strict=True):
         look.title(panel, _head(document, shot), pad=22, room=250)
         _categories(panel, series, shot, names, flat=True)
         look.limits(panel, _extents(series, shot), chance=chance, flat=True)
-    words = f"Filled circles: mean over training seeds; {look.errors(_entries(series))}"
-    return look.finish(figure, _caption(document, "custom", shots, words))
+    words = f"Filled circles: mean over training seeds; {errors(_entries(series))}"
+    return look.finish(figure, caption(document, "custom", shots, words))
 
 
 DRAWN: dict[str, Callable[[Document], Figure]] = {
@@ -246,10 +203,15 @@ def _categories(panel: Axes, series: Series, shot: str, names: Sequence[str], **
     size = style.pop("size", look.TEXT)
     for position, by_shot in enumerate(series.values()):
         if shot in by_shot:
-            look.marks(panel, position, by_shot[shot], **style)
+            marks(panel, position, by_shot[shot], **style)
         else:
-            look.no_result(panel, position, **style)
+            no_result(panel, position, **style)
     look.categories(panel, names, flat=style.get("flat", False), size=size)
+
+
+def _all_labels(published: Iterable[str], series: Series) -> Series:
+    """Ours in the order of the paper, with nothing where there is no result."""
+    return {label: series.get(label, {}) for label in dict.fromkeys([*published, *series])}
 
 
 def _entries(series: Series) -> Iterator[Entry]:
@@ -257,7 +219,7 @@ def _entries(series: Series) -> Iterator[Entry]:
 
 
 def _extents(series: Series, shot: str) -> list[float]:
-    return [value for by_shot in series.values() if shot in by_shot for value in look.extent(by_shot[shot])]
+    return [value for by_shot in series.values() if shot in by_shot for value in extent(by_shot[shot])]
 
 
 def _shots(found: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -281,20 +243,5 @@ def _set(cardinalities: Sequence[Any], tuples: int | None) -> str:
     return name if tuples is None else f"{name}\n{tuples} tuples"
 
 
-def _giga(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _lines(entries: Iterable[Entry]) -> str:
-    return f"Lines: mean over training seeds, methods drawn side by side; {look.errors(entries)}"
-
-
 def _legend(labels: Iterable[str]) -> dict[str, Line2D]:
     return {label: Line2D([], [], **look.style(label, place)) for place, label in enumerate(labels)}
-
-
-def _caption(document: Document, kind: str, shots: Sequence[str], words: str, published: str = "") -> str:
-    """What was measured, what the marks are, what is missing, and where the paper's values stand."""
-    grid = document["grids"][kind]
-    source = f" Published: {document['paper']['source']}, {published}; not ours." if published else ""
-    return f"{look.measured_on(grid, shots)} {words}.{look.missing(grid)}{source}"

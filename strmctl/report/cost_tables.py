@@ -9,7 +9,7 @@ from strmctl.report.report_table import NONE, ReportTable
 
 PARTS = ("backbone", "PLE", "FLE", "TRM", "QC", "total")
 MEGA, GIGA, TERA = 1e6, 1e9, 1e12
-LABELS = {"PLE": "patch enrichment (PLE)", "FLE": "frame enrichment (FLE)", "QC": "query-class classifier (QC)"}
+NAMES = "PLE: patch-level enrichment, FLE: frame-level enrichment, QC: query-class similarity classifier"
 
 
 def cost_parameters(document: Mapping[str, Any]) -> ReportTable:
@@ -18,8 +18,8 @@ def cost_parameters(document: Mapping[str, Any]) -> ReportTable:
     return ReportTable(
         name="cost_parameters",
         title="Parameters",
-        caption=f"Millions of parameters. {_sizes(document['cost'])}.",
-        columns=["method", *(f"{LABELS.get(part, part)}, M" for part in PARTS)],
+        caption=f"Millions of parameters. {NAMES}. {_sizes(document['cost'])}.",
+        columns=["method", *(f"{part}, M" for part in PARTS)],
         rows=[
             [label, *(_scaled(cost["parameters"].get(part), MEGA) for part in PARTS)] for label, cost in methods.items()
         ],
@@ -29,7 +29,7 @@ def cost_parameters(document: Mapping[str, Any]) -> ReportTable:
 
 
 def cost_flops(document: Mapping[str, Any]) -> ReportTable:
-    """Rows of a method and a piece of work, GFLOPs by part."""
+    """Rows of a piece of work and a method, GFLOPs by part."""
     cost = document["cost"]
     work = {
         "frame": "one frame",
@@ -38,15 +38,15 @@ def cost_flops(document: Mapping[str, Any]) -> ReportTable:
         "episode": f"one {cost['way']}-way {cost['shot']}-shot episode, nothing cached",
     }
     found = []
-    for label, of in cost["methods"].items():
-        for key, words in work.items():
+    for key, words in work.items():
+        for label, of in cost["methods"].items():
             parts = {"total": of["flops"][key]} if key == "frame" else of["flops"][key]
             found.append((label, key, words, parts))
     return ReportTable(
         name="cost_flops",
         title="Floating-point operations",
-        caption=f"GFLOPs; a multiply-add counts 2. {_sizes(cost)}. {more_than_trx(document)}".strip(),
-        columns=["method", "work", *(f"{LABELS.get(part, part)}, G" for part in PARTS)],
+        caption=f"GFLOPs; a multiply-add counts 2. {NAMES}. {_sizes(cost)}. {more_than_trx(document)}".strip(),
+        columns=["method", "work", *(f"{part}, G" for part in PARTS)],
         rows=[[label, words, *(_scaled(parts.get(part), GIGA) for part in PARTS)] for label, _, words, parts in found],
         csv_columns=["method", "work", *PARTS],
         csv_rows=[[label, key, *map(parts.get, PARTS)] for label, key, _, parts in found],
@@ -71,7 +71,7 @@ def cost_cached(document: Mapping[str, Any]) -> ReportTable:
 
 
 def more_than_trx(document: Mapping[str, Any]) -> str:
-    """How much more STRM needs than TRX as measured, beside the paper's words; empty where either is missing."""
+    """How much more STRM needs than TRX as counted, beside the paper's words; empty where either is missing."""
     methods = document["cost"]["methods"]
     strm, trx = (next((label for label in methods if label.split()[0] == name), None) for name in ("STRM", "TRX"))
     if strm is None or trx is None:
@@ -84,7 +84,7 @@ def more_than_trx(document: Mapping[str, Any]) -> str:
     }
     shares = [f"{100 * (one / other - 1):+.1f} % {words}" for words, (one, other) in pairs.items()]
     return (
-        f"Operations of {strm} against {trx} as measured: {', '.join(shares)}. "
+        f"Operations of {strm} against {trx} as counted: {', '.join(shares)}. "
         f'The paper says: "{document["paper"]["compute"]}"'
     )
 
@@ -103,4 +103,4 @@ def _scaled(number: float | None, unit: float) -> str:
     if number is None:
         return NONE
     value = number / unit
-    return f"{value:,.2f}" if value == 0 or value >= 0.1 else f"{value:.2g}"
+    return f"{value:,.2f}" if value >= 0.1 else f"{value:.2g}"

@@ -20,6 +20,7 @@ from strmctl.report.report_table import (
     percent,
     points,
     published,
+    several_seeds,
     shots_of,
 )
 from strmctl.report.tuple_tables import cardinality, tuples
@@ -40,7 +41,7 @@ def tables(document: Document) -> list[ReportTable]:
         "custom": [custom],
         "table1": [table1],
         "runs": [runs],
-        "cost": [cost_parameters, cost_flops, cost_cached],
+        "cost": [cost_flops, cost_cached, cost_parameters],
     }
     return [make(document) for key, makes in makers.items() if document.get(key) for make in makes]
 
@@ -48,11 +49,11 @@ def tables(document: Document) -> list[ReportTable]:
 def components(document: Document) -> ReportTable:
     """A row per set of parts, from TRM to STRM; the paper's values on SSv2 in a column of their own."""
     ours, paper = document["components"], document["paper"]["figure6_left"]
-    shown = shots_of(ours.values())
-    columns = ["model", *accuracy_columns(shown), PAPER_COMPONENTS]
+    shown, several = shots_of(ours.values()), several_seeds(ours.values())
+    columns = ["model", *accuracy_columns(shown, several=several), PAPER_COMPONENTS]
     rows = [
-        [label, *accuracy_cells(ours.get(label, {}), shown), published(paper.get(label))]
-        for label in dict.fromkeys([*ours, *paper])
+        [label, *accuracy_cells(ours.get(label, {}), shown, several=several), published(paper.get(label))]
+        for label in dict.fromkeys([*paper, *ours])
     ]
     found = [([label, int(shot)], entry) for label, entries in ours.items() for shot, entry in entries.items()]
     names, numbers = accuracy_csv(["label", "shot"], found)
@@ -105,13 +106,14 @@ def shots(document: Document) -> ReportTable:
 def training(document: Document) -> ReportTable:
     """TRM, STRM and their difference, seed by seed, after each number of training episodes."""
     ours = document["training"]
-    shown = shots_of(entries for counts in ours.values() for entries in counts.values())
+    found = [entries for counts in ours.values() for entries in counts.values()]
+    shown, several = shots_of(found), several_seeds(found)
     rows = []
     for count in sorted({count for counts in ours.values() for count in counts}, key=int):
         for label, counts in ours.items():
-            rows.append([f"{int(count):,}", label, *accuracy_cells(counts.get(count, {}), shown)])
+            rows.append([f"{int(count):,}", label, *accuracy_cells(counts.get(count, {}), shown, several=several)])
         if {"TRM", "STRM"} <= set(ours):
-            rows.append([f"{int(count):,}", "STRM - TRM, points", *_gap_cells(ours, count, shown)])
+            rows.append([f"{int(count):,}", "STRM - TRM, points", *_gap_cells(ours, count, shown, several)])
     found = [
         ([label, int(count), int(shot)], entry)
         for label, counts in ours.items()
@@ -124,7 +126,7 @@ def training(document: Document) -> ReportTable:
         name="training",
         title="Number of training episodes",
         caption=caption(document["grids"]["training"], shown, OVER_EPISODES, difference),
-        columns=["training episodes", "model", *accuracy_columns(shown)],
+        columns=["training episodes", "model", *accuracy_columns(shown, several=several)],
         rows=rows,
         csv_columns=names,
         csv_rows=numbers,
@@ -132,12 +134,13 @@ def training(document: Document) -> ReportTable:
     )
 
 
-def _gap_cells(ours: Mapping[str, Any], count: str, shown: list[str]) -> list[str]:
+def _gap_cells(ours: Mapping[str, Any], count: str, shown: list[str], several: bool) -> list[str]:
     """STRM - TRM after so many training episodes, in the columns of `accuracy_cells`."""
     cells, numbers = [], []
     for shot in shown:
         gaps = paired(*(ours[label].get(count, {}).get(shot) for label in ("TRM", "STRM"))).values()
-        cells += [points(sum(gaps) / len(gaps)), ", ".join(map(points, gaps))] if gaps else [NONE, NONE]
+        mean_and_each = [points(sum(gaps) / len(gaps)), ", ".join(map(points, gaps))] if gaps else [NONE, NONE]
+        cells += mean_and_each[: 1 + several]
         numbers.append(str(len(gaps)))
     return [*cells, numbers[0] if len(set(numbers)) == 1 else " / ".join(numbers)]
 
@@ -145,15 +148,15 @@ def _gap_cells(ours: Mapping[str, Any], count: str, shown: list[str]) -> list[st
 def custom(document: Document) -> ReportTable:
     """A row per label of a grid that the reader wrote."""
     ours = document["custom"]
-    shown = shots_of(ours.values())
+    shown, several = shots_of(ours.values()), several_seeds(ours.values())
     found = [([label, int(shot)], entry) for label, entries in ours.items() for shot, entry in entries.items()]
     names, numbers = accuracy_csv(["label", "shot"], found)
     return ReportTable(
         name="custom",
         title="Own grid",
         caption=caption(document["grids"]["custom"], shown, OVER_EPISODES),
-        columns=["label", *accuracy_columns(shown)],
-        rows=[[label, *accuracy_cells(entries, shown)] for label, entries in ours.items()],
+        columns=["label", *accuracy_columns(shown, several=several)],
+        rows=[[label, *accuracy_cells(entries, shown, several=several)] for label, entries in ours.items()],
         csv_columns=names,
         csv_rows=numbers,
     )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from strmctl.report.page_style import STYLE
-from strmctl.report.report_sections import Section, commands, origins, sections
+from strmctl.report.report_sections import Section, commands, introduction, origins, sections
 from strmctl.report.report_table import ReportTable
 from strmctl.report.table_formats import csv_table, latex_table, one_line
 
@@ -44,7 +44,8 @@ def page(
         "<header>",
         f"<h1>{title}</h1>",
         f'<p class="soft">strmctl {_text(str(source["strmctl"]))}, commit {_text(str(source["commit"] or "unknown"))}. '
-        "Tinted columns in italics, marked “published”, are the paper's numbers; all others were measured here.</p>",
+        "Tinted columns in italics, marked “published”, are the paper's numbers.</p>",
+        f"<p>{_text(introduction(document))}</p>",
         '<nav aria-label="Contents"><ul>',
         *(f'<li><a href="#{_text(key)}">{_text(words)}</a></li>' for key, words in contents.items()),
         "</ul></nav>",

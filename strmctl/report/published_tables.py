@@ -15,6 +15,7 @@ from strmctl.report.report_table import (
     listed,
     measured_on,
     percent,
+    plural,
     points,
     published,
     shots_of,
@@ -44,7 +45,7 @@ def claims(document: Mapping[str, Any]) -> ReportTable:
     grids = dict.fromkeys(
         measured_on(grid, shots_of(document[kind].values()))
         for kind, grid in document["grids"].items()
-        if kind in document and kind in ("components", "cardinality", "shots")
+        if document.get(kind) and kind in ("components", "shots")
     )
     sentences = [
         *grids,
@@ -71,32 +72,35 @@ def table1(document: Mapping[str, Any]) -> ReportTable:
     """A row per method and backbone; for each data set what is published and what was run here."""
     table = document["table1"]
     names = table["columns"]
+    run_on = [any(entries) for entries in zip(*(row["ours"] for row in table["rows"]), strict=True)]
     columns, rows, found, in_paper = ["method", "backbone"], [], [], []
-    for name in names:
-        columns += [f"{DATASETS.get(name, name)}, paper, %", f"{DATASETS.get(name, name)}, ours, %"]
+    for name, ran in zip(names, run_on, strict=True):
+        columns += [f"{DATASETS.get(name, name)}, paper, %", f"{DATASETS.get(name, name)}, ours, %"][: 1 + ran]
     for row in table["rows"]:
         cells = [row["method"], row["backbone"]]
-        for name, value, entry in zip(names, row["published"], row["ours"], strict=True):
-            cells += [published(value), full(entry)]
+        for name, ran, value, entry in zip(names, run_on, row["published"], row["ours"], strict=True):
+            cells += [published(value), full(entry)][: 1 + ran]
             if value is not None or entry is not None:
                 found.append(([row["method"], row["backbone"], name], entry or _NOT_RUN))
                 in_paper.append(value)
         rows.append(cells)
     keys, numbers = accuracy_csv(["method", "backbone", "dataset"], found)
+    absent = [DATASETS.get(name, name) for name, ran in zip(names, run_on, strict=True) if not ran]
     sentences = [
-        f"5-way 5-shot. Paper: {table['source']}, Table 1, mean over 10,000 random test tasks. Ours: {OVER_EPISODES}; "
-        f"n counts training seeds; {NONE} where nothing was run or published",
+        f"5-way 5-shot. Paper: {table['source']}, Table 1, mean over 10,000 random test tasks",
+        f"Ours: {OVER_EPISODES}; n counts training seeds" if any(run_on) else "",
+        f"No run here on {listed(absent)}" if absent else "",
         *table["notes"],
     ]
     return ReportTable(
         name="table1",
         title="Table 1, published and ours",
-        caption=" ".join(f"{sentence.rstrip('.')}." for sentence in sentences),
+        caption=" ".join(f"{sentence.rstrip('.')}." for sentence in sentences if sentence),
         columns=columns,
         rows=rows,
         csv_columns=[*keys, "published_percent"],
         csv_rows=[[*row, value] for row, value in zip(numbers, in_paper, strict=True)],
-        published=tuple(range(2, len(columns), 2)),
+        published=tuple(place for place, name in enumerate(columns) if ", paper," in name),
         words=2,
     )
 
@@ -108,10 +112,10 @@ _NOT_RUN: Entry = {
 
 
 def runs(document: Mapping[str, Any]) -> ReportTable:
-    """A row per run that was evaluated."""
+    """A row per run that was evaluated; the training seeds of one recipe are one row."""
     ours = document["runs"]
     shown = shots_of(run["shots"] for run in ours)
-    keys = ["run", "method", "backbone", "dataset", "recipe"]
+    keys = ["run", "method", "backbone", "dataset", "split", "way", "recipe"]
     found = [([*(run[key] for key in keys), int(shot)], entry) for run in ours for shot, entry in run["shots"].items()]
     names, numbers = accuracy_csv([*keys, "shot"], found)
     episodes = sorted({entry["episodes"] for _, entry in found})
@@ -119,11 +123,19 @@ def runs(document: Mapping[str, Any]) -> ReportTable:
         name="runs",
         title="Runs",
         caption=(
-            f"Each run by itself, with {listed(shown)} shots, {listed([f'{count:,}' for count in episodes])} test "
-            f"episodes, n = 1 training seed. {OVER_EPISODES}."
+            f"{listed(shown)} {plural('shot', shown)}, {listed([f'{count:,}' for count in episodes])} test episodes. "
+            f"Runs that are training seeds of one recipe are one row. {OVER_EPISODES}."
         ),
-        columns=["run", "method", "backbone", "data set", "recipe", *(f"{shot}-shot, %" for shot in shown)],
-        rows=[[*(run[key] for key in keys), *(percent(run["shots"].get(shot)) for shot in shown)] for run in ours],
+        columns=["run", "recipe", "method", "backbone", "tested on", *(f"{shot}-shot, %" for shot in shown), "n seeds"],
+        rows=[
+            [
+                *(run[key] for key in ("run", "recipe", "method", "backbone")),
+                f"{run['dataset']} ({run['split']}), {run['way']}-way",
+                *(percent(run["shots"].get(shot)) for shot in shown),
+                str(max((len(entry["seeds"]) for entry in run["shots"].values()), default=0)),
+            ]
+            for run in ours
+        ],
         csv_columns=names,
         csv_rows=numbers,
         words=5,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from strmctl.report.report_sections import commands, origins, sections
+from strmctl.report.report_sections import commands, introduction, origins, sections
 from strmctl.report.report_table import ReportTable
 from strmctl.report.table_formats import markdown_table, markdown_text, one_line
 
@@ -21,7 +21,8 @@ def report_markdown(
         findings: sentences.
         figures: names of the pictures that lie beside the file.
     """
-    lines = [f"# Report: {markdown_text(document['title'])}", "", "## Findings", ""]
+    lines = [f"# Report: {markdown_text(document['title'])}", "", markdown_text(introduction(document))]
+    lines += ["", "## Findings", ""]
     lines += [f"- {markdown_text(sentence)}" for sentence in findings] or ["No results yet."]
     for section in sections(tables, figures):
         lines += ["", f"## {markdown_text(section.heading)}"]

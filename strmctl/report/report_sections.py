@@ -54,9 +54,20 @@ def sections(tables: Sequence[ReportTable], figures: Collection[str]) -> list[Se
     return [Section(key, HEADINGS.get(key, key), key in figures, grouped.get(key, [])) for key in keys]
 
 
+def introduction(document: Mapping[str, Any]) -> str:
+    """What a reader must know first: whose numbers these are, and the names of the parts."""
+    paper = document["paper"]["source"]
+    return (
+        f"The paper is “{paper}”. TRM compares tuples of frames; STRM adds patch-level enrichment (PLE), frame-level "
+        "enrichment (FLE) and a query-class similarity classifier (QC). The paper's numbers stand in columns and "
+        "panels of their own; all others come from here."
+    )
+
+
 def origins(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Name and value of what made the report."""
-    for name, value in document["provenance"].items():
+    for key, value in document["provenance"].items():
+        name = "uncommitted changes" if key == "dirty" else key
         if isinstance(value, Mapping):
             yield name, ", ".join(f"{key} {of}" for key, of in value.items())
         elif value is None or isinstance(value, bool):
@@ -66,7 +77,10 @@ def origins(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def commands(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What was run for each grid, and its command."""
-    for kind, grid in document.get("grids", {}).items():
+    """Each command that made grids, with the names of these grids."""
+    made: dict[tuple[str, ...], list[str]] = {}
+    for grid in document.get("grids", {}).values():
         threads = f"{grid['threads']} thread{'' if grid['threads'] == 1 else 's'}"
-        yield f"{kind}: {grid['name']}, commit {grid['commit'] or 'unknown'}, {threads}", grid["command"]
+        made.setdefault((f"commit {grid['commit'] or 'unknown'}, {threads}", grid["command"]), []).append(grid["name"])
+    for (how, command), names in made.items():
+        yield f"{', '.join(names)}: {how}", command

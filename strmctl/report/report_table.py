@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 NONE = "–"  # no run, or nothing published
+MOST_NAMES = 6  # of runs in a caption
 DATASETS = {"kinetics100": "Kinetics-100", "ssv2": "SSv2", "hmdb51": "HMDB51", "ucf101": "UCF101"}
 OVER_EPISODES = (
     "± is the half-width of the 95 % interval over test episodes, 1.96 · standard deviation / sqrt(episodes), of "
@@ -71,17 +72,23 @@ def shots_of(labels: Iterable[Mapping[str, Any]]) -> list[str]:
     return sorted({shot for entries in labels for shot in entries}, key=int)
 
 
-def accuracy_columns(shots: Sequence[str]) -> list[str]:
+def several_seeds(labels: Iterable[Mapping[str, Entry]]) -> bool:
+    """Whether any entry rests on more than one training seed."""
+    return any(len(entry["seeds"]) > 1 for entries in labels for entry in entries.values())
+
+
+def accuracy_columns(shots: Sequence[str], *, several: bool) -> list[str]:
     """Headers of `accuracy_cells`."""
-    return [*(words for shot in shots for words in (f"{shot}-shot, %", f"{shot}-shot, each seed, %")), "n seeds"]
+    found = [(f"{shot}-shot, %", f"{shot}-shot, each seed, %")[: 1 + several] for shot in shots]
+    return [*(words for pair in found for words in pair), "n seeds"]
 
 
-def accuracy_cells(entries: Mapping[str, Entry], shots: Sequence[str]) -> list[str]:
-    """For each number of shots the mean ± its half-width and every seed's accuracy; last the number of seeds."""
+def accuracy_cells(entries: Mapping[str, Entry], shots: Sequence[str], *, several: bool) -> list[str]:
+    """For each number of shots the mean ± its half-width, where `several` every seed's; last the number of seeds."""
     cells, counts = [], []
     for shot in shots:
         entry = entries.get(shot)
-        cells += [percent(entry), each(entry["per_seed"]) if entry else NONE]
+        cells += [percent(entry), each(entry["per_seed"]) if entry else NONE][: 1 + several]
         counts.append(str(len(entry["seeds"])) if entry else "0")
     return [*cells, counts[0] if len(set(counts)) == 1 else " / ".join(counts)]
 
@@ -123,7 +130,7 @@ def measured_on(grid: Mapping[str, Any], shots: Sequence[str]) -> str:
         f"{grid['queries']} {'query' if grid['queries'] == 1 else 'queries'} per class, {grid['episodes']:,} test "
         f"episodes (seed {grid['seed']}); recipe {grid['recipe']}, backbone {grid['backbone']}, trained on {training}"
         f"{grid['training_shot']}-shot episodes, training {plural('seed', grid['seeds'])} {listed(grid['seeds'])} "
-        f"(n = {len(grid['seeds'])})"
+        f"(n = {len(grid['seeds'])}{', fewer where runs are missing' if grid['missing'] else ''})"
     )
 
 
@@ -132,8 +139,9 @@ def caption(grid: Mapping[str, Any], shots: Sequence[str], *more: str) -> str:
     sentences = [measured_on(grid, shots), *more]
     if len(grid["seeds"]) == 1:
         sentences.append("With n = 1 training seed the order of close values is open")
-    if grid["missing"]:
-        sentences.append(f"No result yet of {', '.join(grid['missing'])}")
+    if names := grid["missing"]:
+        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+        sentences.append(f"No result yet of {', '.join(names[:MOST_NAMES])}{more}")
     return " ".join(f"{sentence.rstrip('.')}." for sentence in sentences if sentence)
 
 

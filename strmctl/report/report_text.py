@@ -15,7 +15,8 @@ GRIDS = {"cardinality": cardinality, "tuples": tuples, "shots": shots, "training
 
 def findings(document: Mapping[str, Any]) -> list[str]:
     """Sentences on expected orders, each kind of grid, Table 1, the cost, and what is missing."""
-    sentences = orders(document.get("claims", []))
+    told = "Figure 7" if document.get("shots") else None  # its orders are those that the grid of shots is about
+    sentences = orders([claim for claim in document.get("claims", []) if claim["source"] != told])
     for kind, of in GRIDS.items():
         sentences += of(document) if document.get(kind) else []
     sentences += against_paper(document.get("table1"))
@@ -25,45 +26,38 @@ def findings(document: Mapping[str, Any]) -> list[str]:
 
 
 def orders(claims: Sequence[Mapping[str, Any]]) -> list[str]:
-    """How many expected orders hold, then each with its differences."""
-    if not claims:
-        return []
-    several = [claim for claim in claims if len(claim["seeds"]) > 1]
-    everywhere = sum(claim["holds_in"] == len(claim["seeds"]) for claim in several)
-    nowhere = sum(claim["holds_in"] == 0 for claim in several)
-    counts = {
-        "in every training seed": everywhere,
-        "in some seeds only": len(several) - everywhere - nowhere,
-        "in none of several seeds": nowhere,
-        "in the only seed (n = 1)": sum(claim["holds_in"] for claim in claims if claim not in several),
-        "not in the only seed (n = 1)": sum(not claim["holds_in"] for claim in claims if claim not in several),
-    }
-    held = [f"{count} {where}" for where, count in counts.items() if count]
-    sentences = [f"Of {len(claims)} expected orders, counted at each number of shots, so many hold: {listed(held)}."]
-    grouped: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    """For each figure of the paper: the orders that hold in every seed, those that do not, those of a single seed."""
+    grouped: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
     for claim in claims:
-        grouped.setdefault((claim["source"], claim["claim"]), []).append(claim)
-    for (source, words), found in grouped.items():
-        sentences.append(f"{source}, {words}: {'; '.join(map(_verdict, found))}.")
+        grouped.setdefault(claim["source"], {}).setdefault(claim["claim"], []).append(claim)
+    sentences = []
+    for source, found in grouped.items():
+        single = {order: of for order, of in found.items() if all(len(claim["seeds"]) == 1 for claim in of)}
+        several = {order: of for order, of in found.items() if order not in single}
+        kept = {order: of for order, of in several.items() if all(_in_every_seed(claim) for claim in of)}
+        for words, chosen in (
+            ("hold in every training seed", kept),
+            ("do not hold in every training seed", {order: of for order, of in several.items() if order not in kept}),
+            ("rest on n = 1 training seed, which settles no order between close values", single),
+        ):
+            if chosen:
+                told = "; ".join(f"{order} {listed([_verdict(claim) for claim in of])}" for order, of in chosen.items())
+                sentences.append(f"{source}, {len(chosen)} of {len(found)} compared orders {words}: {told}.")
     return sentences
 
 
+def _in_every_seed(claim: Mapping[str, Any]) -> bool:
+    return claim["holds_in"] == len(claim["seeds"])
+
+
 def _verdict(claim: Mapping[str, Any]) -> str:
-    """`at 1-shot it holds in 3 of 3 seeds, by +2.00 ± 2.48 points, an interval that includes 0`."""
-    count, holds = len(claim["seeds"]), claim["holds_in"]
-    at, by = f"at {claim['shot']}-shot", f"{points(claim['mean'], claim['ci95'])} points"
+    """`by +2.00 points at 1-shot (3 of 3 seeds, +1.00 to +3.00; the interval over seeds includes 0)`."""
+    count, half, each = len(claim["seeds"]), claim["ci95"], claim["differences"]
+    verdict = f"by {points(claim['mean'])} points at {claim['shot']}-shot"
     if count == 1:
-        verdict = "holds" if holds else "does not hold"
-        return f"{at} it {verdict} in the one seed ({by}; n = 1, which settles no order between close values)"
-    if holds == count:
-        verdict = f"it holds in {holds} of {count} seeds"
-    elif holds == 0:
-        verdict = f"it does not hold in any of {count} seeds"
-    else:
-        verdict = f"it holds in {holds} of {count} seeds only, so it is not shown"
-    half = claim["ci95"]
-    open_ = ", an interval that includes 0" if half is not None and abs(claim["mean"]) <= half else ""
-    return f"{at} {verdict} ({by}{open_})"
+        return verdict if claim["holds_in"] else f"{verdict} (it does not hold)"
+    open_ = "; the interval over seeds includes 0" if half is not None and abs(claim["mean"]) <= half else ""
+    return f"{verdict} ({claim['holds_in']} of {seeds_of(count)}, {points(min(each))} to {points(max(each))}{open_})"
 
 
 def against_paper(table: Mapping[str, Any] | None) -> list[str]:
@@ -86,7 +80,7 @@ def against_paper(table: Mapping[str, Any] | None) -> list[str]:
 
 
 def unsettled(grids: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Single seeds, and runs without a result."""
+    """Grids of a single seed, and grids that lack results."""
     single = [kind for kind in grids if len(grids[kind]["seeds"]) == 1]
     sentences = []
     if single:
@@ -95,11 +89,10 @@ def unsettled(grids: Mapping[str, Mapping[str, Any]]) -> list[str]:
             f"{grid_words} {listed(single)}: n = 1 training seed{each}, so nothing can be said about the order of "
             "close values."
         )
-    for kind, grid in grids.items():
-        if grid["missing"]:
-            count = len(grid["missing"])
-            sentences.append(
-                f"Missing in {kind}: {count} {'run has' if count == 1 else 'runs have'} no result yet "
-                f"({', '.join(grid['missing'])}), so means of different rows may rest on different seeds."
-            )
+    open_ = {kind: grid for kind, grid in grids.items() if grid["missing"]}
+    if open_:
+        counts = [f"{kind}: {len(grid['missing'])} of {grid['runs']}" for kind, grid in open_.items()]
+        mixed = any(len(grid["seeds"]) > 1 for grid in open_.values())
+        rest = ", so means of one table may rest on different seeds" if mixed else ""
+        sentences.append(f"Not finished, runs without a result: {', '.join(counts)}{rest}.")
     return sentences

@@ -17,6 +17,7 @@ from strmctl.report.report_table import (
     caption,
     percent,
     published,
+    several_seeds,
     shots_of,
 )
 
@@ -30,22 +31,22 @@ PAPER_TUPLES = {  # of Figure 6, right
 def cardinality(document: Mapping[str, Any]) -> ReportTable:
     """A row per set of cardinalities; the paper's Table 2 in columns of its own."""
     ours, grid, table2 = document["cardinality"], document["grids"]["cardinality"], document["paper"]["table2"]
-    shown, tuples_of = shots_of(ours.values()), grid["tuple_counts"]
+    shown, several, tuples_of = shots_of(ours.values()), several_seeds(ours.values()), grid["tuple_counts"]
     paper = {
         ",".join(map(str, numbers)): values
         for numbers, *values in zip(*(table2[name] for name in _TABLE2), strict=True)
     }
     absent = [None] * (len(_TABLE2) - 1)
-    columns = ["cardinalities", "tuples", *accuracy_columns(shown), "paper, tuples"]
+    columns = ["cardinalities", "tuples", *accuracy_columns(shown, several=several), "paper, tuples"]
     columns += [f"paper, {DATASETS[name]}, 5-shot, %" for name in _TABLE2[2:]]
     rows = [
         [
             f"{{{label}}}",
             str(tuples_of.get(label, NONE)),
-            *accuracy_cells(ours.get(label, {}), shown),
+            *accuracy_cells(ours.get(label, {}), shown, several=several),
             *map(published, paper.get(label, absent)),
         ]
-        for label in dict.fromkeys([*ours, *paper])
+        for label in dict.fromkeys([*paper, *ours])
     ]
     dashes = [label for label, values in paper.items() if values[0] is None and label in tuples_of]
     found = [

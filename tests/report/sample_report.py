@@ -121,6 +121,8 @@ def sample() -> dict[str, Any]:
                 "method": "strm",
                 "backbone": "conv3",
                 "dataset": "Sample",
+                "split": "test",
+                "way": 5,
                 "recipe": "sample",
                 "shots": {shot: entry(figures["accuracy"], seeds=(0,)) for shot, figures in strm.items()},
             }
@@ -179,6 +181,7 @@ def grid(kind: str) -> dict[str, Any]:
         "command": f"strmctl ablate {kind} --recipe sample --seeds 0,1,2",
         "commit": "0" * 40,
         "threads": 1,
+        "runs": 15,
         "missing": [],
     }
 

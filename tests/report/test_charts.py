@@ -1,58 +1,12 @@
 """The figures of a report, read back from what is drawn."""
 
-import copy
-import itertools
-
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.container import BarContainer, ErrorbarContainer
-from matplotlib.transforms import Bbox
 
 from strmctl.report import chart_style as look
 from strmctl.report.charts import draw_all
-from tests.report.sample_report import entry, half_width, sample, trials
-
-LONG = "STRM trained on $every$ clip_of <the> set & then some more of everything, 100 % of it"
-ODD = ["_hidden", "$x_1$", "<b>&\\alpha", LONG, "W" * 120, "a\nb", "動画"]
-GRIDS = ("components", "cardinality", "shots", "custom")
-
-
-def texts(figure):
-    """What is written, with its box in pixels."""
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    found = [*figure.texts, *(text for legend in figure.legends for text in legend.get_texts())]
-    for axes in figure.axes:
-        found += [*axes.texts, axes.title, axes._left_title, axes.xaxis.label, axes.yaxis.label]
-        for axis in (axes.xaxis, axes.yaxis):
-            low, high = sorted(axis.get_view_interval())
-            found += [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
-            assert not axis.get_minorticklocs().size
-    written = [(text.get_text(), text.get_window_extent(renderer)) for text in found]
-    return [(words, box) for words, box in written if words.strip()]
-
-
-def points(figure):
-    """Every point of every line that is drawn with markers, in pixels."""
-    lines = [line for axes in figure.axes for line in axes.lines if line.get_marker() not in ("None", "none", "")]
-    return np.concatenate([line.axes.transData.transform(line.get_xydata()) for line in lines] or [np.empty((0, 2))])
-
-
-def assert_tidy(figure):
-    """Nothing is cut off, no text lies on another or on a mark."""
-    written, marks = texts(figure), points(figure)
-    width, height = figure.bbox.size
-    for words, box in written:
-        assert box.x0 >= 0 and box.x1 <= width and box.y0 >= 0 and box.y1 <= height, words
-        assert not np.all((marks > box.min) & (marks < box.max), axis=1).any(), words
-    for (first, one), (second, other) in itertools.combinations(written, 2):
-        common = Bbox.intersection(one, other)
-        assert common is None or min(common.size) <= 1, (first, second)
-    for one, other in itertools.combinations([axes.get_window_extent() for axes in figure.axes], 2):
-        assert Bbox.intersection(one, other) is None
-    for legend in figure.legends:
-        box = legend.get_window_extent(FigureCanvasAgg(figure).get_renderer())
-        assert all(Bbox.intersection(box, axes.get_window_extent()) is None for axes in figure.axes)
+from tests.report.sample_report import entry, half_width, sample
 
 
 def head(axes):
@@ -136,6 +90,17 @@ def test_intervals_are_over_episodes_where_there_is_one_seed():
     assert caption(figure).startswith("Sample (test), 5-way, 1-shot, 1 query")
     figure = only("components", found | {"TRM": {"1": entry(0.5)}})
     assert "over training seeds by Student's t, of a single seed over test episodes" in caption(figure)
+
+
+def test_labels_without_a_result_keep_their_place_and_a_single_seed_has_no_dot():
+    figure = only("components", {"STRM": {"1": entry(0.6, seeds=(0,))}})
+    axes = panel(figure, "Sample, 1-shot")
+    assert [label.get_text() for label in axes.get_xticklabels()][::4] == ["TRM", "STRM"]
+    assert [bar.get_x() + bar.get_width() / 2 for bar in axes.patches] == [4]
+    assert [text.get_text() for text in axes.texts].count("no\nresult") == 4 and len(seed_dots(axes)) == 0
+    assert "one training seed each" in caption(figure) and "small dots" not in caption(figure)
+    axes = panel(only("cardinality", {"3": {"5": entry(0.6)}}), "Sample, 5-shot")
+    assert [bar[0].get_xydata().tolist() for bar in axes.containers] == [[[2, 60]]] and len(seed_dots(axes)) == 3
 
 
 def test_published_values_have_panels_of_their_own(figures):
@@ -245,6 +210,7 @@ def test_captions_say_what_was_measured(figures):
             shots = "1-, 2-, 3-, 4-, 5- and 10" if kind == "shots" else "1- and 5"
             assert words.startswith(f"Sample (test), 5-way, {shots}-shot, ")
             assert "1 query per class, 10,000 episodes" in words and "small dots: one" in words
+            assert ("up to 3 training seeds" in words) == (kind == "training")  # the one that lacks a run
 
 
 def test_chance_is_drawn_inside_the_limits_only():
@@ -269,54 +235,3 @@ def test_all_values_are_inside_the_limits_and_intervals_end_at_100(figures):
 def line_of_chance(axes, value):
     """Lines across a panel go from 0 to 1 of it."""
     return value in (0, 1)
-
-
-def shapes():
-    """Documents that are hard to draw."""
-    document = sample()
-    yield "sample", document
-    one = copy.deepcopy(document)
-    for kind in GRIDS:
-        one[kind] = {"_$one": {"1": entry(0.31, seeds=(0,))}}
-    one["training"] = {"STRM": {"1000": {"1": entry(0.3, seeds=(0,))}}}
-    one["tuples"] = {"STRM {2}": {"0.2": {"1": trials(0.5, kept={"2": 6}, count=1)}}}
-    for grid in one["grids"].values():
-        grid |= {"seeds": [0], "missing": [f"sample-with-a-long-name-{n}" for n in range(30)]}
-    yield "one label", one
-    shots = ("1", "2", "3", "4", "5", "10")
-    six = copy.deepcopy(document)
-    for kind in GRIDS:
-        six[kind] = {label: {shot: entry(0.18 + 0.06 * n) for n, shot in enumerate(shots)} for label in document[kind]}
-    for label, by_length in document["training"].items():
-        six["training"][label] = {n: {shot: entry(0.5) for shot in shots} for n in (*by_length, "2000", "8000", "500")}
-    for by_share in six["tuples"].values():
-        by_share["1.0"] |= {shot: trials(0.6, kept={"2": 28}, count=1) for shot in shots}
-    yield "six shots", six
-    odd = copy.deepcopy(document) | {"title": LONG}
-    for kind in ("shots", "custom"):
-        odd[kind] = {label: {"1": entry(0.5 + 0.01 * n), "5": entry(0.999)} for n, label in enumerate(ODD)}
-    for grid in odd["grids"].values():
-        grid["dataset"] = LONG
-    yield "odd", odd
-    thin = copy.deepcopy(document)
-    for kind in GRIDS:
-        for label in list(thin[kind])[1:]:
-            thin[kind][label].pop("5", None)
-    yield "missing", thin
-
-
-@pytest.mark.parametrize("document", [pytest.param(one, id=name) for name, one in shapes()])
-@pytest.mark.filterwarnings("error:constrained_layout", "ignore:Glyph .* missing")
-def test_nothing_is_cut_off_and_nothing_overlaps(document):
-    figures = draw_all(document)
-    assert len(figures) == 7
-    for figure in figures.values():
-        assert_tidy(figure)
-
-
-def test_odd_labels_are_written_as_they_are():
-    found = {label: {"1": entry(0.5), "5": entry(0.6)} for label in ("_a", "$b$", "<c>")}
-    legend = only("shots", found).legends[0]
-    assert [text.get_text() for text in legend.get_texts()] == ["_a", "$b$", "<c>"]
-    for text in (*legend.get_texts(), *only("custom", found).axes[0].get_yticklabels()):
-        assert not text.get_parse_math()
