@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -80,7 +82,7 @@ def planned(
     from strmctl.engine import grids
     from strmctl.engine.evaluate import Protocol
     from strmctl.engine.grid_file import Grid
-    from strmctl.engine.runs import check_new
+    from strmctl.engine.runs import check_name, check_new
     from strmctl.provenance import provenance
 
     if min(options["shots"]) < 1:
@@ -91,17 +93,14 @@ def planned(
         cells = grids.chosen(cells, options["only"])
     settings = {key: options[key] for key in ("split", "way", "queries", "episodes", "seed", "distinct_groups")}
     name = f"{options['name'] or base.load().name}-{suffix}"
+    check_name(options["name"] or name)
     if not (options["runs"] / name / "grid.json").is_file():
         check_new(options["runs"], name)
+    source = provenance()
     notes |= {"recipe": options["recipe"], "jobs": options["jobs"], "threads": _threads(options)}
-    return Grid(
-        kind or suffix,
-        name,
-        cells,
-        Protocol(shots=tuple(sorted(set(options["shots"]))), **settings),
-        notes,
-        provenance(),
-    )
+    notes["commands"] = [source["command"]]
+    protocol = Protocol(shots=tuple(sorted(set(options["shots"]))), **settings)
+    return Grid(kind or suffix, name, cells, protocol, notes, source)
 
 
 def _threads(options: dict[str, Any]) -> int:
@@ -138,7 +137,9 @@ def _show(grids: list[Grid], options: dict[str, Any]) -> None:
         table = next(table for table in tables(document) if table.name == grid.kind)
         console.print_table(table.title, table.columns, table.rows)
         click.echo(table.caption)
-    console.say(f"next: `strmctl report {' '.join(grid.name for grid in grids)} --out reports/NAME`")
+    names = [grid.name for grid in grids]
+    where = ["--runs", str(options["runs"])] if options["runs"] != Path("runs") else []
+    console.say(f"next: `{shlex.join(['strmctl', 'report', *names, *where, '--out', 'reports/NAME'])}`")
 
 
 def _list(grids: list[Grid], tasks: list[Task], options: dict[str, Any]) -> None:

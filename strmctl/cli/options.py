@@ -70,6 +70,7 @@ def comma_separated(kind: type):
                 raise ValueError
             return tuple(kind(part) for part in parts)
         except ValueError:
-            raise click.BadParameter(f"{text!r} is not a comma-separated list") from None
+            what = {int: " of whole numbers", float: " of numbers"}.get(kind, "")
+            raise click.BadParameter(f"{text!r} is not a comma-separated list{what}") from None
 
     return convert

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from strmctl.data.store import FrameStore
+from strmctl.data.subset import usable_clips
 from strmctl.engine.cell_workers import Tell, work_on
-from strmctl.engine.checkpoint import load_run
+from strmctl.engine.checkpoint import choose_device, load_run
 from strmctl.engine.drawing import draw_episodes
 from strmctl.engine.evaluate import Protocol
 from strmctl.engine.features import Progress, silent
@@ -20,7 +21,7 @@ from strmctl.engine.grid_file import Grid, finished_result, result_path, trained
 from strmctl.engine.grids import Cell
 from strmctl.engine.run_evaluation import evaluate_run, select
 from strmctl.engine.runs import TrainingRun, check_new
-from strmctl.errors import StrmctlError, UsageError
+from strmctl.errors import DataError, StrmctlError, UsageError
 from strmctl.model.tuples import keep_tuples
 from strmctl.paths import alone
 from strmctl.recipe import Recipe, load_recipe
@@ -64,6 +65,7 @@ def open_tasks(grids: Sequence[Grid], runs: Path, data_dir: Path, device: str = 
         UsageError: a run of a cell's name is there with another recipe, or cells of one run differ in their recipes.
         DataError: the frame store is missing.
     """
+    choose_device(device)
     recipes: dict[str, Recipe] = {}
     tests: dict[tuple[str, float | None, int, Protocol], tuple[Cell, set[int]]] = {}
     for grid in grids:
@@ -77,16 +79,31 @@ def open_tasks(grids: Sequence[Grid], runs: Path, data_dir: Path, device: str = 
     for run, recipe in recipes.items():
         _check_recipe(runs, run, recipe)
         where = {"run": run, "recipe": recipe, "runs": runs, "data_dir": data_dir, "device": device}
-        manifest = FrameStore.open(data_dir, recipe.data.dataset).manifest_sha256
+        store = FrameStore.open(data_dir, recipe.data.dataset)
+        manifest = store.manifest_sha256
         if trained_episodes(runs / run) < recipe.train.episodes or not (runs / run / "weights.pt").is_file():
             tasks.append(Task(cells=(), protocol=Protocol(), **where))
         alike: dict[tuple[float | None, Protocol], list[Cell]] = {}  # all trials of a share are one task
         for (name, fraction, _, test), (cell, shots) in tests.items():
+            if name != run:
+                continue
+            if before := finished_result(runs, cell, test, manifest):  # what another grid has tested stays
+                tested = {figures["shot"] for figures in before.results}
+                if shots <= tested:
+                    continue
+                shots.update(tested)
             protocol = replace(test, shots=tuple(sorted(shots)))
-            if name == run and finished_result(runs, cell, protocol, manifest) is None:
-                alike.setdefault((fraction, protocol), []).append(cell)
+            if protocol not in (other for _, other in alike):
+                _check_test(recipe, store, protocol)
+            alike.setdefault((fraction, protocol), []).append(cell)
         tasks += [Task(cells=tuple(cells), protocol=test, **where) for (_, test), cells in alike.items()]
     return tasks
+
+
+def _check_test(recipe: Recipe, store: FrameStore, protocol: Protocol) -> None:
+    """Says before any training what is wrong with the test: too few classes or clips."""
+    clips = usable_clips(store, protocol.split, missing_classes=recipe.data.missing_classes)[0]
+    protocol.sampler(clips, store.groups)
 
 
 def _check_recipe(runs: Path, run: str, recipe: Recipe) -> None:
@@ -170,6 +187,8 @@ def _train(task: Task, tell: Tell) -> str:
 
 
 def _test(task: Task, tell: Tell) -> str:
+    if trained_episodes(task.runs / task.run) < task.recipe.train.episodes:
+        raise DataError(f"{task.run} is not trained to its end", "run the same command again")
     run = load_run(task.runs / task.run, device=task.device)
     tests = select(run, FrameStore.open(task.data_dir, task.recipe.data.dataset), task.protocol.split)
     drawn = draw_episodes(tests.clips, tests.store.groups, task.protocol)
@@ -196,18 +215,18 @@ class _Board:
     def __init__(self, tasks: Sequence[Task], progress: Progress) -> None:
         self.progress = progress
         self.total = sum(len(task.cells) or task.recipe.train.episodes for task in tasks)
-        self.done: dict[str, int] = {}
-        self.stages: dict[str, str] = {}
+        self.done: dict[int, int] = {}  # by identity of the task
+        self.stages: dict[int, str] = {}
 
     def told(self, task: Task, stage: str, done: int, total: int) -> None:
         # the end of a training is when its validation is done
-        self.done[str(task)] = min(done, (len(task.cells) or task.recipe.train.episodes) - 1)
-        self.stages[str(task)] = f"{task.run} {stage} {done}/{total}"
+        self.done[id(task)] = min(done, (len(task.cells) or task.recipe.train.episodes) - 1)
+        self.stages[id(task)] = f"{task.run} {stage} {done}/{total}"
         self._show()
 
     def finished(self, task: Task) -> None:
-        self.done[str(task)] = len(task.cells) or task.recipe.train.episodes
-        self.stages.pop(str(task), None)
+        self.done[id(task)] = len(task.cells) or task.recipe.train.episodes
+        self.stages.pop(id(task), None)
         self._show()
 
     def _show(self) -> None:

@@ -52,22 +52,29 @@ def work_on(
                 if idle and ready(task, [*running.values(), *waiting]):
                     waiting.remove(task)
                     connection = idle.pop()
-                    connection.send(task)
+                    with _naming(task):
+                        connection.send(task)
                     running[connection] = task
             for connection in wait(list(running)):
                 task = running[connection]
-                try:
+                with _naming(task):
                     kind, news = connection.recv()
-                except EOFError:
-                    raise StrmctlError(
-                        f"the process that worked on {task} has died", "out of memory? take fewer --jobs"
-                    ) from None
                 if kind == "told":
                     told(task, *news)
                 else:
                     idle.append(connection)
                     del running[connection]
                     yield task, news
+
+
+@contextlib.contextmanager
+def _naming(task: Task) -> Iterator[None]:
+    """Turns the end of a process into an error that names its task."""
+    try:
+        yield
+    except (EOFError, OSError) as error:
+        hint = "out of memory? the same command goes on from there; take fewer --jobs"
+        raise StrmctlError(f"the process that worked on {task} has died", hint) from error
 
 
 @contextlib.contextmanager

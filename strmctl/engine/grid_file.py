@@ -30,8 +30,8 @@ class Grid:
         name: of its folder.
         cells: in the order to show, the seeds of a label one after the other.
         protocol: of the tests.
-        notes: of the kind: what its command was told.
-        provenance: of the command.
+        notes: recipe, jobs, threads, commands (all that made it), and what is special to the kind.
+        provenance: of the last command.
     """
 
     kind: str
@@ -47,18 +47,21 @@ class Grid:
         Raises:
             UsageError: there is a grid of this name with another kind or test.
         """
-        path, cells = runs / self.name / FILE, list(self.cells)
+        path, cells, notes = runs / self.name / FILE, list(self.cells), dict(self.notes)
         if path.is_file():
             before = read_grid(runs, self.name)
             if (before.kind, before.protocol) != (self.kind, self.protocol):
                 raise UsageError(
                     f"there is a grid {self.name} in {runs} already, of another kind or test",
-                    f"choose another --name, or remove {path}",
+                    f"remove {path}, its runs stay; or choose another --name",
                 )
-            cells = [*before.cells, *(cell for cell in cells if cell not in before.cells)]
+            recipes = {cell.run: cell.recipe for cell in cells}  # a run of another recipe is not that run any more
+            kept = [cell for cell in before.cells if recipes.get(cell.run, cell.recipe) == cell.recipe]
+            cells = [*kept, *(cell for cell in cells if cell not in kept)]
+            notes["commands"] = list(dict.fromkeys([*before.notes.get("commands", ()), *notes["commands"]]))
         written = [{**vars(cell), "recipe": cell.recipe.model_dump()} for cell in cells]
         document = {"schema": SCHEMA, "kind": self.kind, "name": self.name, "protocol": asdict(self.protocol)}
-        document |= {"notes": dict(self.notes), "cells": written, "provenance": dict(self.provenance)}
+        document |= {"notes": notes, "cells": written, "provenance": dict(self.provenance)}
         write_json(path, document)
         return path
 
@@ -82,7 +85,8 @@ def read_grid(runs: Path, name: str) -> Grid:
         cells = [Cell(**{**cell, "recipe": Recipe.model_validate(cell["recipe"])}) for cell in document.pop("cells")]
         return Grid(cells=cells, protocol=protocol, **document)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} is damaged or of another version", "run its `strmctl ablate` again") from error
+        hint = "remove it and run its `strmctl ablate` again: the runs stay"
+        raise DataError(f"{path} is damaged or of another version", hint) from error
 
 
 def grid_names(runs: Path) -> list[str]:
@@ -122,7 +126,7 @@ def finished_result(
         *(protocol.way, protocol.queries, protocol.episodes, protocol.seed, protocol.split),
     )
     same &= set(protocol.shots) <= {figures["shot"] for figures in result.results}
-    same &= source.get("weights_sha256") == sha256_of(weights)
+    same &= source.get("weights_sha256") == sha256_of(weights) and source.get("recipe") == cell.recipe.model_dump()
     same &= manifest_sha256 in (None, source.get("manifest_sha256"))
     return result if same and trained_episodes(runs / cell.run) >= cell.recipe.train.episodes else None
 

@@ -21,6 +21,7 @@ from strmctl.recipe import Recipe, load_recipe
 
 CARDINALITIES = ((1,), (2,), (3,), (4,), (2, 3), (2, 4), (3, 4), (2, 3, 4))  # Table 2
 PARTS = ("patch_enrichment", "frame_enrichment", "query_class")
+OF_STRM = ("trm.cardinalities", *(f"{part}.enabled" for part in PARTS))  # keys that other methods overrule
 COMPONENTS = {  # Figure 6, left: the parts that are there
     "TRM": (False, False, False),
     "TRM+PLE": (True, False, False),
@@ -74,9 +75,9 @@ class Base:
             RecipeError: it is unknown or invalid.
             UsageError: no seed, the same one twice, or one among the changes.
         """
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise UsageError("--seeds takes different numbers", "for example --seeds 0,1,2")
-        if any(text.partition("=")[0].strip() == "train.seed" for text in self.assignments):
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
+            raise UsageError("--seeds takes different numbers from 0", "for example --seeds 0,1,2")
+        if "train.seed" in map(_key, self.assignments):
             raise UsageError("the training seeds of a grid are those of --seeds", "leave out --set train.seed=…")
         return load_recipe(self.recipe, self.assignments)
 
@@ -84,9 +85,13 @@ class Base:
         """A cell for each training seed; one that changes nothing is named by its method, in whatever grid."""
         own = self.load()
         words = [f"{key}={json.dumps(value)}" for key, value in changes.items()]
+        if changes.get("method", "strm") != "strm":  # it leaves no choice about these
+            words = [*(text for text in self.assignments if _key(text) not in OF_STRM), *words]
+        else:
+            words = [*self.assignments, *words]
         found = []
         for seed in self.seeds:
-            recipe = load_recipe(self.recipe, (*self.assignments, *words, f"train.seed={seed}"))
+            recipe = load_recipe(self.recipe, (*words, f"train.seed={seed}"))
             unseeded = recipe.train.model_copy(update={"seed": own.train.seed})
             unchanged = recipe.model_copy(update={"train": unseeded}) == own
             run = f"{self.name or own.name}-{own.method if unchanged else slug}-s{seed}"
@@ -98,6 +103,8 @@ def components(base: Base) -> list[Cell]:
     """TRM, then the paper's contributions one after the other (Figure 6, left)."""
     recipe = _strm(base)
     cells = []
+    if fixed := [text for text in base.assignments if _key(text) in OF_STRM[1:]]:
+        raise UsageError("this grid itself switches the parts on and off", f"leave out --set {fixed[0]}")
     for label, present in COMPONENTS.items():
         changes: dict[str, Any] = {f"{part}.enabled": on for part, on in zip(PARTS, present, strict=True)}
         if label == "TRM" and recipe.trm.cardinalities == [2]:
@@ -129,8 +136,10 @@ def tuples(base: Base, fractions: Sequence[float], trials: int, *, retrain: bool
     recipe, cells = _strm(base), []
     if not fractions or not all(0 < fraction <= 1 for fraction in fractions):
         raise UsageError("--fractions lie above 0, up to 1", "for example --fractions 0.2,0.4,0.6,0.8,1.0")
+    if recipe.trm.tuple_fraction < 1:
+        raise UsageError("this grid itself chooses the share of the tuples", "leave out --set trm.tuple_fraction")
     label = f"STRM {_set(recipe)}"
-    for fraction in sorted(set(fractions)):
+    for fraction in sorted({float(f"{fraction:g}") for fraction in fractions}):  # as file names tell them
         for trial in range(trials if fraction < 1 else 1):
             if retrain:
                 changes = {"trm.tuple_fraction": fraction, "trm.tuple_trial": trial}
@@ -168,18 +177,25 @@ def custom(base: Base, path: Path) -> list[Cell]:
     hint = "for example `vary: {query_class.weight: [0.05, 0.1]}`, or `cells: {no dropout: {trm.dropout: 0}}`"
     try:
         content = strictyaml.load(path)
-    except (OSError, strictyaml.YamlError) as problem:
+    except OSError as problem:
+        raise RecipeError(f"{path} cannot be read: {problem.strerror}", hint) from problem
+    except strictyaml.YamlError as problem:
         raise RecipeError(f"{path}: {problem}", hint) from problem
     if not isinstance(content, dict) or len(content.keys() & {"vary", "cells"}) != 1 or len(content) != 1:
         raise RecipeError(f"{path} must have one key, `vary` or `cells`", hint)
     named = _combinations(path, content["vary"], hint) if "vary" in content else content["cells"]
     if not isinstance(named, dict) or not named or not all(isinstance(keys, dict) for keys in named.values()):
         raise RecipeError(f"{path}: `cells` must give keys and values for each label", hint)
+    if wrong := [label for label in named if not isinstance(label, str) or not label.strip()]:
+        raise RecipeError(f"{path}: the label {wrong[0]!r} is no text", f"write it in quotes; {hint}")
     cells = []
     for label, changes in named.items():
-        if any(key in ("train.seed", "name") for key in changes):
+        if any(str(key).strip() in ("train.seed", "name") for key in changes):
             raise RecipeError(f"{path}: cells differ in neither name nor train.seed", "--name and --seeds are for that")
-        cells += base.cells(str(label), changes, _slug(str(label)))
+        try:
+            cells += base.cells(label, changes, _slug(label))
+        except TypeError as error:  # of what YAML knows and recipes do not, such as dates
+            raise RecipeError(f"{path}: {label}: {error}", hint) from error
     return cells
 
 
@@ -193,6 +209,10 @@ def chosen(cells: Sequence[Cell], labels: Iterable[str]) -> list[Cell]:
     if unknown := [label for label in wanted if label not in known]:
         raise UsageError(f"the grid has no cell {', '.join(unknown)}", f"it has: {' '.join(known)}")
     return [cell for cell in cells if cell.label in wanted]
+
+
+def _key(assignment: str) -> str:
+    return assignment.partition("=")[0].strip()
 
 
 def _strm(base: Base) -> Recipe:

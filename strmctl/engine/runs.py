@@ -18,6 +18,8 @@ from strmctl.paths import LATEST, point_latest, run_folder, write_text
 from strmctl.provenance import provenance
 from strmctl.recipe import Recipe, load_recipe
 
+LONGEST_NAME = 200  # bytes; folders have names of up to 255
+
 
 @dataclass(frozen=True)
 class TrainingRun:
@@ -106,10 +108,19 @@ def check_new(runs: Path, name: str, hint: str = "") -> None:
     Raises:
         UsageError: it cannot name a folder, or there is a run of this name; the error begins its advice with `hint`.
     """
-    if name in ("", ".", "..", LATEST) or Path(name).name != name:
-        raise UsageError(f"{name!r} cannot name a run", "choose another --name")
+    check_name(name)
     if (runs / name).exists():
         raise UsageError(f"there is a run {name} in {runs} already", f"{hint}choose another --name")
+
+
+def check_name(name: str) -> None:
+    """Makes sure that a word can be the name of a run's folder.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if name.strip() in ("", ".", "..", LATEST) or Path(name).name != name or len(name.encode()) > LONGEST_NAME:
+        raise UsageError(f"{name!r} cannot name a run", "choose another --name")
 
 
 def resume(runs: Path, name: str | None, recipe: str | None, assignments: Iterable[str]) -> TrainingRun:

@@ -81,6 +81,9 @@ def commands(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     made: dict[tuple[str, ...], list[str]] = {}
     for grid in document.get("grids", {}).values():
         threads = f"{grid['threads']} thread{'' if grid['threads'] == 1 else 's'}"
-        made.setdefault((f"commit {grid['commit'] or 'unknown'}, {threads}", grid["command"]), []).append(grid["name"])
+        known = ", ".join((commit or "unknown")[:12] for commit in grid["commits"]) or "unknown"
+        how = f"tested at commit{'' if len(grid['commits']) < 2 else 's'} {known}, {threads}"
+        for command in grid["commands"]:
+            made.setdefault((how, command), []).append(grid["name"])
     for (how, command), names in made.items():
         yield f"{', '.join(names)}: {how}", command

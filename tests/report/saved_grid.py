@@ -21,7 +21,7 @@ def recipe_of(*changes: str, recipe: str = "sprites", seed: int = 0) -> Recipe:
 def grid_of(cells, *, kind="components", name=None, shots=(1, 5), queries=1, episodes=40, **notes) -> Grid:
     """A grid of cells, each a `Cell` or (label, recipe) or (label, recipe, share, trial)."""
     made = [cell if isinstance(cell, Cell) else Cell(cell[0], _run(*cell[:2]), *cell[1:]) for cell in cells]
-    notes = {"recipe": "sprites", "threads": 1, "retrained": False, **notes}
+    notes = {"recipe": "sprites", "threads": 1, "retrained": False, "commands": ["strmctl ablate"], **notes}
     protocol = Protocol(shots=tuple(shots), queries=queries, episodes=episodes)
     return Grid(kind, name or f"sprites-{kind}", made, protocol, notes, provenance())
 

@@ -225,7 +225,7 @@ def test_markdown_holds_findings_tables_pictures_and_commands(tmp_path):
     for name in figures():
         assert f"]({name}.png)" in text
     for grid in sample()["grids"].values():
-        assert f"\n    {grid['command']}\n" in text
+        assert f"\n    {grid['commands'][0]}\n" in text
 
 
 def test_names_that_are_no_text_are_written(tmp_path):
