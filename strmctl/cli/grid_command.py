@@ -82,7 +82,8 @@ def planned(
     from strmctl.engine import grids
     from strmctl.engine.evaluate import Protocol
     from strmctl.engine.grid_file import Grid
-    from strmctl.engine.runs import check_name, check_new
+    from strmctl.engine.runs import check_name
+    from strmctl.errors import UsageError
     from strmctl.provenance import provenance
 
     if min(options["shots"]) < 1:
@@ -94,8 +95,8 @@ def planned(
     settings = {key: options[key] for key in ("split", "way", "queries", "episodes", "seed", "distinct_groups")}
     name = f"{options['name'] or base.load().name}-{suffix}"
     check_name(options["name"] or name)
-    if not (options["runs"] / name / "grid.json").is_file():
-        check_new(options["runs"], name)
+    if (options["runs"] / name / "recipe.yaml").is_file():
+        raise UsageError(f"there is a run {name} in {options['runs']} already", "choose another --name for the grid")
     source = provenance()
     notes |= {"recipe": options["recipe"], "jobs": options["jobs"], "threads": _threads(options)}
     notes["commands"] = [source["command"]]
