@@ -42,23 +42,24 @@ class Grid:
     provenance: Mapping[str, Any]
 
     def write(self, runs: Path) -> Path:
-        """Writes `runs/<name>/grid.json` and returns its path; a grid of the same test that is there gets more cells.
+        """Writes `runs/<name>/grid.json` and returns its path.
+
+        A grid of this name and test that is there gets more cells; one of another test gives way to this one, and the
+        results of its runs stay.
 
         Raises:
-            UsageError: there is a grid of this name with another kind or test.
+            UsageError: there is a grid of this name and of another kind.
         """
         path, cells, notes = runs / self.name / FILE, list(self.cells), dict(self.notes)
         if path.is_file():
             before = read_grid(runs, self.name)
-            if (before.kind, before.protocol) != (self.kind, self.protocol):
-                raise UsageError(
-                    f"there is a grid {self.name} in {runs} already, of another kind or test",
-                    f"remove {path}, its runs stay; or choose another --name",
-                )
-            recipes = {cell.run: cell.recipe for cell in cells}  # a run of another recipe is not that run any more
-            kept = [cell for cell in before.cells if recipes.get(cell.run, cell.recipe) == cell.recipe]
-            cells = [*kept, *(cell for cell in cells if cell not in kept)]
-            notes["commands"] = list(dict.fromkeys([*before.notes.get("commands", ()), *notes["commands"]]))
+            if before.kind != self.kind:
+                raise UsageError(f"there is a grid {self.name} of another kind in {runs}", "choose another --name")
+            if before.protocol == self.protocol:
+                recipes = {cell.run: cell.recipe for cell in cells}  # a run of another recipe is not that run any more
+                kept = [cell for cell in before.cells if recipes.get(cell.run, cell.recipe) == cell.recipe]
+                cells = [*kept, *(cell for cell in cells if cell not in kept)]
+                notes["commands"] = list(dict.fromkeys([*before.notes.get("commands", ()), *notes["commands"]]))
         written = [{**vars(cell), "recipe": cell.recipe.model_dump()} for cell in cells]
         document = {"schema": SCHEMA, "kind": self.kind, "name": self.name, "protocol": asdict(self.protocol)}
         document |= {"notes": notes, "cells": written, "provenance": dict(self.provenance)}

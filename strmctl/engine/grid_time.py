@@ -76,6 +76,7 @@ class _Timer:
             self.backward = _seconds(partial(_step, self.model, whole, recipe.train.way, recipe.train.shot)) / clips
         with torch.inference_mode(), evaluating(self.model):
             self.embed = _seconds(lambda: self.model.embed(self.pixels)) / CLIPS
+        self.fraction = recipe.trm.tuple_fraction
         self.matches: dict[Any, float] = {}
 
     def _pixels(self, recipe: Recipe, clips: int) -> torch.Tensor:
@@ -102,8 +103,7 @@ class _Timer:
         """Seconds of matching one episode."""
         key = way, queries, shot, share
         if key not in self.matches:
-            if share is not None:
-                keep_tuples(self.model, share, 0)
+            keep_tuples(self.model, self.fraction if share is None else share, 0)
             with torch.inference_mode(), evaluating(self.model):
                 features = self.model.embed(self.pixels)
                 self.matches[key] = _match_seconds(self.model, features, way, queries, shot)

@@ -108,7 +108,8 @@ def draw_tuples(document: Document) -> Figure:
     look.share_axis(axes[-1])
     look.limits(axes[-1], strm + trx)
     number = " to ".join(str(count) for count in sorted({min(counts), max(counts)}))
-    words = f"Trials per share: {number}; small dots: one trial each, beside their mean. Each panel has its own scale"
+    words = f"Trials per share: {number}; small dots: one trial each, beside their mean; no error bars. "
+    words += "Each panel has its own scale"
     if "retrained" in grid:
         words += ". Models were trained " + ("anew for each share" if grid["retrained"] else "once, with all tuples")
     return look.finish(figure, caption(document, "tuples", shots, words, "Figure 6, right (hollow)"), legend)

@@ -155,12 +155,13 @@ def _speed_or_benefit(first: Sequence[float], last: Sequence[float]) -> str:
     if before <= 0:
         return "; STRM was not ahead after the shorter training, so there was no lead to explain"
     if after >= before:
-        return ": a gap of benefit, for longer training does not close it, as it would a gap of speed alone"
+        return ": longer training does not close it, as it would a gap of speed alone"
     if after <= 0:
-        return ": a gap of speed, for nothing of STRM's lead is left"
+        return ": nothing of STRM's lead is left, as of a gap of speed alone"
     part = f"{100 * (before - after) / before:.0f} %"
     left = "" if len(last) == 1 else " in every seed" if min(last) > 0 else ", but not in every seed"
-    return f": {part} of it was speed, which longer training makes up for; the rest remains{left}, as benefit so far"
+    closed = f": longer training closes {part} of it, as it would a gap of speed"
+    return f"{closed}; the rest, the benefit so far, remains{left}"
 
 
 def _sides(gaps: Sequence[float], name: str) -> str:

@@ -79,7 +79,7 @@ def several_seeds(labels: Iterable[Mapping[str, Entry]]) -> bool:
 
 def accuracy_columns(shots: Sequence[str], *, several: bool) -> list[str]:
     """Headers of `accuracy_cells`."""
-    found = [(f"{shot}-shot, %", f"{shot}-shot, each seed, %")[: 1 + several] for shot in shots]
+    found = [(f"{shot}-shot, %", f"{shot}-shot, each seed (sd), %")[: 1 + several] for shot in shots]
     return [*(words for pair in found for words in pair), "n seeds"]
 
 
@@ -88,7 +88,10 @@ def accuracy_cells(entries: Mapping[str, Entry], shots: Sequence[str], *, severa
     cells, counts = [], []
     for shot in shots:
         entry = entries.get(shot)
-        cells += [percent(entry), each(entry["per_seed"]) if entry else NONE][: 1 + several]
+        seeds = each(entry["per_seed"]) if entry else NONE
+        if entry and entry["sd"] is not None:
+            seeds += f" ({100 * entry['sd']:.1f})"
+        cells += [percent(entry), seeds][: 1 + several]
         counts.append(str(len(entry["seeds"])) if entry else "0")
     return [*cells, counts[0] if len(set(counts)) == 1 else " / ".join(counts)]
 

@@ -50,7 +50,7 @@ def test_a_report_is_written_and_its_findings_are_printed(finished, tmp_path):
     assert {"components.png", "components.svg", "cost.png", "cost_flops.csv"} <= names
     assert str(out / "index.html") in ran.err and f"{len(names) - 1} more files" in ran.err
     lines = ran.out.splitlines()
-    assert lines and all(line.startswith("- ") for line in lines) and any("TRM < STRM" in line for line in lines)
+    assert lines and all(line.startswith("- ") for line in lines) and any("STRM - TRM" in line for line in lines)
     document = json.loads((out / "report.json").read_text(encoding="utf-8"))
     assert set(document["components"]) == {"TRM", "STRM"} and document["components"]["TRM"]["5"]["seeds"] == [0, 1]
     assert {"accuracy", "ci95", "seeds", "per_seed", "episodes"} <= set(document["components"]["STRM"]["1"])

@@ -63,7 +63,6 @@ def test_a_grid_grows_by_seeds_and_methods(tmp_path):
 @pytest.mark.parametrize(
     "other",
     [
-        grid([CELL], kind="custom"),
         *(
             grid([CELL], protocol=replace(TEST, **change))
             for change in (
@@ -78,13 +77,19 @@ def test_a_grid_grows_by_seeds_and_methods(tmp_path):
         ),
     ],
 )
-def test_another_test_under_the_same_name_is_refused(tmp_path, other):
+def test_another_test_under_the_same_name_takes_its_place(tmp_path, other):
+    grid([CELL]).write(tmp_path)
+    other.write(tmp_path)
+    found = read_grid(tmp_path, "g")
+    assert (found.kind, found.protocol, found.cells) == (other.kind, other.protocol, list(other.cells))
+
+
+def test_another_kind_under_the_same_name_is_refused(tmp_path):
     path = grid([CELL]).write(tmp_path)
     before = path.read_bytes()
-    with pytest.raises(UsageError, match="grid g") as caught:
-        other.write(tmp_path)
-    assert "--name" in caught.value.hint and str(path) in caught.value.hint
-    assert path.read_bytes() == before
+    with pytest.raises(UsageError, match="another kind") as caught:
+        grid([CELL], kind="custom").write(tmp_path)
+    assert "--name" in caught.value.hint and path.read_bytes() == before
 
 
 def test_a_grid_that_is_not_there(tmp_path):

@@ -50,5 +50,7 @@ def write_cell(runs: Path, cell: Cell, grid: Grid, accuracy: float = 0.6, *, ans
     rows = rows_of(accuracy, shots=test.shots, answers=answers, **shape)
     source = {"store": cell.recipe.data.dataset, "weights_sha256": weights, **source}
     path = result_path(runs, cell, test)
-    replace(result_of(cell.run, rows, **shape, **source), dataset="Sprites").write(path.with_suffix(""))
+    result = replace(result_of(cell.run, rows, **shape, **source), dataset="Sprites")
+    result.provenance["recipe"] = cell.recipe.model_dump()
+    result.write(path.with_suffix(""))
     return path

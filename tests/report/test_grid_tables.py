@@ -46,7 +46,7 @@ def test_components_show_mean_interval_seeds_and_the_paper_apart():
     document["components"]["STRM"]["5"] = entry(0.8, seeds=(0, 2), run="strm") | {"accuracy": 0.81234, "ci95": 0.0039}
     table = named(document)["components"]
     assert column(table, "5-shot, %")["STRM",] == "81.2 ± 0.4"
-    assert column(table, "5-shot, each seed, %")["STRM",] == "79.0, 80.0"
+    assert column(table, "5-shot, each seed (sd), %")["STRM",] == "79.0, 80.0 (0.7)"
     assert column(table, "n seeds")["STRM",] == "3 / 2" and column(table, "n seeds")["TRM",] == "3"
     shown = column(table, "paper, SSv2, 5-shot, %")
     assert {label: float(value) for (label,), value in shown.items()} == document["paper"]["figure6_left"]
@@ -99,7 +99,7 @@ def test_cardinalities_beside_table_2():
     table = named(sample())["cardinality"]
     assert column(table, "tuples")["{1}",] == "8" and column(table, "paper, tuples")["{1}",] == "–"
     assert table.rows[-1] == [
-        *("{2,3,4}", "154", "53.0 ± 0.4", "52.0, 53.0, 54.0", "73.0 ± 0.4", "72.0, 73.0, 74.0"),
+        *("{2,3,4}", "154", "53.0 ± 0.4", "52.0, 53.0, 54.0 (1.0)", "73.0 ± 0.4", "72.0, 73.0, 74.0 (1.0)"),
         *("3", "154", "86.1", "68.1"),
     ]
     assert "For {1} the paper prints a dash in place of 8 tuples." in table.caption
@@ -168,26 +168,20 @@ def test_what_strm_costs_more_than_trx():
     [
         (
             [0.01, 0.02, 0.03],
-            " hold in every training seed: a < b by +2.00 points at 5-shot (3 of 3 seeds, +1.00 to +3.00",
+            "points, in every training seed, as in the paper: b - a +2.00 at 5-shot (+1.00 to +3.00).",
         ),
         (
             [-0.01, 0.02, 0.02],
-            "do not hold in every training seed: a < b by +1.00 points at 5-shot (2 of 3 seeds, -1.00 to",
+            "points, not in every training seed, unlike the paper: b - a +1.00 at 5-shot (above 0 in 2 of 3 seeds, ",
         ),
-        (
-            [-0.01, -0.02, 0.0],
-            "do not hold in every training seed: a < b by -1.00 points at 5-shot (0 of 3 seeds, -2.00 to",
-        ),
-        (
-            [0.01],
-            "rest on n = 1 training seed, which settles no order between close values: a < b by +1.00 points at 5-",
-        ),
-        ([-0.01], "close values: a < b by -1.00 points at 5-shot (it does not hold)."),
+        ([-0.01, -0.02, 0.0], "unlike the paper: b - a -1.00 at 5-shot (above 0 in 0 of 3 seeds, -2.00 to +0.00)."),
+        ([0.01], "n = 1 training seed, which settles no order between close values: b - a +1.00 at 5-shot."),
+        ([-0.01], "close values: b - a -1.00 at 5-shot."),
     ],
 )
 def test_sentences_on_orders_flip_with_the_numbers(differences, words):
     (sentence,) = orders([claim("Figure 6, left", "a < b", 5, differences)])
-    assert words in sentence and sentence.startswith("Figure 6, left, 1 of 1 compared orders ")
+    assert words in sentence and sentence.startswith("Figure 6, left, differences in points, ")
 
 
 def test_orders_are_grouped_by_how_they_hold():
@@ -199,11 +193,9 @@ def test_orders_are_grouped_by_how_they_hold():
             *(claim("f", "c < d", shot, each) for shot, each in ((1, kept), (5, mixed))),
         ]
     )
-    assert first.startswith("f, 2 of 3 compared orders hold in every") and "at 1-shot (3 of 3 seeds" in first
-    assert "c < d" not in first and second.startswith(
-        "f, 1 of 3 compared orders do not hold in every training seed: c < d"
-    )
-    assert "the interval over seeds includes 0" in second and "includes 0" not in first
+    assert "in every training seed, as in the paper: b - a +2.10 at 1-shot" in first and "c - b" in first
+    assert "d - c" not in first and "unlike the paper: d - c +2.10 at 1-shot (+2.00 to +2.20) and" in second
+    assert "(above 0 in 2 of 3 seeds, -2.00 to +9.00)" in second
 
 
 def test_the_findings_are_few():
@@ -213,8 +205,8 @@ def test_the_findings_are_few():
 @pytest.mark.parametrize(
     ("first", "last", "words"),
     [
-        (0.1, 0.12, ("grows from +10.00 to +12.00", "a gap of benefit", "does not close it")),
-        (0.1, 0.025, ("shrinks from +10.00 to +2.50", "75 % of it was speed", "remains in every seed")),
+        (0.1, 0.12, ("grows from +10.00 to +12.00", "does not close it")),
+        (0.1, 0.025, ("shrinks from +10.00 to +2.50", "closes 75 % of it", "remains in every seed")),
         (0.1, -0.02, ("shrinks from +10.00 to -2.00", "a gap of speed", "nothing of STRM's lead is left")),
         (-0.01, 0.02, ("grows from -1.00 to +2.00", "no lead to explain")),
         (0.1, 0.1, ("stays", "do not agree")),
@@ -238,7 +230,9 @@ def test_speed_or_benefit_needs_seeds_that_agree():
         for entries in counts.values():
             entries["5"] = entry(entries["5"]["accuracy"], seeds=(0,))
     (sentence,) = [line for line in findings(document) if line.startswith("Training, 5")]
-    assert "n = 1 seed: 65 % of it was speed" in sentence and "a single seed does not settle this" in sentence
+    assert (
+        "n = 1 seed: longer training closes 65 % of it" in sentence and "a single seed does not settle this" in sentence
+    )
 
 
 def test_sentences_on_tuples_cardinalities_and_shots_flip():

@@ -19,7 +19,7 @@ from strmctl.report.table_formats import csv_table, latex_table, latex_text, mar
 from tests.report.sample_report import entry, sample
 
 HOSTILE = r"a&b_c%d<script>|$x^2${e}~#\end"
-ROW = [HOSTILE, "40.0 ± 0.4", "39.0, 40.0, 41.0", "50.0 ± 0.4", "49.0, 50.0, 51.0", "3"]
+ROW = [HOSTILE, "40.0 ± 0.4", "39.0, 40.0, 41.0 (1.0)", "50.0 ± 0.4", "49.0, 50.0, 51.0 (1.0)", "3"]
 
 
 def hostile():
