@@ -62,8 +62,9 @@ def open_tasks(grids: Sequence[Grid], runs: Path, data_dir: Path, device: str = 
     """What is still to be done for grids: each run's training, then its tests, each of them once for all grids.
 
     Raises:
-        UsageError: a run of a cell's name is there with another recipe, or cells of one run differ in their recipes.
-        DataError: the frame store is missing.
+        UsageError: a run of a cell's name is there with another recipe, cells of one run differ in theirs, or the data
+            has too few classes or clips for the test.
+        DataError: the frame store is missing, or classes of it.
     """
     choose_device(device)
     recipes: dict[str, Recipe] = {}

@@ -14,6 +14,11 @@ def test_a_corrected_command_leaves_no_cell_of_the_wrong_one(data, tmp_path):
     assert len(cells_of(tmp_path, "sprites-components")) == 1
 
 
+def test_more_shots_than_clips_in_one_of_all_grids_are_refused_before_any_work(data, tmp_path):
+    ran = ablate(data, tmp_path, "all", "--episodes-of-one-seed", 20, test=("--way", 2, "--shots", 1, "--episodes", 20))
+    assert ran.code == 2 and "10" in ran.err and not list(tmp_path.iterdir())
+
+
 def test_a_grid_of_other_shots_keeps_what_was_tested(data, tmp_path):
     assert ablate(data, tmp_path, *ONE).code == 0
     others = ("--way", 2, "--shots", "2", "--episodes", 20)
