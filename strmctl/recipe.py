@@ -210,6 +210,10 @@ class Recipe(Section):
             values["model"]["preset"] = "paper"
         return values
 
+    def of_any_seed(self) -> Recipe:
+        """The recipe with another name and seed: equal for the training seeds of one recipe."""
+        return self.model_copy(update={"name": "any", "train": self.train.model_copy(update={"seed": 0})})
+
     def to_yaml(self) -> str:
         """The whole recipe as text that `load_recipe` reads back."""
         return strictyaml.dump(self.model_dump())

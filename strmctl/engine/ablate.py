@@ -76,19 +76,19 @@ def open_tasks(grids: Sequence[Grid], runs: Path, data_dir: Path, device: str = 
                 raise UsageError(f"two cells with different recipes have the name {cell.run}", "choose other labels")
             shots = tests.setdefault((cell.run, cell.fraction, cell.trial, test), (cell, set()))[1]
             shots.update(grid.protocol.shots)
-    tasks = []
+    tasks, stores = [], dict[str, FrameStore]()
     for run, recipe in recipes.items():
         _check_recipe(runs, run, recipe)
         where = {"run": run, "recipe": recipe, "runs": runs, "data_dir": data_dir, "device": device}
-        store = FrameStore.open(data_dir, recipe.data.dataset)
-        manifest = store.manifest_sha256
+        name = recipe.data.dataset
+        store = stores.get(name) or stores.setdefault(name, FrameStore.open(data_dir, name))
         if trained_episodes(runs / run) < recipe.train.episodes or not (runs / run / "weights.pt").is_file():
             tasks.append(Task(cells=(), protocol=Protocol(), **where))
         alike: dict[tuple[float | None, Protocol], list[Cell]] = {}  # all trials of a share are one task
-        for (name, fraction, _, test), (cell, shots) in tests.items():
-            if name != run:
+        for (of, fraction, _, test), (cell, shots) in tests.items():
+            if of != run:
                 continue
-            if before := finished_result(runs, cell, test, manifest):  # what another grid has tested stays
+            if before := finished_result(runs, cell, test, store.manifest_sha256):  # what another grid has tested stays
                 tested = {figures["shot"] for figures in before.results}
                 if shots <= tested:
                     continue

@@ -146,9 +146,7 @@ def _groups(runs: Path, names: Sequence[str]) -> list[Found]:
     groups: list[tuple[Recipe, list[tuple[str, Recipe]]]] = []
     for name in dict.fromkeys(_run_name(runs, name) for name in names):
         recipe = load_recipe(runs / name / "recipe.yaml")
-        plain = recipe.model_copy(
-            update={"name": "any", "train": recipe.train.model_copy(update={"seed": 0})},
-        )
+        plain = recipe.of_any_seed()
         group = next((members for other, members in groups if other == plain), None)
         if group is None or recipe.train.seed in {member.train.seed for _, member in group}:
             groups.append((plain, [(name, recipe)]))

@@ -92,8 +92,7 @@ class Base:
         found = []
         for seed in self.seeds:
             recipe = load_recipe(self.recipe, (*words, f"train.seed={seed}"))
-            unseeded = recipe.train.model_copy(update={"seed": own.train.seed})
-            unchanged = recipe.model_copy(update={"train": unseeded}) == own
+            unchanged = recipe.of_any_seed() == own.of_any_seed()
             run = f"{self.name or own.name}-{own.method if unchanged else slug}-s{seed}"
             found.append(Cell(label, run, recipe))
         return found
@@ -139,13 +138,13 @@ def tuples(base: Base, fractions: Sequence[float], trials: int, *, retrain: bool
     if recipe.trm.tuple_fraction < 1:
         raise UsageError("this grid itself chooses the share of the tuples", "leave out --set trm.tuple_fraction")
     label = f"STRM {_set(recipe)}"
+    whole = base.cells(label, {}, "strm")
     for fraction in sorted({float(f"{fraction:g}") for fraction in fractions}):  # as file names tell them
         for trial in range(trials if fraction < 1 else 1):
-            if retrain:
+            own = whole
+            if retrain and fraction < 1:
                 changes = {"trm.tuple_fraction": fraction, "trm.tuple_trial": trial}
-                own = base.cells(label, changes if fraction < 1 else {}, f"strm-f{fraction:g}-t{trial}")
-            else:
-                own = base.cells(label, {}, "strm")
+                own = base.cells(label, changes, f"strm-f{fraction:g}-t{trial}")
             cells += [Cell(cell.label, cell.run, cell.recipe, fraction, trial) for cell in own]
     trx = base.cells("TRX {2,3}", {"method": "trx"}, "trx")
     return cells + [Cell(cell.label, cell.run, cell.recipe, 1.0) for cell in trx]

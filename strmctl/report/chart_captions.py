@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from strmctl.report.chart_marks import Entry, interval
+from strmctl.report.report_table import first_names
 
 
 def caption(document: Mapping[str, Any], kind: str, shots: Sequence[str], words: str, published: str = "") -> str:
@@ -40,10 +41,7 @@ def measured_on(grid: Mapping[str, Any], shots: Sequence[str]) -> str:
 def missing(grid: Mapping[str, Any]) -> str:
     """The runs of a grid that lack a result, the first six by name."""
     names = grid["missing"]
-    if not names:
-        return ""
-    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-    return f" Runs without a result: {', '.join(names[:6])}{more}."
+    return f" Runs without a result: {first_names(names)}." if names else ""
 
 
 def errors(entries: Iterable[Entry]) -> str:

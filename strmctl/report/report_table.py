@@ -143,9 +143,14 @@ def caption(grid: Mapping[str, Any], shots: Sequence[str], *more: str) -> str:
     if len(grid["seeds"]) == 1:
         sentences.append("With n = 1 training seed the order of close values is open")
     if names := grid["missing"]:
-        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-        sentences.append(f"No result yet of {', '.join(names[:MOST_NAMES])}{more}")
+        sentences.append(f"No result yet of {first_names(names)}")
     return " ".join(f"{sentence.rstrip('.')}." for sentence in sentences if sentence)
+
+
+def first_names(names: Sequence[str]) -> str:
+    """The first six of many names, and how many more there are."""
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f"{', '.join(names[:MOST_NAMES])}{more}"
 
 
 def listed(items: Sequence[Any]) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 
+from strmctl.paths import csv_text
 from strmctl.report.report_table import ReportTable
 
 MARKDOWN_SIGNS = re.compile(r"([\\`*_\[\]<>&|$~#])")
@@ -77,8 +76,4 @@ def latex_table(table: ReportTable) -> str:
 
 def csv_table(table: ReportTable) -> str:
     """The numbers in full precision; an empty cell where there is none."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table.csv_columns)
-    writer.writerows(table.csv_rows)
-    return text.getvalue()
+    return csv_text(table.csv_columns, table.csv_rows)
