@@ -17,7 +17,8 @@ import torch
 from torchvision.transforms.v2 import functional as transforms
 
 from strmctl.data.draws import Draws
-from strmctl.data.store import DEFAULTS, FrameStore
+from strmctl.data.store import FrameStore
+from strmctl.data.store_settings import DEFAULTS
 from strmctl.data.videos import extract
 from strmctl.errors import DataError
 

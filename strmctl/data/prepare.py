@@ -14,11 +14,21 @@ from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from strmctl.data import sprites, store, videos
-from strmctl.data.datasets import Scan, SourceClip
+from strmctl.data import sprites, videos
+from strmctl.data.archives import FRAMES, archive_path, writing_archive
+from strmctl.data.manifest import (
+    FEWEST_FRAMES,
+    MANIFEST,
+    STORED,
+    ClipRow,
+    read_manifest,
+    row_from_values,
+    write_manifest,
+)
 from strmctl.data.prepare_result import PrepareResult, summarize
 from strmctl.data.request import Job, Request, look_up
-from strmctl.data.store import ClipRow
+from strmctl.data.scan import Scan, SourceClip
+from strmctl.data.store_settings import SETTINGS, read_settings, write_settings
 from strmctl.data.workers import each_in_processes
 from strmctl.errors import DataError
 from strmctl.provenance import sha256_of
@@ -59,18 +69,18 @@ def prepare(
     found = job.scan()
     if redo:
         _throw_away(job.folder)
-    if not store.read_settings(job.folder):
-        store.write_settings(job.folder, job.settings)
+    if not read_settings(job.folder):
+        write_settings(job.folder, job.settings)
     known = _known_rows(job.folder)
     tasks = [_task(job, clip, known.get(clip.clip)) for clip in found.clips]
     try:
         rows, skipped = _settle_all(tasks, job.folder / JOURNAL, workers, progress)
     finally:
         _sweep(job.folder)
-    store.write_manifest(job.folder, rows)
-    store.write_settings(job.folder, job.settings)
+    write_manifest(job.folder, rows)
+    write_settings(job.folder, job.settings)
     (job.folder / JOURNAL).unlink(missing_ok=True)
-    size = sum(store.archive_path(job.folder, row.clip).stat().st_size for row in rows if row.status in store.STORED)
+    size = sum(archive_path(job.folder, row.clip).stat().st_size for row in rows if row.status in STORED)
     return summarize(job, found, rows, known, start, dry_run=False, skipped=skipped, size=size)
 
 
@@ -95,7 +105,7 @@ def plan(request: Request, *, redo: bool = False) -> PrepareResult:
     rows = [task.stored_row() if task.is_stored() else _row(task.clip, status="to do") for task in tasks]
     sample = tasks[:: max(1, -(-len(tasks) // SAMPLE))]
     size = round(sum(map(_size_in_memory, sample)) / max(1, len(sample)) * len(tasks))
-    skipped = sum(row.status in store.STORED for row in rows)
+    skipped = sum(row.status in STORED for row in rows)
     return summarize(job, found, rows, known, start, dry_run=True, skipped=skipped, size=size, to_render=to_render)
 
 
@@ -112,7 +122,7 @@ class _Task:
     def is_stored(self) -> bool:
         """Whether an earlier run stored these frames; whether they are intact is another question."""
         row = self.row
-        return bool(row and row.status in store.STORED and row.source == self.clip.source and self.archive.is_file())
+        return bool(row and row.status in STORED and row.source == self.clip.source and self.archive.is_file())
 
     def stored_row(self) -> ClipRow:
         """The row of an earlier run; the split may have changed since."""
@@ -120,7 +130,7 @@ class _Task:
 
 
 def _task(job: Job, clip: SourceClip, row: ClipRow | None) -> _Task:
-    archive = store.archive_path(job.folder, clip.clip)
+    archive = archive_path(job.folder, clip.clip)
     return _Task(clip, job.originals / clip.source, archive, row, job.size, job.request.quality, job.request.frames)
 
 
@@ -147,7 +157,7 @@ def _settle(task: _Task) -> tuple[ClipRow, bool]:
     if task.is_stored() and sha256_of(task.archive) == task.row.sha256:
         return task.stored_row(), False
     try:
-        with videos.one_thread(), store.writing_archive(task.archive) as archive:
+        with videos.one_thread(), writing_archive(task.archive) as archive:
             video, decoded = videos.extract(
                 task.original, size=task.size, quality=task.quality, frames=task.frames, keep=archive.add
             )
@@ -162,7 +172,7 @@ def _settle(task: _Task) -> tuple[ClipRow, bool]:
         reason = f"the file declares {video.declared} frames, OpenCV reads {decoded}"
     row = _row(
         task.clip,
-        status="ok" if archive.frames >= store.FEWEST_FRAMES else "short",
+        status="ok" if archive.frames >= FEWEST_FRAMES else "short",
         reason=reason,
         frames=archive.frames,
         width=video.width,
@@ -197,24 +207,24 @@ def _size_in_memory(task: _Task) -> int:
 
 def _known_rows(folder: Path) -> dict[str, ClipRow]:
     """The rows of the manifest, overridden by those of the journal of an interrupted run."""
-    rows = {row.clip: row for row in store.read_manifest(folder)}
+    rows = {row.clip: row for row in read_manifest(folder)}
     with contextlib.suppress(FileNotFoundError):
         for line in (folder / JOURNAL).read_text(encoding="utf-8", errors="replace").split("\n"):
             with contextlib.suppress(ValueError, TypeError):  # the line that a kill cut
-                row = store.row_from_values(json.loads(line))
+                row = row_from_values(json.loads(line))
                 rows[row.clip] = row
     return rows
 
 
 def _sweep(folder: Path) -> None:
     """Removes what a process that was killed while it wrote has left."""
-    for leftover in folder.glob(f"{store.FRAMES}/**/.*.part"):
+    for leftover in folder.glob(f"{FRAMES}/**/.*.part"):
         leftover.unlink(missing_ok=True)
 
 
 def _throw_away(folder: Path) -> None:
     """Removes what `prepare` has written, and nothing else; the manifest first, so that no half of a store passes."""
-    for name in (store.MANIFEST, JOURNAL, store.SETTINGS):
+    for name in (MANIFEST, JOURNAL, SETTINGS):
         (folder / name).unlink(missing_ok=True)
-    for archive in folder.glob(f"{store.FRAMES}/**/*.zip"):
+    for archive in folder.glob(f"{FRAMES}/**/*.zip"):
         archive.unlink()

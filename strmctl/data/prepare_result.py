@@ -9,11 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from strmctl.data import store
-from strmctl.data.datasets import Scan
+from strmctl.data.manifest import STORED, ClipRow
 from strmctl.data.request import Job
+from strmctl.data.scan import Scan
 from strmctl.data.splits import SUBSETS
-from strmctl.data.store import ClipRow
 
 
 @dataclass(frozen=True)
@@ -133,11 +132,11 @@ def summarize(
         dry_run=dry_run,
         to_render=to_render,
         clips=len(rows),
-        done=sum(row.status in store.STORED for row in rows),
+        done=sum(row.status in STORED for row in rows),
         skipped=skipped,
         short=sum(row.status == "short" for row in rows),
         failed=[(row.clip, row.reason) for row in rows if row.status == "failed"],
-        odd=[(row.clip, row.reason) for row in rows if row.status in store.STORED and row.reason],
+        odd=[(row.clip, row.reason) for row in rows if row.status in STORED and row.reason],
         ignored=found.ignored,
         missing_classes=[cls for classes in wanted.values() for cls in classes if cls not in held],
         missing_clips=found.missing,

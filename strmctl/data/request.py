@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from strmctl.data.datasets import DATA_SETS, DataSet, Scan, is_folder, known_dataset, scan
+from strmctl.data.datasets import DATA_SETS, DataSet, is_folder, known_dataset
+from strmctl.data.scan import Scan, scan
 from strmctl.data.splits import SUBSETS, Split, load_split
 from strmctl.data.sprites import VERSION as SPRITES_VERSION
-from strmctl.data.store import DEFAULTS, prepare_command, read_settings
+from strmctl.data.store_settings import DEFAULTS, prepare_command, read_settings
 from strmctl.data.videos import Size, parse_size
 from strmctl.errors import DataError, UsageError
 

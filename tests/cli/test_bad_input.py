@@ -7,7 +7,7 @@ import urllib.error
 import pytest
 import torch
 
-from strmctl.data.store import writing_archive
+from strmctl.data.archives import writing_archive
 from strmctl.engine.checkpoint import save_tensors
 from strmctl.engine.methods import build_model
 from strmctl.recipe import load_recipe, shipped_recipes

@@ -10,7 +10,8 @@ import torch
 from strmctl.data import clips, videos
 from strmctl.data.clips import ClipLoader, even_positions, jittered_positions, read_video
 from strmctl.data.draws import Draws
-from strmctl.data.store import DEFAULTS, FrameStore
+from strmctl.data.store import FrameStore
+from strmctl.data.store_settings import DEFAULTS
 from strmctl.data.videos import extract
 from strmctl.errors import DataError
 from tests.videos_for_tests import write_video

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from strmctl.data.datasets import DATA_SETS, DataSet, clip_ids, is_folder, known_dataset, scan
+from strmctl.data.datasets import DATA_SETS, DataSet, is_folder, known_dataset
+from strmctl.data.scan import clip_ids, scan
 from strmctl.data.splits import Split, load_split
 from strmctl.errors import DataError, UsageError
 

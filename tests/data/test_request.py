@@ -7,7 +7,8 @@ from strmctl.cli import prepare as cli
 from strmctl.data.datasets import DATA_SETS
 from strmctl.data.prepare import plan, prepare
 from strmctl.data.request import Request, look_up
-from strmctl.data.store import FrameStore, prepare_command, read_settings, write_settings
+from strmctl.data.store import FrameStore
+from strmctl.data.store_settings import prepare_command, read_settings, write_settings
 from strmctl.errors import DataError, UsageError
 from tests.videos_for_tests import write_video
 

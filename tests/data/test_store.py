@@ -5,19 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from strmctl.data.store import (
-    ClipRow,
-    FrameStore,
-    archive_path,
-    read_manifest,
-    sha256_of,
-    write_manifest,
-    write_settings,
-    writing_archive,
-)
+from strmctl.data.archives import archive_path, writing_archive
+from strmctl.data.manifest import ClipRow, read_manifest, write_manifest
+from strmctl.data.store import FrameStore
+from strmctl.data.store_settings import write_settings
 from strmctl.errors import DataError
+from strmctl.provenance import sha256_of
 
-ROW = ClipRow("a/x", "a", "train", "a/g1", 9, 64, 48, 12.5, "a/x.avi", "opencv 5", "ok", "", "00ff")
+ROW = ClipRow("a/x", "a", "train", "a/g1", 9, 64, 48, 12.5, "a/x.avi", "", "opencv 5", "ok", "", "00ff")
 
 
 def write_archive(folder, clip, images):
@@ -98,7 +93,7 @@ def test_the_manifest_keeps_odd_values(tmp_path):
     write_manifest(tmp_path, rows)
     assert read_manifest(tmp_path) == rows[::-1]
     header = (tmp_path / "manifest.csv").read_text(encoding="utf-8").splitlines()[0]
-    assert header == "clip,class,subset,group,frames,width,height,fps,source,decoder,status,reason,sha256"
+    assert header == "clip,class,subset,group,frames,width,height,fps,source,target,decoder,status,reason,sha256"
 
 
 @pytest.mark.parametrize(

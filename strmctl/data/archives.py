@@ -1,0 +1,60 @@
+"""The frames of a clip as one uncompressed zip of JPEG images, whose bytes depend on nothing but the frames."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from strmctl.errors import DataError
+from strmctl.paths import replacing
+from strmctl.provenance import sha256_of
+
+FRAMES = "frames"  # folder of the zips
+
+
+def member_name(position: int) -> str:
+    """Name of a frame in its zip; `position` counts from 0, names from 00001."""
+    return f"{position + 1:05d}.jpg"
+
+
+def archive_path(folder: Path, clip: str) -> Path:
+    """Where the frames of a clip lie. What Windows forbids in file names is written as `%` and its code.
+
+    Raises:
+        DataError: the id would lead out of the store.
+    """
+    parts = clip.split("/")
+    if any(part in ("", ".", "..") for part in parts):
+        raise DataError(f"{clip!r} is not a clip id: it would lead out of the store")
+    safe = [re.sub(r'[<>:"|?*\\%\x00-\x1f]', lambda match: f"%{ord(match[0]):02X}", part) for part in parts]
+    return folder.joinpath(FRAMES, *safe[:-1], f"{safe[-1]}.zip")
+
+
+class ArchiveWriter:
+    """Adds frames to a zip; the same frames give the same bytes at any time and on any machine."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self.frames = 0
+        self.sha256 = ""  # of the finished file
+
+    def add(self, jpeg: bytes) -> None:
+        """Adds the next frame."""
+        entry = zipfile.ZipInfo(member_name(self.frames), date_time=(1980, 1, 1, 0, 0, 0))
+        entry.create_system = 3  # the default differs between Windows and the rest
+        entry.external_attr = 0o644 << 16
+        self._archive.writestr(entry, jpeg)
+        self.frames += 1
+
+
+@contextlib.contextmanager
+def writing_archive(path: Path) -> Iterator[ArchiveWriter]:
+    """Gives a writer; the zip takes its place when the block ends well, and leaves no trace when it does not."""
+    with replacing(path) as temporary:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+            writer = ArchiveWriter(archive)
+            yield writer
+        writer.sha256 = sha256_of(temporary)
