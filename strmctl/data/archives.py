@@ -51,9 +51,14 @@ class ArchiveWriter:
 
 
 @contextlib.contextmanager
-def writing_archive(path: Path) -> Iterator[ArchiveWriter]:
-    """Gives a writer; the zip takes its place when the block ends well, and leaves no trace when it does not."""
-    with replacing(path) as temporary:
+def writing_archive(path: Path, *, via: Path | None = None) -> Iterator[ArchiveWriter]:
+    """Gives a writer; the zip takes its place when the block ends well, and leaves no trace when it does not.
+
+    Args:
+        path: of the zip.
+        via: folder that it is written in until it is whole; None: the one that it will lie in.
+    """
+    with replacing(path, via=via) as temporary:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
             writer = ArchiveWriter(archive)
             yield writer

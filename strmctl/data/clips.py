@@ -1,6 +1,6 @@
 """From frames to the clip that a model sees: which frames, resized, cropped, mirrored; uint8 until the device.
 
-The choice of frames follows the released STRM code: evenly spaced in test, with jittered ends in training.
+Frames are evenly spaced in test, with jittered ends in training.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import torch
 from torchvision.transforms.v2 import functional as transforms
 
 from strmctl.data.draws import Draws
+from strmctl.data.jpegs import extract
+from strmctl.data.positions import even_positions, jittered_positions
 from strmctl.data.store import FrameStore
 from strmctl.data.store_settings import DEFAULTS
-from strmctl.data.videos import extract
 from strmctl.errors import DataError
 
 try:  # torchvision will drop it; the pixels that it gives are those that the figures were measured with
@@ -27,28 +28,8 @@ try:  # torchvision will drop it; the pixels that it gives are those that the fi
 except ImportError:
     decode_jpeg = None
 
+JPEG = b"\xff\xd8"  # that a JPEG image begins with
 FrameOrder = Literal["natural", "repeated", "shuffled"]
-
-
-def even_positions(count: int, frames: int) -> list[int]:
-    """Evenly spaced positions, counted from 0: trunc(linspace(1, count - 2, frames)), or the whole of a short clip."""
-    return _spaced(1, count - 2, count, frames)
-
-
-def jittered_positions(count: int, frames: int, draws: Draws) -> list[int]:
-    """Evenly spaced positions between jittered ends: start in [0, p], end in [count-1-p, count-1], ends included.
-
-    p = min(5, (count - frames) / 2), rounded down; 0 for a clip of fewer frames than are wanted.
-    """
-    play = max(0, min(5, (count - frames) // 2))
-    start, end = draws.integer(0, play), draws.integer(count - 1 - play, count - 1)
-    return _spaced(start, end, count, frames)
-
-
-def _spaced(start: int, end: int, count: int, frames: int) -> list[int]:
-    if end - start < frames:
-        start, end = 0, count - 1
-    return np.linspace(start, end, frames).astype(int).tolist()
 
 
 class ClipLoader:
@@ -140,24 +121,19 @@ def read_video(path: Path, *, frames: int, size: int, crop: int) -> VideoClip:
         crop: pixels, side of the square that is cut out of the centre.
 
     Raises:
-        DataError: the video cannot be decoded, has a single frame, or frames that differ in size.
+        DataError: the video cannot be decoded, or has a single frame.
     """
     encoded: list[bytes] = []  # of each wanted frame once
     try:
-        video, count = extract(
-            path, size=size, quality=DEFAULTS["quality"], frames=frames, keep=encoded.append, choose=even_positions
-        )
+        found = extract(path, size=size, quality=DEFAULTS["quality"], frames=frames, keep=encoded.append)
     except DataError as error:
         raise DataError(f"the video {path} cannot be read: {error}", error.hint) from error
-    if count < 2:
+    if found.decoded < 2:
         raise DataError(f"the video {path} has a single frame", "a clip needs two frames at least")
-    positions = even_positions(count, frames)
-    images = dict(zip(sorted(set(positions)), encoded, strict=True))
-    try:
-        pixels = decode_frames([images[position] for position in positions])
-    except RuntimeError as error:
-        raise DataError(f"the frames of the video {path} differ in size", "cut it where its size changes") from error
-    return VideoClip(centre_crop(resize(pixels, size), crop), positions, count, video.fps)
+    taken = even_positions(len(encoded), frames)  # all of them, some again when the video is shorter
+    pixels = decode_frames([encoded[index] for index in taken])
+    positions = [found.positions[index] for index in taken]
+    return VideoClip(centre_crop(resize(pixels, size), crop), positions, found.decoded, found.video.fps)
 
 
 def decode_frames(encoded: Iterable[bytes]) -> torch.Tensor:
@@ -171,6 +147,8 @@ def decode_frames(encoded: Iterable[bytes]) -> torch.Tensor:
 
 
 def _decode_with_torchvision(image: bytes) -> torch.Tensor:
+    if not image.startswith(JPEG):  # frames that somebody else extracted may be PNG
+        return _decode_with_opencv(image)
     return decode_jpeg(torch.frombuffer(bytearray(image), dtype=torch.uint8), ImageReadMode.RGB)
 
 

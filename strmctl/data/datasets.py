@@ -15,6 +15,21 @@ VALIDATION_ANNOTATIONS = ("validation.json", "something-something-v2-validation.
 
 
 @dataclass(frozen=True)
+class Source:
+    """An archive of original videos that anybody may fetch.
+
+    Attributes:
+        url: of the archive.
+        cited: who gives this address.
+        checksum: `sha256:…` or `md5:…`; None where nobody who can be cited publishes one.
+    """
+
+    url: str
+    cited: str
+    checksum: str | None = None
+
+
+@dataclass(frozen=True)
 class DataSet:
     """One data set.
 
@@ -26,6 +41,8 @@ class DataSet:
         size: pixels of the shorter side that frames are stored at by default.
         listed: the benchmark is 100 listed clips per class, not all clips of its classes.
         beside: names of files that belong to it besides the videos.
+        source: where its videos can be fetched from freely.
+        by_hand: which files to get and what to do with them, where they cannot.
     """
 
     name: str
@@ -35,20 +52,56 @@ class DataSet:
     size: int = 256
     listed: bool = False
     beside: tuple[str, ...] = ()
+    source: Source | None = None
+    by_hand: str = ""
 
 
 _ANNOTATIONS = TRAIN_ANNOTATIONS + VALIDATION_ANNOTATIONS
 _SSV2_HOME = "https://www.qualcomm.com/developer/software/something-something-v-2-dataset"
 _HMDB51_HOME = "https://serre-lab.clps.brown.edu/resource/hmdb-a-large-human-motion-database/"
 _KINETICS = "https://github.com/cvdfoundation/kinetics-dataset (Kinetics-400)"
+_UCF101 = Source("https://www.crcv.ucf.edu/data/UCF101/UCF101.rar", "https://www.crcv.ucf.edu/data/UCF101.php")
+_HMDB51 = Source(
+    "https://serre-lab.clps.brown.edu/wp-content/uploads/2013/10/hmdb51_org.rar",
+    "torchvision.datasets.HMDB51 (there with http://)",
+)
+_KINETICS_BY_HAND = """\
+fetch the parts that https://s3.amazonaws.com/kinetics/400/train/k400_train_path.txt and
+  https://s3.amazonaws.com/kinetics/400/val/k400_val_path.txt list, the annotations train.csv, val.csv and test.csv of
+  https://s3.amazonaws.com/kinetics/400/annotations/, and 400/replacement_for_corrupted_k400.tgz; k400_downloader.sh,
+  k400_extractor.sh and arrange_by_classes.py of https://github.com/cvdfoundation/kinetics-dataset do it and make
+  videos/<train|val>/<class>/<id>_<start>_<end>.mp4
+  then run `strmctl prepare kinetics100 --videos DIR --list FILE`, FILE with the 100 clips a class of the CMN split"""
+_SSV2_BY_HAND = """\
+accept the licence at https://www.qualcomm.com/developer/software/something-something-v-2-dataset/downloads and fetch
+  all parts 20bn-something-something-v2-00, -01, … (19.4 GB) and 20bn-something-something-download-package-labels.zip
+  unzip those that are real zip files, join the parts with `cat 20bn-something-something-v2-?? | tar -xzf -`, which
+  gives 20bn-something-something-v2/<id>.webm (220,847 files), and unzip the labels (train.json, validation.json)
+  then run `strmctl prepare {name} --videos DIR --annotations DIR`"""
 DATA_SETS = {
     entry.name: entry
     for entry in (
-        DataSet("ucf101", "UCF101", "class_folders", "https://www.crcv.ucf.edu/data/UCF101.php"),
-        DataSet("hmdb51", "HMDB51", "class_folders", _HMDB51_HOME),
-        DataSet("kinetics100", "Kinetics-100", "class_folders", _KINETICS, listed=True),
-        DataSet("ssv2", "Something-Something V2", "ssv2", _SSV2_HOME, beside=_ANNOTATIONS),
-        DataSet("ssv2_small", "Something-Something V2 (CMN)", "ssv2", _SSV2_HOME, listed=True, beside=_ANNOTATIONS),
+        DataSet("ucf101", "UCF101", "class_folders", _UCF101.cited, source=_UCF101),
+        DataSet("hmdb51", "HMDB51", "class_folders", _HMDB51_HOME, source=_HMDB51),
+        DataSet("kinetics100", "Kinetics-100", "class_folders", _KINETICS, listed=True, by_hand=_KINETICS_BY_HAND),
+        DataSet(
+            "ssv2",
+            "Something-Something V2",
+            "ssv2",
+            _SSV2_HOME,
+            beside=_ANNOTATIONS,
+            by_hand=_SSV2_BY_HAND.format(name="ssv2"),
+        ),
+        DataSet(
+            "ssv2_small",
+            "Something-Something V2 (CMN)",
+            "ssv2",
+            _SSV2_HOME,
+            listed=True,
+            beside=_ANNOTATIONS,
+            by_hand=_SSV2_BY_HAND.format(name="ssv2_small")
+            + ", with `--list FILE`, the 100 clips a class of the split",
+        ),
         DataSet("sprites", "Sprites", "class_folders", "`strmctl prepare sprites`", size=64, beside=("sprites.yaml",)),
     )
 }
@@ -76,5 +129,7 @@ def how_to_get(dataset: DataSet) -> str:
     if not dataset.home:
         flat = "" if dataset.layout == "flat" else "want one folder per class; `--flat` takes videos without classes, "
         return f"{flat}suffixes known: {' '.join(VIDEO_SUFFIXES)}"
-    option = "--videos DIR --annotations DIR" if dataset.layout == "ssv2" else "--videos DIR"
-    return f"{dataset.title} is to be had from {dataset.home}; say where it lies with `{option}`"
+    if dataset.by_hand:
+        return f"{dataset.title} is to be had from {dataset.home}, by hand: {dataset.by_hand}"
+    fetch = f", or `strmctl prepare {dataset.name} --download` fetches it" if dataset.source else ""
+    return f"{dataset.title} is to be had from {dataset.home}; say where it lies with `--videos DIR`{fetch}"

@@ -9,9 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from strmctl.data.lists import ListedClips
 from strmctl.data.manifest import STORED, ClipRow
 from strmctl.data.request import Job
 from strmctl.data.scan import Scan
+from strmctl.data.shards import Shard
 from strmctl.data.splits import SUBSETS
 
 
@@ -51,16 +53,20 @@ class PrepareResult:
         clips: clips found.
         done: clips whose frames are in the store, those that were there before included.
         skipped: of these, clips that were there before and are intact.
-        short: of these, clips with fewer than 8 frames, kept but never sampled.
+        short: of these, ids of clips with fewer than 8 frames, kept but never sampled.
         failed: (clip, reason) of those that give no frames.
         odd: (clip, reason) of those that give fewer frames than their file declares.
         ignored: reason -> files that were left out for it.
         missing_classes: classes of the split without a clip.
         missing_clips: clips that a list or an annotation names and the folder does not hold.
+        listed: class -> how many clips the list names, and how many of these are missing.
         dropped: clips that left the manifest because their originals are gone or not listed; their frames stay on disk.
         bytes: of the stored frames; in a dry run an estimate for all clips.
         seconds: that it took.
         subsets: counts of each that has clips or expects them.
+        shard: `i/n`; empty for the whole.
+        free: bytes on the disk of the store; only in a dry run.
+        expected_seconds: that it would take, estimated; only in a dry run.
     """
 
     dataset: str
@@ -71,28 +77,36 @@ class PrepareResult:
     clips: int
     done: int
     skipped: int
-    short: int
+    short: list[str]
     failed: list[tuple[str, str]]
     odd: list[tuple[str, str]]
     ignored: dict[str, list[str]]
     missing_classes: list[str]
     missing_clips: list[str]
+    listed: dict[str, ListedClips]
     dropped: int
     bytes: int
     seconds: float
     subsets: list[SubsetCount]
+    shard: str = ""
+    free: int = 0
+    expected_seconds: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """The same for machines; of ignored files the number, and for each reason the first few."""
         return asdict(self) | {
             "store": str(self.store),
+            "short": len(self.short),
+            "short_clips": self.short,
             "failed": [{"clip": clip, "reason": reason} for clip, reason in self.failed],
             "odd": [{"clip": clip, "reason": reason} for clip, reason in self.odd],
             "ignored": sum(map(len, self.ignored.values())),
             "ignored_because": [
                 {"reason": reason, "files": len(files), "first": files[:5]} for reason, files in self.ignored.items()
             ],
+            "listed": {cls: count._asdict() for cls, count in self.listed.items()},
             "seconds": round(self.seconds, 3),
+            "expected_seconds": round(self.expected_seconds, 3),
         }
 
 
@@ -107,6 +121,8 @@ def summarize(
     skipped: int,
     size: int,
     to_render: int = 0,
+    shard: Shard | None = None,
+    **estimates: Any,
 ) -> PrepareResult:
     """Counts what the rows say.
 
@@ -120,6 +136,8 @@ def summarize(
         skipped: clips that were there before.
         size: bytes.
         to_render: videos that are rendered first.
+        shard: the part that was prepared.
+        estimates: `free` and `expected_seconds`.
     """
     wanted = job.split.subsets if job.split else {}
     held = {row.cls for row in rows}
@@ -134,16 +152,19 @@ def summarize(
         clips=len(rows),
         done=sum(row.status in STORED for row in rows),
         skipped=skipped,
-        short=sum(row.status == "short" for row in rows),
+        short=[row.clip for row in rows if row.status == "short"],
         failed=[(row.clip, row.reason) for row in rows if row.status == "failed"],
         odd=[(row.clip, row.reason) for row in rows if row.status in STORED and row.reason],
         ignored=found.ignored,
         missing_classes=[cls for classes in wanted.values() for cls in classes if cls not in held],
         missing_clips=found.missing,
+        listed=found.listed,
         dropped=len(known.keys() - {row.clip for row in rows}),
         bytes=size,
         seconds=time.monotonic() - start,
         subsets=[count for count in counts if count.clips or count.expected],
+        shard=str(shard or ""),
+        **estimates,
     )
 
 

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from strmctl.data.datasets import DATA_SETS, DataSet, is_folder, known_dataset
+from strmctl.data.extracted import ExtractedFrames
+from strmctl.data.jpegs import Size, parse_size
 from strmctl.data.scan import Scan, scan
+from strmctl.data.shards import Shard, Workplace
 from strmctl.data.splits import SUBSETS, Split, load_split
 from strmctl.data.sprites import VERSION as SPRITES_VERSION
 from strmctl.data.store_settings import DEFAULTS, prepare_command, read_settings
-from strmctl.data.videos import Size, parse_size
 from strmctl.errors import DataError, UsageError
 
-DECIDING = ("dataset", "size", "quality", "frames", "seed", "generator_version")  # settings that decide stored bytes
+# settings that decide stored bytes
+DECIDING = ("dataset", "size", "quality", "frames", "frames_from", "seed", "generator_version")
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Request:
         size: pixels, `256` (shorter side) or `256x256` (width x height); None: the data set's default.
         quality: of the JPEG images, 1 to 100.
         frames: evenly spaced frames to keep per clip, at least 8; None keeps all.
+        frames_from: folder or zip of frames that somebody has extracted; they are used where they lie.
         seed: of the rendered videos (sprites only).
     """
 
@@ -48,6 +52,7 @@ class Request:
     size: str | None = None
     quality: int = DEFAULTS["quality"]
     frames: int | None = None
+    frames_from: Path | None = None
     seed: int | None = None
 
 
@@ -58,7 +63,7 @@ class Job:
     Attributes:
         dataset: which data set.
         split: its classes; None for a folder without one.
-        originals: folder of the original videos.
+        originals: folder of the original videos, or folder or zip of the frames that are used where they lie.
         folder: of the frame store.
         settings: what `store.json` will say.
         size: pixels that frames are stored at.
@@ -78,18 +83,31 @@ class Job:
         """Of the videos that are to be rendered; None for those that are not."""
         return self.settings.get("seed")
 
-    def scan(self) -> Scan:
-        """Finds the clips; see `datasets.scan`."""
-        near, listed = self.request.annotations, self.request.list_file
-        return scan(self.dataset, self.split, self.originals, annotations=near, list_file=listed)
+    def scan(self, shard: Shard | None = None) -> Scan:
+        """Finds the clips, or those of a shard; see `scan.scan`."""
+        request = self.request
+        found = scan(
+            self.dataset,
+            self.split,
+            self.originals,
+            annotations=request.annotations,
+            list_file=request.list_file,
+            extracted=None if request.frames_from is None else ExtractedFrames.open(request.frames_from),
+        )
+        if shard is not None:
+            found.clips = [clip for clip in found.clips if shard.has(clip.clip)]
+        return found
 
-    def check_settings(self) -> None:
-        """Makes sure that a store that is there already was made with the same settings.
+    def check_settings(self, place: Workplace) -> None:
+        """Makes sure that what is there already was made with the same settings.
 
         Raises:
             UsageError: it was not.
         """
-        there = read_settings(self.folder)
+        for folder in dict.fromkeys((place.store, place.folder)):
+            self._check_same(read_settings(folder))
+
+    def _check_same(self, there: dict[str, Any]) -> None:
         pairs = [(key, there.get(key), self.settings.get(key)) for key in DECIDING if there]
         changed = [f"{key} {before}, now {now}" for key, before, now in pairs if before != now]
         changed += self._lost(there)
@@ -137,6 +155,9 @@ def look_up(request: Request) -> Job:
         "request": _asked(request, own=own),
     }
     originals = Path(request.what) if own else request.data_dir / "videos" / dataset.name
+    if request.frames_from is not None:
+        originals = request.frames_from
+        settings["frames_from"] = str(originals.absolute())
     if dataset.name == "sprites":
         settings |= {"seed": request.seed or 0, "generator_version": SPRITES_VERSION}
         if request.seed:  # so that two seeds do not take turns in one folder
@@ -164,6 +185,7 @@ def _asked(request: Request, *, own: bool) -> dict[str, Any]:
         "annotations": request.annotations,
         "list": request.list_file,
         "split": request.split_file,
+        "frames-from": request.frames_from,
     }
     asked: dict[str, Any] = {key: str(path.absolute()) for key, path in paths.items() if path is not None}
     return asked | ({"flat": True} if request.flat else {})
@@ -175,11 +197,16 @@ def _check_options(request: Request, dataset: DataSet, own: bool) -> None:
         name in ("", ".", "..", "videos") or name.startswith((".", "-")) or {"/", "\\", os.sep} & {*name}
     ):
         raise UsageError(f"{name!r} cannot name a frame store", "it becomes a folder beside `videos`: use a plain word")
+    taken = request.frames_from is not None
     clashes = {
         "--flat is for a folder of videos, not for a data set": request.flat and not own,
         "--flat means no classes, so --split has nothing to say": request.flat and request.split_file is not None,
         "--videos is for a data set; the folder is named already": own and request.videos is not None,
         "--annotations is for ssv2 and ssv2_small": request.annotations is not None and dataset.layout != "ssv2",
+        "--frames-from takes frames where they lie, so --videos has nothing to say": taken and request.videos,
+        "--frames-from takes frames as they are: --size, --quality and --frames have nothing to say": taken
+        and (request.size, request.quality, request.frames) != (None, DEFAULTS["quality"], None),
+        "sprites are rendered; there are no frames to take from elsewhere": taken and dataset.name == "sprites",
         "--seed is for sprites, which are rendered": request.seed is not None and dataset.name != "sprites",
         "--frames below 8 leaves clips that cannot be sampled": request.frames is not None and request.frames < 8,
         "--quality goes from 1 to 100": not 1 <= request.quality <= 100,

@@ -10,17 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from strmctl.data.datasets import TRAIN_ANNOTATIONS, VALIDATION_ANNOTATIONS, VIDEO_SUFFIXES, DataSet, how_to_get
+from strmctl.data.extracted import ExtractedFrames
 from strmctl.data.lists import ListedClips, match_list
+from strmctl.data.names import BAD_NAME, readable
 from strmctl.data.splits import Split, class_key, read_annotation
 from strmctl.errors import DataError
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # a line end in a name would break the manifest
 NOT_A_VIDEO = "no video suffix"
 NO_CLASS = "not in a class folder"
 OTHER_CLASS = "class not in the split"
 NOT_CHOSEN = "not among the clips of the split"
 NOT_LISTED = "not on the list"
-BAD_NAME = "file name is not valid Unicode or has control characters"
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,7 @@ def scan(
     *,
     annotations: Path | None = None,
     list_file: Path | None = None,
+    extracted: ExtractedFrames | None = None,
 ) -> Scan:
     """Finds the clips of a data set below a folder.
 
@@ -81,42 +82,61 @@ def scan(
         videos: folder of the original videos.
         annotations: folder of the annotation files (`ssv2` layout); searched for near the videos when None.
         list_file: text file with the clips to take, one `<class>/<clip>` or `<clip>` a line.
+        extracted: frames that are used where they lie; their folders are the clips then.
 
     Raises:
         DataError: a folder or file is missing, malformed, or holds no clip; says where the data set is to be had.
     """
-    if not videos.is_dir():
-        raise DataError(f"no folder of videos at {videos}", how_to_get(dataset))
     ignored: Ignored = defaultdict(list)
-    files = list(_video_files(videos, dataset, ignored))
+    targets: dict[str, str] = {}
+    if extracted is not None:
+        files = extracted.clips()
+        for name, reason in extracted.ignored:
+            ignored[reason].append(name)
+    elif videos.is_dir():
+        files = list(_video_files(videos, dataset, ignored, targets))
+    else:
+        raise DataError(f"no folder of videos at {videos}", how_to_get(dataset))
     missing: list[str] = []
     counts: dict[str, ListedClips] = {}
     if dataset.layout == "flat":
         found = dict.fromkeys(files, "")
     elif dataset.layout == "class_folders":
-        found = _in_class_folders(files, split, ignored)
+        # of extracted frames the class folder is the one above the clip: archives put others around them
+        found = _in_class_folders(files, split, ignored, above=extracted is not None)
     else:
-        found, missing = _annotated(files, dataset, split, _annotation_files(dataset, videos, annotations), ignored)
+        near = _annotation_files(dataset, videos, annotations)
+        found, missing, counts = _annotated(files, dataset, split, near, ignored)
     if list_file is not None:
-        match = match_list(found, list_file)
+        match = match_list(found, list_file, split.by_key().values() if split else ())
         missing, counts = match.missing, match.counts
         ignored[NOT_LISTED] += [source for source in found if source not in match.chosen]
         found = match.chosen
     if not found:
         reasons = "; ".join(f"{len(names)} files: {reason}" for reason, names in ignored.items() if names)
         raise DataError(f"no clip of {dataset.name} in {videos} ({reasons or 'it is empty'})", how_to_get(dataset))
-    ids = clip_ids(list(found))
+    ids = clip_ids(list(found)) if extracted is None else {source: source for source in found}
     clips = [
-        SourceClip(ids[source], cls, split.subset_of(cls) if split else "", _group(dataset, cls, source, ids), source)
+        SourceClip(
+            clip=ids[source],
+            cls=cls,
+            subset=split.subset_of(cls) if split else "",
+            group=_group(dataset, cls, source, ids),
+            source=source,
+            target=targets.get(source, ""),
+        )
         for source, cls in found.items()
     ]
     clips.sort(key=lambda clip: clip.clip)
     return Scan(clips, {reason: sorted(names) for reason, names in ignored.items() if names}, missing, counts)
 
 
-def _video_files(videos: Path, dataset: DataSet, ignored: Ignored) -> Iterator[str]:
-    """Paths of the video files below a folder, `/`-separated; hidden files and folders are not looked at."""
-    seen, deep = set(), dataset.layout == "class_folders"
+def _video_files(videos: Path, dataset: DataSet, ignored: Ignored, targets: dict[str, str]) -> Iterator[str]:
+    """Paths of the video files below a folder, `/`-separated; hidden files and folders are not looked at.
+
+    Symbolic links are followed; where each really leads is put into `targets`.
+    """
+    seen, deep, top = set(), dataset.layout == "class_folders", os.path.realpath(videos)
     for folder, folders, names in os.walk(videos, followlinks=True):
         real = os.path.realpath(folder)
         folders[:] = sorted(name for name in folders if not name.startswith(".")) if deep and real not in seen else []
@@ -127,21 +147,30 @@ def _video_files(videos: Path, dataset: DataSet, ignored: Ignored) -> Iterator[s
             path = Path(folder, name).relative_to(videos).as_posix()
             if name.startswith(".") or path in dataset.beside:
                 continue
-            if (readable := CONTROL.sub("?", path.encode("utf-8", "replace").decode())) != path:
-                ignored[BAD_NAME].append(readable)
+            if readable(path) != path:
+                ignored[BAD_NAME].append(readable(path))
             elif PurePosixPath(name).suffix.lower() not in VIDEO_SUFFIXES:
                 ignored[NOT_A_VIDEO].append(path)
             else:
+                lies = (
+                    os.path.realpath(Path(folder, name)) if Path(folder, name).is_symlink() else str(Path(real, name))
+                )
+                if lies != str(Path(top, path)):
+                    targets[path] = readable(lies)
                 yield path
 
 
-def _in_class_folders(files: Sequence[str], split: Split | None, ignored: Ignored) -> Found:
-    """The class is the topmost folder that the split knows, or without a split the topmost folder."""
+def _in_class_folders(files: Sequence[str], split: Split | None, ignored: Ignored, *, above: bool) -> Found:
+    """The class is the topmost folder that the split knows; without one the topmost, or that `above` the clip."""
     known = split.by_key() if split else None
     found = {}
     for source in files:
         folders = PurePosixPath(source).parts[:-1]
-        classes = folders[:1] if known is None else [known[key] for key in map(class_key, folders) if key in known]
+        classes = (
+            (folders[-1:] if above else folders[:1])
+            if known is None
+            else [known[key] for key in map(class_key, folders) if key in known]
+        )
         if classes:
             found[source] = classes[0]
         else:
@@ -166,13 +195,13 @@ def _annotation_files(dataset: DataSet, videos: Path, folder: Path | None) -> tu
 
 def _annotated(
     files: Sequence[str], dataset: DataSet, split: Split, annotations: tuple[Path, Path], ignored: Ignored
-) -> tuple[Found, list[str]]:
-    """Clips of the split by the annotation files, and the ids of those that have no file."""
+) -> tuple[Found, list[str], dict[str, ListedClips]]:
+    """Clips of the split by the annotation files, the ids of those that have no file, and counts per class."""
     known = split.by_key()
     by_id: dict[str, list[str]] = defaultdict(list)
     for source in files:
         by_id[PurePosixPath(source).stem].append(source)
-    found, missing = {}, []
+    found, missing, counts = {}, [], {}
     for path, subsets in zip(annotations, (("train",), ("val", "test")), strict=True):
         for clip, template in read_annotation(path):
             cls = known.get(class_key(template))
@@ -180,10 +209,12 @@ def _annotated(
             if cls is None or not (dataset.listed or split.subset_of(cls) in subsets):
                 continue
             found.update(dict.fromkeys(by_id.get(clip, ()), cls))
+            before = counts.get(cls, ListedClips(0, 0))
+            counts[cls] = ListedClips(before.listed + 1, before.missing + (clip not in by_id))
             if clip not in by_id:
                 missing.append(clip)
     ignored[NOT_CHOSEN] += [source for source in files if source not in found]
-    return found, missing
+    return found, missing, counts
 
 
 def clip_ids(sources: Sequence[str]) -> dict[str, str]:

@@ -173,21 +173,3 @@ def read_annotation(path: Path) -> Iterator[tuple[str, str]]:
         except (TypeError, KeyError, AttributeError) as error:
             raise DataError(f"entry {index} of the annotation {path} lacks id or template: {entry!r:.80}") from error
         yield clip, template
-
-
-def read_list(path: Path) -> Iterator[tuple[int, str]]:
-    """(line number, text) of each line of a list of clips; blank lines and comments are skipped.
-
-    A comment is a `#` on its own or before a blank: HMDB51 has clips that are called `#20_Rhythm_…`.
-
-    Raises:
-        DataError: not a text file.
-    """
-    try:
-        lines = path.read_bytes().decode("utf-8").split("\n")  # a name may hold what else `splitlines` splits at
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"the list {path} cannot be read: {error}") from error
-    for number, line in enumerate(lines, 1):
-        text = line.strip()
-        if text and text.split(maxsplit=1)[0] != "#":
-            yield number, text

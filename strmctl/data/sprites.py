@@ -17,9 +17,9 @@ import numpy as np
 
 from strmctl import strictyaml
 from strmctl.data.draws import Draws
+from strmctl.data.jpegs import one_thread
 from strmctl.data.sprite_motions import MOTIONS
 from strmctl.data.sprite_objects import SIDE, Sprite, bystanders
-from strmctl.data.videos import one_thread
 from strmctl.data.workers import each_in_processes
 from strmctl.errors import OutputError
 from strmctl.paths import write_text

@@ -5,13 +5,16 @@ One file per clip, not one per frame: file systems and copying tools suffer unde
 
 from __future__ import annotations
 
+import functools
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from strmctl.data.archives import archive_path, member_name
+from strmctl.data.extracted import ExtractedFrames
 from strmctl.data.manifest import MANIFEST, ClipRow, read_manifest
+from strmctl.data.shards import shards_in, unfinished
 from strmctl.data.store_settings import SETTINGS, prepare_command, read_settings
 from strmctl.errors import DataError
 from strmctl.provenance import sha256_of
@@ -45,6 +48,11 @@ class FrameStore:
         settings = read_settings(folder)
         mend = prepare_command(folder, settings)
         if not (folder / MANIFEST).is_file():
+            if shards := shards_in(folder):
+                waiting = unfinished(folder)
+                state = f"waits for its shards {', '.join(waiting)}" if waiting else "is not merged"
+                hint = f"then run `{prepare_command(folder, read_settings(shards[0]))} --merge`"
+                raise DataError(f"the frame store {folder} {state}", hint)
             state = "is not finished" if settings else "does not exist"
             raise DataError(f"the frame store {folder} {state}", f"run `{mend}`")
         if not settings:
@@ -80,11 +88,13 @@ class FrameStore:
         return {cls: sorted(result[cls]) for cls in sorted(result)}
 
     def read(self, clip: str, positions: Sequence[int]) -> list[bytes]:
-        """JPEG images of a clip's frames by position, counted from 0; threads may call it at the same time.
+        """Images (JPEG; PNG where frames lie elsewhere) of a clip by position, counted from 0; threads may call it.
 
         Raises:
             DataError: the clip or a frame is missing or damaged.
         """
+        if self._elsewhere is not None:
+            return self._elsewhere.read(self.by_id[clip].source, positions)
         try:
             with zipfile.ZipFile(archive_path(self.folder, clip)) as archive:
                 return [archive.read(member_name(position)) for position in positions]
@@ -98,4 +108,12 @@ class FrameStore:
         Raises:
             OSError: they cannot be read.
         """
+        if self._elsewhere is not None:
+            return self._elsewhere.digest(self.by_id[clip].source)
         return sha256_of(archive_path(self.folder, clip))
+
+    @functools.cached_property
+    def _elsewhere(self) -> ExtractedFrames | None:
+        """Frames that somebody has extracted and that are used where they lie."""
+        path = self.settings.get("frames_from")
+        return ExtractedFrames.open(Path(path)) if path else None

@@ -12,7 +12,7 @@ from strmctl.paths import write_json
 
 SCHEMA = 2
 SETTINGS = "store.json"
-ASKED = ("videos", "annotations", "list", "split")  # options of `prepare` that name a folder or a file
+ASKED = ("videos", "annotations", "list", "split", "frames-from")  # options of `prepare` that name a folder or a file
 DEFAULTS = {"quality": 90, "frames": "all", "seed": 0}  # of `prepare`, for what the settings say
 
 

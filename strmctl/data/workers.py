@@ -59,6 +59,12 @@ def each_in_processes(
                 yield _alone(function, task, crashed)
 
 
+def available_cpus() -> int:
+    """Cores that this process may use: those that a job was given, where the system says so."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 def _submit(pool: ProcessPoolExecutor, function: Callable[[Task], Result], task: Task, *, lone: bool) -> Future:
     try:
         return pool.submit(function, task)

@@ -20,3 +20,42 @@ def evaluation(found: dict[str, Any]) -> Table:
     return ["", *precisions], [
         [label, *(form.format(found[key][name]) for name in precisions)] for label, key, form in rows
     ]
+
+
+def preparation(found: dict[str, Any]) -> Table:
+    """A row per way to prepare the same videos, of `strmctl bench prepare`."""
+    columns = ["", "seconds", "min to max", "clips/s", "frames/s", "bytes per frame", "times ffmpeg"]
+    rows = []
+    for way in found["ways"]:
+        rows.append(
+            [
+                way["way"],
+                f"{way['seconds']:.2f}",
+                f"{way['seconds_min']:.2f} to {way['seconds_max']:.2f}",
+                f"{way['clips_per_second']:.1f}",
+                f"{way['frames_per_second']:.0f}",
+                f"{way['bytes_per_stored_frame']:.0f}",
+                "-" if way["ratio"] is None else f"{way['ratio']:.2f}",
+            ]
+        )
+    return columns, rows
+
+
+def resizing(found: dict[str, Any]) -> Table:
+    """A row per filter and size of video, of `strmctl bench resize`."""
+    columns = ["", "from", "to", "frames", "PSNR, dB", "lowest, dB", "frames/s"]
+    rows = []
+    for source in found["sources"]:
+        for name, figures in source["filters"].items():
+            rows.append(
+                [
+                    name,
+                    source["source"],
+                    source["output"],
+                    str(source["frames"]),
+                    f"{figures['psnr_db']:.1f}",
+                    f"{figures['psnr_db_min']:.1f}",
+                    f"{figures['frames_per_second']:.0f}",
+                ]
+            )
+    return columns, rows

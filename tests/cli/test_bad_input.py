@@ -24,7 +24,7 @@ from tests.cli.small import (
     write_split,
     write_videos,
 )
-from tests.videos_for_tests import strmctl, write_video
+from tests.videos_for_tests import NOT_A_VIDEO, strmctl, write_video
 
 
 def test_an_unknown_data_set(tmp_path, monkeypatch):
@@ -144,7 +144,7 @@ def test_a_video_that_is_a_text_file(runs, tmp_path):
     rows = read_rows(tmp_path / "odd" / "manifest.csv")
     assert [(row["clip"], row["status"], row["reason"]) for row in rows] == [
         ("good", "ok", ""),
-        ("text", "failed", "not a video that OpenCV can open"),
+        ("text", "failed", NOT_A_VIDEO),
     ]
     refused(strmctl("viz", "--video", text, "--runs", runs), 3, text, "cannot be read")
     refused_in_json(strmctl("viz", "--video", text, "--runs", runs, "--json"), 3, str(text))

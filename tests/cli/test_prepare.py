@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from strmctl.data.store import FrameStore
-from tests.videos_for_tests import strmctl, write_video
+from tests.videos_for_tests import NOT_A_VIDEO, strmctl, write_video
 
 ONE = ("--workers", "1")
 
@@ -90,7 +90,7 @@ def test_json_is_one_document(tmp_path):
     (videos / "README.md").write_text("text")
     ran = strmctl("prepare", videos, "--name", "odd", "--flat", "--data", tmp_path, "--json", *ONE)
     document = ran.json()
-    assert ran.code == 0 and document["failed"] == [{"clip": "text", "reason": "not a video that OpenCV can open"}]
+    assert ran.code == 0 and document["failed"] == [{"clip": "text", "reason": NOT_A_VIDEO}]
     found = {key: document[key] for key in ("dataset", "clips", "done", "short", "skipped", "ignored", "store")}
     assert found == {
         "dataset": "odd",
@@ -112,7 +112,7 @@ def test_each_failure_is_one_line_on_stderr(tmp_path):
     (tmp_path / "v" / "text.mp4").write_text("text")
     ran = strmctl("prepare", f"{tmp_path}/v", "--name", "odd", "--flat", "--data", tmp_path, *ONE)
     assert ran.code == 0
-    assert "failed: text: not a video that OpenCV can open" in ran.err.splitlines()
+    assert f"failed: text: {NOT_A_VIDEO}" in ran.err.splitlines()
     assert "1 of 2 clips stored (0 were there before), 1 failed" in ran.err and "text:" not in ran.out
 
 

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from strmctl.data import clips, videos
-from strmctl.data.clips import ClipLoader, even_positions, jittered_positions, read_video
+from strmctl.data import clips
+from strmctl.data.clips import ClipLoader, read_video
 from strmctl.data.draws import Draws
+from strmctl.data.jpegs import extract
+from strmctl.data.positions import even_positions
 from strmctl.data.store import FrameStore
 from strmctl.data.store_settings import DEFAULTS
-from strmctl.data.videos import extract
 from strmctl.errors import DataError
 from tests.videos_for_tests import write_video
 
@@ -39,50 +40,6 @@ class MemoryStore:
 
 def loader(store, **changes):
     return ClipLoader(store, **({"frames": 8, "size": 32, "crop": 24, "flip": False} | changes))
-
-
-def slow_even(count, frames):
-    start, end = 1, count - 2
-    if end - start < frames:
-        start, end = 0, count - 1
-    return [int(start + (end - start) * i / (frames - 1)) for i in range(frames)]
-
-
-@pytest.mark.parametrize("count", [8, 9, 10, 11, 12, 16, 17, 50, 333])
-def test_test_frames_are_evenly_spaced(count):
-    assert even_positions(count, 8) == slow_even(count, 8)
-
-
-def test_test_frames_of_known_lengths():
-    assert even_positions(16, 8) == [1, 2, 4, 6, 8, 10, 12, 14]
-    assert even_positions(8, 8) == list(range(8))
-    assert even_positions(10, 8) == [0, 1, 2, 3, 5, 6, 7, 9]  # 8 - 1 < 8: the whole clip
-    assert even_positions(3, 8) == [0, 0, 0, 0, 1, 1, 1, 2]
-
-
-@pytest.mark.parametrize(("count", "play"), [(8, 0), (12, 2), (16, 4), (18, 5), (100, 5)])
-def test_training_frames_have_jittered_ends(count, play):
-    seen = [jittered_positions(count, 8, Draws(count, i)) for i in range(400)]
-    for positions in seen:
-        assert len(positions) == 8
-        assert positions == sorted(positions)
-    whole = {0, count - 1}
-    starts, ends = {positions[0] for positions in seen}, {positions[-1] for positions in seen}
-    assert starts <= set(range(play + 1)) | whole
-    assert ends <= set(range(count - 1 - play, count)) | whole
-    if count >= 18:  # every start and end is drawn, both ends of the range included
-        assert starts == set(range(play + 1))
-        assert ends == set(range(count - 1 - play, count))
-
-
-def test_training_frames_lie_in_the_clip_whatever_its_length():
-    for count in range(2, 71):
-        for frames in range(2, 65):
-            positions = jittered_positions(count, frames, Draws(count, frames))
-            assert len(positions) == frames and positions == sorted(positions)
-            assert positions[0] >= 0 and positions[-1] < count
-            if count <= frames:
-                assert (positions[0], positions[-1]) == (0, count - 1)
 
 
 def test_test_clips_are_centre_crops():
@@ -203,14 +160,6 @@ def test_a_video_is_read_as_if_all_of_it_had_been_stored(tmp_path, monkeypatch, 
     assert torch.equal(clip.pixels, clips.centre_crop(expected, 24))
     assert (clip.positions, clip.count, clip.fps) == (even_positions(count, frames), count, 12.0)
     assert len(written) <= frames  # and no frame more is kept in memory
-
-
-def test_a_video_whose_frames_differ_in_size_is_an_error(tmp_path, monkeypatch):
-    sides = [64] * 10 + [96] * 10
-    video = [np.zeros((48, side, 3), np.uint8) for side in sides]
-    monkeypatch.setattr(videos, "decode", lambda path: videos.Video(64, 48, 12.0, 20, iter(video)))
-    with pytest.raises(DataError, match=r"a\.mp4 differ in size"):
-        read_video(tmp_path / "a.mp4", frames=8, size=32, crop=24)
 
 
 def test_a_video_of_a_single_frame_is_an_error(tmp_path):

@@ -131,7 +131,8 @@ def test_a_list_selects(tmp_path):
     listed.write_text("# two\nair_drumming/a_1_2\n\nc_1_2.mp4\nbusking/gone_1_2\nbusking/b_1_2\n")
     found = scan_known("kinetics100", tmp_path / "v", list_file=listed)
     assert [clip.clip for clip in found.clips] == ["air drumming/a_1_2", "busking/c_1_2"]
-    assert found.missing == ["busking/gone_1_2", "busking/b_1_2"]
+    assert found.missing == ["busking/gone_1_2", "busking/b_1_2 (b_1_2.mp4 is of class air drumming)"]
+    assert found.listed == {"air drumming": (1, 0), "busking": (3, 2)}
     assert found.ignored["not on the list"] == ["air drumming/b_1_2.mp4", "busking/a_1_2.mp4"]
     listed.write_text("a_1_2\n")
     with pytest.raises(DataError, match=r"line 1 .* fits 2 clips"):

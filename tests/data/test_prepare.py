@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 
 from strmctl.data import prepare as preparation
+from strmctl.data.positions import even_positions
 from strmctl.data.prepare import Request, plan, prepare
+from strmctl.data.shards import JOURNAL
 from strmctl.data.store import FrameStore
-from strmctl.errors import DataError, UsageError
-from tests.videos_for_tests import write_video
+from strmctl.errors import DataError, OutputError, UsageError
+from tests.videos_for_tests import NOT_A_VIDEO, write_video
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def change(request: Request, **values) -> Request:
 
 def test_frames_are_those_of_the_video(request_):
     result = prepare(request_)
-    assert (result.clips, result.done, result.skipped, result.short, result.failed) == (5, 5, 0, 1, [])
+    assert (result.clips, result.done, result.skipped, result.short, result.failed) == (5, 5, 0, ["run/1"], [])
     store = FrameStore.open(request_.data_dir, "mine")
     assert [(row.clip, row.cls, row.frames, row.status) for row in store.rows] == [
         ("run/0", "run", 20, "ok"),
@@ -78,11 +80,11 @@ def test_bad_files_are_rows_with_a_reason_and_the_rest_is_done(request_):
     assert result.done == 5 and result.ignored == {"no video suffix": ["walk/notes.txt"]}
     assert result.failed == [
         ("walk/empty", "the file is empty"),
-        ("walk/text", "not a video that OpenCV can open"),
+        ("walk/text", NOT_A_VIDEO),
     ]
     rows = FrameStore.open(request_.data_dir, "mine").by_id
     assert (rows["walk/text"].status, rows["walk/text"].frames, rows["walk/text"].sha256) == ("failed", 0, "")
-    assert rows["walk/text"].reason == "not a video that OpenCV can open"
+    assert rows["walk/text"].reason == NOT_A_VIDEO
 
     write_video(videos / "walk" / "text.mp4", seed=9)  # failed clips are tried again
     result = prepare(request_)
@@ -109,7 +111,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
         write_video(tmp_path / "videos" / f"{number}.avi", frames=30, size=(320, 240), seed=number, codec="MJPG")
     words = ["prepare", str(tmp_path / "videos"), "--name", "k", "--flat", "--workers", "2"]
     command = [sys.executable, "-m", "strmctl", *words, "--data", str(tmp_path / "killed")]
-    journal = tmp_path / "killed" / "k" / preparation.JOURNAL
+    journal = tmp_path / "killed" / "k" / JOURNAL
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         end = time.monotonic() + 30
         while time.monotonic() < end and not (journal.is_file() and len(journal.read_text().split()) > 6):
@@ -161,7 +163,7 @@ def test_a_number_of_frames(request_):
     prepare(request_)
     eight, every = (FrameStore.open(request_.data_dir, name) for name in ("eight", "mine"))
     assert {row.clip: (row.frames, row.status) for row in eight.rows}["run/1"] == (5, "short")
-    assert eight.read("run/0", range(8)) == every.read("run/0", [0, 2, 5, 8, 10, 13, 16, 19])
+    assert eight.read("run/0", range(8)) == every.read("run/0", even_positions(20, 8))
 
 
 def test_a_clip_whose_original_is_gone_leaves_the_manifest_only(request_):
@@ -220,7 +222,7 @@ def test_a_full_disk_surfaces_and_leaves_nothing_half_written(request_, monkeypa
         writestr(archive, entry, data)
 
     folder = request_.data_dir / "mine"
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+    with monkeypatch.context() as patch, pytest.raises(OutputError, match="is full: stopped after 2 of 5 clips"):
         patch.setattr(zipfile.ZipFile, "writestr", full)
         prepare(request_)
     assert not (folder / "manifest.csv").exists() and list(folder.rglob("*.part")) == []

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from strmctl.data import prepare as preparation
 from strmctl.data.prepare import Request, prepare
+from strmctl.data.shards import JOURNAL
 from strmctl.data.store import FrameStore
 from tests.videos_for_tests import write_video
 
@@ -18,7 +18,7 @@ def test_a_file_that_lacks_frames_is_kept_with_a_note(tmp_path):
     result = prepare(Request(str(path.parent), data_dir=tmp_path, name="odd", flat=True))
     row = FrameStore.open(tmp_path, "odd").by_id["a"]
     assert row.status == "ok" and 8 <= row.frames < 36
-    assert result.odd == [("a", f"the file declares 40 frames, OpenCV reads {row.frames}")]
+    assert result.odd == [("a", f"damaged: {row.frames} of 40 frames")]
 
 
 def check_odd_folder(videos: Path, data: Path) -> dict[str, str]:
@@ -72,7 +72,7 @@ def test_a_name_that_is_too_long_is_a_row_with_a_reason(tmp_path, workers):
 def test_a_journal_that_is_gone_at_the_end_is_no_error(tmp_path):
     write_video(tmp_path / "videos" / "a.mp4")
     request = Request(str(tmp_path / "videos"), data_dir=tmp_path, name="odd", flat=True)
-    journal = tmp_path / "odd" / preparation.JOURNAL
+    journal = tmp_path / "odd" / JOURNAL
     assert prepare(request, progress=lambda done, total, note: journal.unlink()).done == 1
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from strmctl.data.splits import SUBSETS, known_splits, load_split, read_annotation, read_list
+from strmctl.data.splits import SUBSETS, known_splits, load_split, read_annotation
 from strmctl.errors import DataError, UsageError
 
 
@@ -101,15 +101,3 @@ def test_a_damaged_annotation_is_named(tmp_path, text):
     path.write_text(text)
     with pytest.raises(DataError, match=r"train\.json"):
         list(read_annotation(path))
-
-
-def test_lists_skip_blank_lines_and_comments(tmp_path):
-    path = tmp_path / "list.txt"
-    path.write_text("# the list\n\n a b/c_1_2.mp4 \nd\n")
-    assert list(read_list(path)) == [(3, "a b/c_1_2.mp4"), (4, "d")]
-
-
-def test_lists_take_names_that_begin_with_a_hash_or_hold_odd_line_ends(tmp_path):
-    path = tmp_path / "list.txt"
-    path.write_bytes("#\r\n#20_Rhythm_clap_u_nm\r\n  #\tcomment\r\n#\r\na\u2028b\x0cc\r\n#1".encode())
-    assert list(read_list(path)) == [(2, "#20_Rhythm_clap_u_nm"), (5, "a\u2028b\x0cc"), (6, "#1")]

@@ -1,0 +1,96 @@
+"""What `strmctl prepare` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from strmctl.cli import console
+from strmctl.data.disk import megabytes
+
+if TYPE_CHECKING:
+    from strmctl.data.prepare_result import PrepareResult, SubsetCount
+
+NAMED = 5  # how many missing or ignored things are named before "and so on"
+LINES = 20  # clips that have a line of their own, failed ones and odd ones
+
+
+def print_summary(result: PrepareResult) -> None:
+    """Counts per subset as a table on stdout; what failed, is odd or missing on stderr."""
+    part = f", shard {result.shard}" if result.shard else ""
+    title = f"{result.display_name}: {_clips(result.clips)}{part}" + (", dry run" if result.dry_run else "")
+    columns = ("subset", "classes", "clips", "published", "short", "failed", "frames")
+    console.print_table(title, columns, [_subset_line(count) for count in result.subsets])
+    if result.dry_run:
+        lines = [(cls, count.subset or "-", clips) for count in result.subsets for cls, clips in count.classes.items()]
+        if lines:
+            console.print_table("", ("class", "subset", "clips"), lines)
+        _say_plan(result)
+    else:
+        console.say(
+            f"{result.store}: {result.done} of {_clips(result.clips)} stored ({result.skipped} were there before), "
+            f"{len(result.failed)} failed, {megabytes(result.bytes)}, {console.duration(result.seconds)}"
+        )
+    _say_lines("failed", result.failed)
+    _say_lines("note", result.odd)
+    if result.short:
+        few = f"{_clips(len(result.short))} of fewer than 8 frames"
+        console.say(f"note: {few}: stored, but never sampled: {_first(result.short)}")
+    for reason, files in result.ignored.items():
+        console.say(f"ignored: {len(files)} ({reason}): {_first(files)}")
+    if result.missing_classes:
+        console.say(f"missing: {len(result.missing_classes)} classes of the split: {_first(result.missing_classes)}")
+    if result.missing_clips:
+        console.say(f"missing: {len(result.missing_clips)} listed clips: {_first(result.missing_clips)}")
+    lacking = [
+        f"{cls or 'no class'} {count.missing} of {count.listed}"
+        for cls, count in result.listed.items()
+        if count.missing
+    ]
+    if lacking:
+        console.say(f"missing by class: {_first(lacking)} (all with --json)")
+    if result.dropped:
+        console.say(f"dropped: {_clips(result.dropped)}, no longer found; their frames stay on disk until --redo")
+    if result.shard and not result.dry_run:
+        console.say("when all shards are done: the same command with --merge instead of --shard")
+
+
+def _say_lines(kind: str, clips: Sequence[tuple[str, str]]) -> None:
+    for clip, reason in clips[:LINES]:
+        console.say(f"{kind}: {clip}: {reason}")
+    if len(clips) > LINES:
+        console.say(f"{kind}: {len(clips) - LINES} more; the manifest names them all")
+
+
+def _say_plan(result: PrepareResult) -> None:
+    if result.to_render:
+        console.say(f"{result.to_render} videos would be rendered first")
+    console.say(
+        f"{result.store}: {_clips(result.clips - result.skipped)} would be extracted, {result.skipped} are there; "
+        f"about {megabytes(result.bytes)} in all, {megabytes(result.free)} are free; "
+        f"about {console.duration(result.expected_seconds)} (both estimated from a sample). Nothing was written."
+    )
+    if result.bytes - result.bytes * result.skipped // max(1, result.clips) > result.free:
+        console.say("warning: there is too little room; `--frames 8`, a smaller --size or --quality take less")
+
+
+def _subset_line(count: SubsetCount) -> tuple[object, ...]:
+    classes = f"{len(count.classes)}/{len(count.expected)}" if count.expected else len(count.classes)
+    published = [clips for clips in count.expected.values() if clips is not None]
+    return (
+        count.subset or "-",
+        classes,
+        count.clips,
+        sum(published) if published else "-",
+        count.short,
+        count.failed,
+        count.frames,
+    )
+
+
+def _first(names: list[str]) -> str:
+    return ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
+
+
+def _clips(number: int) -> str:
+    return f"{number} clip" if number == 1 else f"{number} clips"

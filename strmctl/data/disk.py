@@ -1,0 +1,44 @@
+"""Room on the disk: whether what is to be written fits, and a stop before it is full."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from strmctl.errors import OutputError
+
+RESERVE = 64_000_000  # bytes that are left free, so that journal and manifest can still be written
+LESS = "make room, or store less: `--frames 8`, a smaller `--size` or `--quality` (with `--redo`)"
+
+
+def free_bytes(folder: Path) -> int:
+    """Bytes that may be written below a folder, which need not exist yet."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def check_room(folder: Path, needed: int, *, done: int, total: int) -> None:
+    """Makes sure that there is room for what is to come.
+
+    Args:
+        folder: below which it is written.
+        needed: bytes, an estimate.
+        done: clips that are finished.
+        total: clips in all.
+
+    Raises:
+        OutputError: there is too little.
+    """
+    free = free_bytes(folder)
+    if free < needed + RESERVE:
+        raise OutputError(
+            f"the disk of {folder} has {megabytes(free)} free, and about {megabytes(needed)} more are needed: "
+            f"stopped after {done} of {total} clips, which are kept",
+            f"{LESS}; then the same command goes on",
+        )
+
+
+def megabytes(number: int) -> str:
+    """Bytes as people say them: `3.2 MB`, `1.4 GB`."""
+    return f"{number / 1e6:.1f} MB" if number < 1e9 else f"{number / 1e9:.1f} GB"

@@ -1,0 +1,30 @@
+"""What an image file declares about itself, read without decoding it."""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+
+class ImageHeader(NamedTuple):
+    """Width and height in pixels, where the image data begin at the earliest, and what must come after them."""
+
+    width: int
+    height: int
+    start: int
+    ending: bytes
+
+
+def image_header(content: bytes) -> ImageHeader | None:
+    """What a JPEG or PNG file declares; None when it is neither."""
+    if content[:8] == b"\x89PNG\r\n\x1a\n" and content[12:16] == b"IHDR" and len(content) >= 24:
+        width, height = struct.unpack_from(">LL", content, 16)
+        return ImageHeader(width, height, 24, b"IEND") if width and height else None
+    at = 2 if content[:2] == b"\xff\xd8" else len(content)
+    while at + 9 <= len(content) and content[at] == 0xFF:
+        marker = content[at + 1]
+        if marker in range(0xC0, 0xD0) and marker not in (0xC4, 0xC8, 0xCC):  # start of frame
+            height, width = struct.unpack_from(">HH", content, at + 5)
+            return ImageHeader(width, height, at, b"\xff\xd9") if width and height else None
+        at += 1 if marker == 0xFF else 2 + struct.unpack_from(">H", content, at + 2)[0]  # 0xFF: a fill byte
+    return None
