@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NAMED = 5  # how many things of a kind are named before "and so on"
 MANY_CLASSES = 40  # of more, only those with something to say are printed
 FRAMES = 8  # of a clip on a contact sheet
+PER_CLASS = 2  # clips on a contact sheet that does not say how many
 
 
 @click.group(name="data", context_settings={"help_option_names": ["-h", "--help"]})
@@ -75,7 +76,9 @@ def check(name: str | None, quick: bool, every: bool, workers: int | None, data_
 @command.command()
 @click.argument("name", required=False)
 @click.argument("clips", metavar="[CLIP]...", nargs=-1)
-@click.option("--per-class", type=click.IntRange(min=1), default=2, show_default=True, help="Clips of each class.")
+@click.option(
+    "--per-class", type=click.IntRange(min=1), help="Clips of each class.  [default: 2; without classes, a sheet full]"
+)
 @click.option("--classes", metavar="A,B", help="Of these classes only.")
 @click.option("--subset", type=click.Choice(["train", "val", "test"]), help="Of this subset only.")
 @click.option("--most", type=click.IntRange(1, 200), default=40, show_default=True, help="Clips on a sheet.")
@@ -99,7 +102,7 @@ def show(
       strmctl data show ucf101 v_Archery_g01_c01 v_Diving_g02_c03 --out look.png
       strmctl data show ssv2 --subset test --per-class 1
     """
-    given = [option for option, value in choice.items() if value and not (option == "per_class" and value == 2)]
+    given = [option for option, value in choice.items() if value]
     if clips and given:
         raise UsageError(f"--{given[0].replace('_', '-')} chooses clips, which are named already", "leave one out")
     if out is not None and out.suffix.lower() != ".png":
@@ -110,6 +113,8 @@ def show(
     from strmctl.report.contact_sheet import draw_sheet
     from strmctl.report.overlay import save_picture
 
+    if choice["per_class"] is None:
+        choice["per_class"] = PER_CLASS if any(row.cls for row in store.rows) else most
     rows = named_clips(store, clips) if clips else some_clips(store, **choice)
     sheets = [rows[first : first + most] for first in range(0, len(rows), most)]
     paths = _numbered(out or Path(f"{store.name}-sheet.png"), len(sheets))

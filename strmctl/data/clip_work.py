@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import functools
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from strmctl.data.archives import FRAMES, archive_path, writing_archive
-from strmctl.data.extracted import ExtractedFrames
+from strmctl.data.extracted import ExtractedFrames, opened
 from strmctl.data.jpegs import Size, extract, one_thread
 from strmctl.data.manifest import FEWEST_FRAMES, STORED, ClipRow
 from strmctl.data.scan import SourceClip
@@ -94,7 +93,7 @@ def settle(task: ClipTask) -> Settled:
         OutputError: a symbolic link lies in the store.
     """
     if task.frames_from is not None:
-        return _describe(task, _opened(task.frames_from))
+        return _describe(task, opened(task.frames_from))
     archive = archive_path(task.store, task.clip.clip)
     if task.is_stored() and sha256_of(archive) == task.row.sha256:
         return Settled(task.stored_row(), False, archive.stat().st_size)
@@ -127,11 +126,6 @@ def settle(task: ClipTask) -> Settled:
         sha256=frames.sha256,
     )
     return Settled(row, True, archive.stat().st_size)
-
-
-@functools.lru_cache(maxsize=1)  # once per process: the index of a zip with millions of members takes seconds
-def _opened(path: Path) -> ExtractedFrames:
-    return ExtractedFrames.open(path)
 
 
 def crashed(task: ClipTask) -> Settled:

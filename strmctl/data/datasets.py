@@ -65,19 +65,19 @@ _HMDB51 = Source(
     "https://serre-lab.clps.brown.edu/wp-content/uploads/2013/10/hmdb51_org.rar",
     "torchvision.datasets.HMDB51 (there with http://)",
 )
-_KINETICS_BY_HAND = """\
-fetch the parts that https://s3.amazonaws.com/kinetics/400/train/k400_train_path.txt and
-  https://s3.amazonaws.com/kinetics/400/val/k400_val_path.txt list, the annotations train.csv, val.csv and test.csv of
-  https://s3.amazonaws.com/kinetics/400/annotations/, and 400/replacement_for_corrupted_k400.tgz; k400_downloader.sh,
-  k400_extractor.sh and arrange_by_classes.py of https://github.com/cvdfoundation/kinetics-dataset do it and make
-  videos/<train|val>/<class>/<id>_<start>_<end>.mp4
-  then run `strmctl prepare kinetics100 --videos DIR --list FILE`, FILE with the 100 clips a class of the CMN split"""
-_SSV2_BY_HAND = """\
-accept the licence at https://www.qualcomm.com/developer/software/something-something-v-2-dataset/downloads and fetch
-  all parts 20bn-something-something-v2-00, -01, … (19.4 GB) and 20bn-something-something-download-package-labels.zip
-  unzip those that are real zip files, join the parts with `cat 20bn-something-something-v2-?? | tar -xzf -`, which
-  gives 20bn-something-something-v2/<id>.webm (220,847 files), and unzip the labels (train.json, validation.json)
-  then run `strmctl prepare {name} --videos DIR --annotations DIR`"""
+_KINETICS_BY_HAND = """
+  1. fetch the parts that https://s3.amazonaws.com/kinetics/400/train/k400_train_path.txt and
+     https://s3.amazonaws.com/kinetics/400/val/k400_val_path.txt list, train.csv, val.csv and test.csv of
+     https://s3.amazonaws.com/kinetics/400/annotations/, and replacement_for_corrupted_k400.tgz of
+     https://s3.amazonaws.com/kinetics/400/; the scripts k400_downloader.sh, k400_extractor.sh and
+     arrange_by_classes.py of the repository do it and make videos/<train|val>/<class>/<id>_<start>_<end>.mp4
+  2. `strmctl prepare kinetics100 --videos DIR --list FILE`, FILE with the 100 clips a class of the CMN split"""
+_SSV2_BY_HAND = """
+  1. accept the licence and fetch all parts 20bn-something-something-v2-00, -01, … (19.4 GB) and
+     20bn-something-something-download-package-labels.zip
+  2. unzip those that are real zip files, and join the parts: `cat 20bn-something-something-v2-?? | tar -xzf -` gives
+     20bn-something-something-v2/<id>.webm (220,847 files); unzip the labels: train.json, validation.json
+  3. `strmctl prepare {name} --videos DIR --annotations DIR{more}`"""
 DATA_SETS = {
     entry.name: entry
     for entry in (
@@ -90,7 +90,7 @@ DATA_SETS = {
             "ssv2",
             _SSV2_HOME,
             beside=_ANNOTATIONS,
-            by_hand=_SSV2_BY_HAND.format(name="ssv2"),
+            by_hand=_SSV2_BY_HAND.format(name="ssv2", more=""),
         ),
         DataSet(
             "ssv2_small",
@@ -99,8 +99,7 @@ DATA_SETS = {
             _SSV2_HOME,
             listed=True,
             beside=_ANNOTATIONS,
-            by_hand=_SSV2_BY_HAND.format(name="ssv2_small")
-            + ", with `--list FILE`, the 100 clips a class of the split",
+            by_hand=_SSV2_BY_HAND.format(name="ssv2_small", more=" --list FILE"),
         ),
         DataSet("sprites", "Sprites", "class_folders", "`strmctl prepare sprites`", size=64, beside=("sprites.yaml",)),
     )
@@ -130,6 +129,6 @@ def how_to_get(dataset: DataSet) -> str:
         flat = "" if dataset.layout == "flat" else "want one folder per class; `--flat` takes videos without classes, "
         return f"{flat}suffixes known: {' '.join(VIDEO_SUFFIXES)}"
     if dataset.by_hand:
-        return f"{dataset.title} is to be had from {dataset.home}, by hand: {dataset.by_hand}"
+        return f"{dataset.title} is to be had from {dataset.home}, by hand:{dataset.by_hand}"
     fetch = f", or `strmctl prepare {dataset.name} --download` fetches it" if dataset.source else ""
     return f"{dataset.title} is to be had from {dataset.home}; say where it lies with `--videos DIR`{fetch}"

@@ -44,10 +44,7 @@ class ClipFrames:
 
 
 class ExtractedFrames:
-    """The frames below a folder or in a zip file, read only; threads may use it at the same time.
-
-    A pickled one is a path: each process that unpickles it reads the zip's directory once, at the first use.
-    """
+    """The frames below a folder or in a zip file, read only; threads may use it at the same time."""
 
     def __init__(self, path: Path, *, zipped: bool) -> None:
         self.path, self._zipped = path, zipped
@@ -67,9 +64,6 @@ class ExtractedFrames:
         if frames._zipped:
             frames.clips()
         return frames
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _in_this_process, (self.path, self._zipped)
 
     def clips(self) -> list[str]:
         """Paths of all folders that hold images, `/`-separated, sorted.
@@ -164,6 +158,10 @@ class ExtractedFrames:
 
 
 @functools.lru_cache(4)
-def _in_this_process(path: Path, zipped: bool) -> ExtractedFrames:
-    """What a pickled one becomes; reads nothing yet, so that a damaged zip does not bring a worker process down."""
-    return ExtractedFrames(path, zipped=zipped)
+def opened(path: Path) -> ExtractedFrames:
+    """The same object for a path throughout a process: the directory of a zip with millions of members takes seconds.
+
+    Raises:
+        DataError: as `ExtractedFrames.open`.
+    """
+    return ExtractedFrames.open(path)

@@ -26,5 +26,12 @@ def image_header(content: bytes) -> ImageHeader | None:
         if marker in range(0xC0, 0xD0) and marker not in (0xC4, 0xC8, 0xCC):  # start of frame
             height, width = struct.unpack_from(">HH", content, at + 5)
             return ImageHeader(width, height, at, b"\xff\xd9") if width and height else None
-        at += 1 if marker == 0xFF else 2 + struct.unpack_from(">H", content, at + 2)[0]  # 0xFF: a fill byte
+        if marker in (0x00, 0xD9, 0xDA):  # the image begins or ends without a header
+            return None
+        if marker == 0xFF:  # fill byte
+            at += 1
+        elif marker in (0x01, *range(0xD0, 0xD9)):  # without a length
+            at += 2
+        else:
+            at += 2 + struct.unpack_from(">H", content, at + 2)[0]
     return None

@@ -136,7 +136,7 @@ def look_up(request: Request) -> Job:
         UsageError: an unknown data set, or options that do not go together.
         DataError: the split is not valid, or a file is named where a folder of videos belongs.
     """
-    dataset = _folder_as_dataset(request) if is_folder(request.what) else known_dataset(request.what)
+    dataset = _own_dataset(request) if _is_own(request) else known_dataset(request.what)
     own = dataset.name not in DATA_SETS
     _check_options(request, dataset, own)
     split = None if own and request.split_file is None else load_split(request.split_file or dataset.name)
@@ -157,6 +157,7 @@ def look_up(request: Request) -> Job:
     originals = Path(request.what) if own else request.data_dir / "videos" / dataset.name
     if request.frames_from is not None:
         originals = request.frames_from
+        settings = {key: value for key, value in settings.items() if key not in ("size", "quality", "frames")}
         settings["frames_from"] = str(originals.absolute())
     if dataset.name == "sprites":
         settings |= {"seed": request.seed or 0, "generator_version": SPRITES_VERSION}
@@ -165,7 +166,18 @@ def look_up(request: Request) -> Job:
     return Job(dataset, split, request.videos or originals, request.data_dir / name, settings, size, request)
 
 
-def _folder_as_dataset(request: Request) -> DataSet:
+def _is_own(request: Request) -> bool:
+    """Whether the clips are the user's: in a folder, or frames under a name of the user's choice."""
+    return is_folder(request.what) or (request.frames_from is not None and request.what not in DATA_SETS)
+
+
+def _own_dataset(request: Request) -> DataSet:
+    layout = "flat" if request.flat else "class_folders"
+    if request.frames_from is not None:
+        if os.sep in request.what:
+            hint = f"`strmctl prepare NAME --frames-from {request.frames_from}`"
+            raise UsageError("--frames-from names the frames, so a folder of videos has nothing to say", hint)
+        return DataSet(request.name or request.what, request.what, layout)
     if Path(request.what).is_file():
         hint = f"name the folder that the videos lie in: `strmctl prepare {Path(request.what).parent}/ --name NAME`"
         raise DataError(f"{request.what} is a file, not a folder of videos", hint)
@@ -174,13 +186,13 @@ def _folder_as_dataset(request: Request) -> DataSet:
     if request.name in DATA_SETS:
         hint = f"`strmctl prepare {request.name} --videos {request.what}`, or take another name"
         raise UsageError(f"{request.name} is a data set of its own", hint)
-    return DataSet(request.name, request.name, "flat" if request.flat else "class_folders")
+    return DataSet(request.name, request.name, layout)
 
 
 def _asked(request: Request, *, own: bool) -> dict[str, Any]:
     """The folders and files that are asked for, so that the command can be given again from any folder."""
     paths = {
-        "folder": Path(request.what) if own else None,
+        "folder": Path(request.what) if own and request.frames_from is None else None,
         "videos": request.videos,
         "annotations": request.annotations,
         "list": request.list_file,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from strmctl.data.archives import archive_path, member_name
-from strmctl.data.extracted import ExtractedFrames
+from strmctl.data.extracted import ExtractedFrames, opened
 from strmctl.data.manifest import MANIFEST, ClipRow, read_manifest
 from strmctl.data.shards import shards_in, unfinished
 from strmctl.data.store_settings import SETTINGS, prepare_command, read_settings
@@ -116,4 +116,4 @@ class FrameStore:
     def _elsewhere(self) -> ExtractedFrames | None:
         """Frames that somebody has extracted and that are used where they lie."""
         path = self.settings.get("frames_from")
-        return ExtractedFrames.open(Path(path)) if path else None
+        return opened(Path(path)) if path else None

@@ -35,13 +35,13 @@ def prepare_command(folder: Path, settings: dict[str, Any]) -> str:
     dataset, name, asked = settings.get("dataset", folder.name), folder.name, settings.get("request", {})
     known = DATA_SETS.get(dataset)
     values = {
-        "--name": name if known is None or name != dataset else None,
+        "--name": name if name != dataset or (known is None and "frames-from" not in asked) else None,
         "--data": folder.parent if folder.parent != Path("data") else None,
         **{f"--{option}": asked.get(option) for option in ASKED},
         **{f"--{option}": _unless(default, settings.get(option)) for option, default in DEFAULTS.items()},
         "--size": _unless(str(known.size if known else DataSet.size), settings.get("size")),
     }
-    words = ["strmctl", "prepare", dataset if known else asked.get("folder", "FOLDER")]
+    words = ["strmctl", "prepare", dataset if known or "frames-from" in asked else asked.get("folder", "FOLDER")]
     for option, value in values.items():
         words += [option, str(value)] if value is not None else []
     return shlex.join([*words, "--flat"] if asked.get("flat") else words)

@@ -37,3 +37,17 @@ def test_headers_of_other_jpeg_files(tmp_path):
         b"GIF89a",
     ):
         assert image_header(broken) is None
+
+
+@pytest.mark.parametrize("marker", [0x01, 0xD0])
+def test_a_marker_without_a_length_before_the_header_of_a_jpeg(marker):
+    content = image(0)[:2] + bytes([0xFF, marker]) + image(0)[2:]
+    assert image_header(content)[:2] == (32, 24)
+    assert cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR).shape == (24, 32, 3)
+
+
+@pytest.mark.parametrize("marker", [0xD9, 0xDA])
+def test_a_jpeg_that_ends_or_begins_before_its_header(marker):
+    content = image(0)[:3] + bytes([marker]) + image(0)[4:]  # in place of the first segment
+    assert image_header(content) is None
+    assert cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) is None

@@ -48,6 +48,15 @@ def test_a_damaged_image_in_a_zip_is_noticed(tmp_path, method):
         frames.describe("c/v")
 
 
+def test_a_part_of_a_zip_in_several_parts(tmp_path):
+    content = bytearray(write_zip(tmp_path / "all.zip", {"c/v/1.jpg": image(1)}).read_bytes())
+    content[content.index(b"PK\5\6") + 4] = 1  # the number of this part, counted from 0
+    (tmp_path / "all.zip").write_bytes(content)
+    with pytest.raises(DataError, match="one part of a zip file in several parts") as caught:
+        ExtractedFrames.open(tmp_path / "all.zip")
+    assert "join" in caught.value.hint
+
+
 def test_a_member_that_grows_when_unpacked_takes_no_memory(tmp_path):
     path = write_zip(tmp_path / "all.zip", {"c/v/1.jpg": bytes(100_000_000)}, zipfile.ZIP_DEFLATED)
     content = path.read_bytes()
@@ -104,14 +113,19 @@ def test_large_zips_comments_and_bytes_before_the_zip(tmp_path, monkeypatch):
     assert frames.read("c/v", range(5)) == [image(number) for number in range(5)]
 
 
-def test_a_member_at_an_offset_that_no_file_can_have(tmp_path):
+def test_an_offset_in_the_extra_field(tmp_path):
     path = write_zip(tmp_path / "all.zip", {"c/v/1.jpg": image(1)})
     content = bytearray(path.read_bytes())
     record, end = content.index(b"PK\1\2"), content.index(b"PK\5\6")
-    extra = struct.pack("<HHQ", 1, 8, (1 << 64) - 1)
-    content[record + 42 : record + 46] = b"\xff" * 4  # the offset stands in the extra field
-    content[record + 30 : record + 32] = struct.pack("<H", len(extra))
-    content[end + 12 : end + 16] = struct.pack("<L", end - record + len(extra))
-    path.write_bytes(content[:end] + extra + content[end:])
+    content[record + 30 : record + 32] = struct.pack("<H", 20)  # bytes of the extra field
+    content[record + 42 : record + 46] = b"\xff" * 4  # the offset stands there
+    content[end + 12 : end + 16] = struct.pack("<L", end - record + 20)
+
+    def at(offset):
+        other = struct.pack("<HHL", 9, 4, 0)  # a value of another kind comes first
+        path.write_bytes(content[:end] + other + struct.pack("<HHQ", 1, 8, offset) + content[end:])
+        return ExtractedFrames.open(path)
+
+    assert at(0).read("c/v", [0]) == [image(1)]
     with pytest.raises(DataError, match=r"1\.jpg is not where"):
-        ExtractedFrames.open(path).read("c/v", [0])
+        at((1 << 64) - 1).read("c/v", [0])  # no file is that long

@@ -159,7 +159,7 @@ def test_the_version_is_that_of_ffmpeg():
 
 def test_the_default_is_one_worker_and_one_per_cpu(videos, monkeypatch):
     ran = []
-    monkeypatch.setattr(module.os, "cpu_count", lambda: 3)
+    monkeypatch.setattr(module, "available_cpus", lambda: 3)
     original = Preparing._prepare
     monkeypatch.setattr(Preparing, "_prepare", lambda self, n, frames: (ran.append(n), original(self, 1, frames))[1])
     found = bench_prepare(videos, size=32, repeats=1, peers=False)
