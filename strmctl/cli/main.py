@@ -89,8 +89,8 @@ def _fail(error: BaseException, words: list[str]) -> NoReturn:
     if "--traceback" in words:
         traceback.print_exception(error)
     message, hint, code = _describe(error)
-    if next((word for word in words if not word.startswith("-")), None) == "train":
-        hint = hint.replace(SAME_COMMAND, RESUME)
+    command = next((word for word in words if not word.startswith("-")), None)
+    hint = hint.replace(SAME_COMMAND, {"train": RESUME, "bench": ""}.get(command, SAME_COMMAND))  # a bench begins anew
     if "--json" in words:
         console.print_json({"error": {"message": message, "hint": hint, "exit_code": int(code)}})
     else:

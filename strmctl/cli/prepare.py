@@ -9,7 +9,7 @@ import click
 
 from strmctl.cli import console
 from strmctl.cli.options import FOLDER, data_option, json_option
-from strmctl.cli.prepare_output import LINES, print_summary
+from strmctl.cli.prepare_output import print_fetch, print_left_out, print_summary
 from strmctl.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def command(
       strmctl prepare kinetics100 --videos /k400 --shard 3/8      # 1/8 to 8/8 anywhere, then:
       strmctl prepare kinetics100 --videos /k400 --merge
     """
-    from strmctl.data.fetch import fetch
+    from strmctl.data.fetch import fetch, to_fetch
     from strmctl.data.merge import merge
     from strmctl.data.prepare import Request, plan, prepare
     from strmctl.data.workers import available_cpus
@@ -106,11 +106,18 @@ def command(
     shard = _shard(shard_text, merging)
     if url and not download:
         raise UsageError("--url says where to --download from", "add `--download`")
-    if download and not dry_run:
+    beside = {"--download": download, "--dry-run": dry_run, "--redo": redo}
+    if merging and any(beside.values()):
+        given = ", ".join(option for option, is_given in beside.items() if is_given)
+        raise UsageError(f"--merge joins what is prepared, and does nothing else: not {given}", f"leave {given} out")
+    if download and dry_run:
+        if planned := to_fetch(wanted, url=url):
+            print_fetch(planned, as_json=as_json)
+            return ExitCode.DONE
+    elif download:
         with console.progress(f"download {name}", "MB") as report:
             left_out = fetch(wanted, url=url, progress=report)
-        for member in left_out[:LINES]:
-            console.say(f"left out of the archive: {member.name}: {member.reason}")
+        print_left_out(left_out)
     if merging:
         result = merge(wanted)
     elif dry_run:
@@ -122,7 +129,7 @@ def command(
         console.print_json(result.to_json())
     else:
         print_summary(result)
-    if not dry_run and not result.done:
+    if not dry_run and result.clips and not result.done:  # of few clips, a shard may get none
         console.say("error: no clip could be decoded")
         return ExitCode.DATA
     return ExitCode.DONE

@@ -6,13 +6,37 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from strmctl.cli import console
-from strmctl.data.disk import megabytes
+from strmctl.data.disk import RESERVE, megabytes
 
 if TYPE_CHECKING:
+    from strmctl.data.fetch import ToFetch
     from strmctl.data.prepare_result import PrepareResult, SubsetCount
+    from strmctl.data.unpack import Skipped
 
 NAMED = 5  # how many missing or ignored things are named before "and so on"
 LINES = 20  # clips that have a line of their own, failed ones and odd ones
+
+
+def print_fetch(planned: ToFetch, *, as_json: bool) -> None:
+    """What a dry run says when the videos are still to be downloaded: what they hold is not known yet."""
+    if as_json:
+        places = {"url": planned.url, "archive": str(planned.archive), "videos": str(planned.videos)}
+        console.print_json({"dry_run": True, "download": places})
+        return
+    there = planned.archive.is_file()
+    steps = "is there already and would be" if there else f"would be downloaded from {planned.url} and"
+    console.say(
+        f"{planned.archive} {steps} unpacked into {planned.videos}; only then can be told what it holds. "
+        "Nothing was written."
+    )
+
+
+def print_left_out(members: Sequence[Skipped]) -> None:
+    """Members of an archive that were not unpacked."""
+    for member in members[:LINES]:
+        console.say(f"left out of the archive: {member.name}: {member.reason}")
+    if len(members) > LINES:
+        console.say(f"left out of the archive: {len(members) - LINES} more")
 
 
 def print_summary(result: PrepareResult) -> None:
@@ -27,9 +51,11 @@ def print_summary(result: PrepareResult) -> None:
             console.print_table("", ("class", "subset", "clips"), lines)
         _say_plan(result)
     else:
+        size = f"{megabytes(result.bytes)}, " if result.bytes else ""  # frames that lie elsewhere take none
         console.say(
-            f"{result.store}: {result.done} of {_clips(result.clips)} stored ({result.skipped} were there before), "
-            f"{len(result.failed)} failed, {megabytes(result.bytes)}, {console.duration(result.seconds)}"
+            f"{result.store}: {result.done} of {_clips(result.clips)} stored "
+            f"({result.skipped} {'was' if result.skipped == 1 else 'were'} there before), "
+            f"{len(result.failed)} failed, {size}{console.duration(result.seconds)}"
         )
     _say_lines("failed", result.failed)
     _say_lines("note", result.odd)
@@ -38,10 +64,14 @@ def print_summary(result: PrepareResult) -> None:
         console.say(f"note: {few}: stored, but never sampled: {_first(result.short)}")
     for reason, files in result.ignored.items():
         console.say(f"ignored: {len(files)} ({reason}): {_first(files)}")
-    if result.missing_classes:
-        console.say(f"missing: {len(result.missing_classes)} classes of the split: {_first(result.missing_classes)}")
+    if result.missing_classes and not result.shard:  # other shards may hold them
+        number = len(result.missing_classes)
+        classes = "1 class" if number == 1 else f"{number} classes"
+        console.say(f"missing: {classes} of the split: {_first(result.missing_classes)}")
     if result.missing_clips:
-        console.say(f"missing: {len(result.missing_clips)} listed clips: {_first(result.missing_clips)}")
+        number = len(result.missing_clips)
+        clips = "1 listed clip" if number == 1 else f"{number} listed clips"
+        console.say(f"missing: {clips}: {_first(result.missing_clips)}")
     lacking = [
         f"{cls or 'no class'} {count.missing} of {count.listed}"
         for cls, count in result.listed.items()
@@ -65,12 +95,20 @@ def _say_lines(kind: str, clips: Sequence[tuple[str, str]]) -> None:
 def _say_plan(result: PrepareResult) -> None:
     if result.to_render:
         console.say(f"{result.to_render} videos would be rendered first")
+    told, estimates = "read", "no frames would be stored"  # frames stay where they are, or no video is a good one
+    if result.bytes:
+        told = "extracted"
+        estimates = (
+            f"about {megabytes(result.bytes)} in all, {megabytes(result.free)} are free; "
+            f"about {console.duration(result.expected_seconds)} (both estimated from a sample)"
+        )
     console.say(
-        f"{result.store}: {_clips(result.clips - result.skipped)} would be extracted, {result.skipped} are there; "
-        f"about {megabytes(result.bytes)} in all, {megabytes(result.free)} are free; "
-        f"about {console.duration(result.expected_seconds)} (both estimated from a sample). Nothing was written."
+        f"{result.store}: {_clips(result.clips - result.skipped)} would be {told}, "
+        f"{result.skipped} {'is' if result.skipped == 1 else 'are'} there; "
+        f"{estimates}. Nothing was written."
     )
-    if result.bytes - result.bytes * result.skipped // max(1, result.clips) > result.free:
+    needed = result.bytes - result.bytes * result.skipped // max(1, result.clips)
+    if needed and needed + RESERVE > result.free:
         console.say("warning: there is too little room; `--frames 8`, a smaller --size or --quality take less")
 
 

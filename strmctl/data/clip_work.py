@@ -98,7 +98,7 @@ def settle(task: ClipTask) -> Settled:
     if task.is_stored() and sha256_of(archive) == task.row.sha256:
         return Settled(task.stored_row(), False, archive.stat().st_size)
     try:
-        _check_no_links(task.store, archive)
+        check_no_links(task.store, archive.parent)
         with one_thread(), writing_archive(archive, via=task.partial) as frames:
             found = extract(
                 task.originals / task.clip.source,
@@ -167,13 +167,18 @@ def _row(clip: SourceClip, *, status: str, **values: Any) -> ClipRow:
     return ClipRow(**asdict(clip), status=status, **(nothing | values))
 
 
-def _check_no_links(store: Path, archive: Path) -> None:
-    """Makes sure that nothing is written through a symbolic link, which may lead anywhere."""
-    folder = archive.parent
-    while folder != store:
-        if folder.is_symlink():
+def check_no_links(store: Path, path: Path) -> None:
+    """Makes sure that nothing is written through a symbolic link between a store and a path below it.
+
+    Such a link may lead anywhere.
+
+    Raises:
+        OutputError: the path or a folder above it is one.
+    """
+    while path != store:
+        if path.is_symlink():
             raise OutputError(
-                f"{folder} is a symbolic link to {folder.readlink()}: nothing is written through it",
+                f"{path} is a symbolic link to {path.readlink()}: nothing is written through it",
                 f"remove it; to keep frames on another disk, let `--data` name a folder there ({FRAMES}/ stays plain)",
             )
-        folder = folder.parent
+        path = path.parent

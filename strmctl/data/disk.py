@@ -19,7 +19,7 @@ def free_bytes(folder: Path) -> int:
 
 
 def check_room(folder: Path, needed: int, *, done: int, total: int) -> None:
-    """Makes sure that there is room for what is to come.
+    """Makes sure that there is room for what is to come, and a little more; with nothing to come there is.
 
     Args:
         folder: below which it is written.
@@ -31,9 +31,10 @@ def check_room(folder: Path, needed: int, *, done: int, total: int) -> None:
         OutputError: there is too little.
     """
     free = free_bytes(folder)
-    if free < needed + RESERVE:
+    if needed and free < needed + RESERVE:
         raise OutputError(
-            f"the disk of {folder} has {megabytes(free)} free, and about {megabytes(needed)} more are needed: "
+            f"the disk of {folder} has {megabytes(free)} free, and about {megabytes(needed)} more are needed "
+            f"besides {megabytes(RESERVE)} that stay free: "
             f"stopped after {done} of {total} clips, which are kept",
             f"{LESS}; then the same command goes on",
         )

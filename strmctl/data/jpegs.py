@@ -10,13 +10,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from strmctl.data.pictures import Video
+from strmctl.data.pictures import LARGEST, Video
 from strmctl.data.positions import even_positions, positions_by_time
 from strmctl.data.videos import decode
 from strmctl.errors import DataError, UsageError
 
 Size = int | tuple[int, int]  # pixels: shorter side, or (width, height)
 SIDES = range(16, 4097)  # pixels, what a side may be
+LONGEST = 65_500  # pixels, of a side of a JPEG image
 HALVED, DOUBLED = 3, 1.5  # how many times too large a side is, see `resize`
 
 
@@ -109,6 +110,9 @@ class _Encoder:
     def __init__(self, video: Video, size: Size, quality: int) -> None:
         self.video, self.quality = video, quality
         self.size = stored_size(video.width, video.height, size)
+        if max(self.size) > LONGEST or self.size[0] * self.size[1] > LARGEST:  # of a frame that is long and thin
+            stored = f"{self.size[0]}x{self.size[1]}"
+            raise DataError(f"frames of {video.width}x{video.height} are too narrow: {stored} when they are stored")
         self.remarks: list[str] = []
 
     def __call__(self, frame: np.ndarray, position: int) -> bytes:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
+from typing import Any
 
 from strmctl.data.archives import archive_path
-from strmctl.data.manifest import STORED, ClipRow, read_manifest, write_manifest
+from strmctl.data.manifest import MANIFEST, STORED, ClipRow, read_manifest, write_manifest
 from strmctl.data.prepare_result import PrepareResult, summarize
-from strmctl.data.request import Request, look_up
+from strmctl.data.request import Job, Request, look_up
 from strmctl.data.scan import Scan
 from strmctl.data.shards import SHARDS, Shard, Workplace, shards_in, unfinished
-from strmctl.data.store_settings import read_settings, write_settings
+from strmctl.data.store_settings import prepare_command, read_settings, write_settings
 from strmctl.errors import DataError, UsageError
 
 NAMED = 8  # unfinished shards that a message names
@@ -20,6 +21,8 @@ NAMED = 8  # unfinished shards that a message names
 
 def merge(request: Request) -> PrepareResult:
     """Makes one manifest of those of all shards; frames stay where they are, and videos are not needed.
+
+    The store then says that it was made as its shards were, whichever folder of videos this request names.
 
     Raises:
         UsageError: there are no shards, they were made with other settings, or a run is at work.
@@ -30,8 +33,10 @@ def merge(request: Request) -> PrepareResult:
     whole = Workplace(job.folder, None)
     if missing := unfinished(job.folder):
         named = ", ".join(missing[:NAMED]) + (", …" if len(missing) > NAMED else "")
-        hint = f"run `prepare {request.what} --shard {missing[0]}` and so on, then merge again"
-        raise DataError(f"{len(missing)} shards of {job.folder} are not finished: {named}", hint)
+        command = prepare_command(job.folder, read_settings(shards_in(job.folder)[0]))
+        hint = f"run `{command} --shard {missing[0]}`{' and so on' if len(missing) > 1 else ''}, then merge again"
+        state = f"{len(missing)} shards of {job.folder} are" if len(missing) > 1 else f"a shard of {job.folder} is"
+        raise DataError(f"{state} not finished: {named}", hint)
     rows: list[ClipRow] = []
     settings = []
     with whole.occupied():
@@ -42,7 +47,8 @@ def merge(request: Request) -> PrepareResult:
                 job.check_settings(Workplace(job.folder, shard))
                 own = read_manifest(folder)
             if strange := [row.clip for row in own if not shard.has(row.clip)]:
-                raise DataError(f"the manifest of shard {shard} holds a clip of another shard: {strange[0]}")
+                hint = f"remove {folder / MANIFEST}, run `--shard {shard}` again, then merge again"
+                raise DataError(f"the manifest of shard {shard} holds a clip of another shard: {strange[0]}", hint)
             rows += own
             settings.append(read_settings(folder))
         if any(other != settings[0] for other in settings):
@@ -50,10 +56,28 @@ def merge(request: Request) -> PrepareResult:
                 f"the shards of {job.folder} were prepared with different options",
                 f"prepare them again with the same ones, or remove {job.folder / SHARDS}",
             )
+        _check_same_clips(job, settings[0])
+        known = {row.clip: row for row in read_manifest(job.folder)}
         write_manifest(job.folder, rows)
-        write_settings(job.folder, job.settings)
-        shutil.rmtree(job.folder / SHARDS)
+        write_settings(job.folder, settings[0])
+        merged = whole.partial / SHARDS  # moved away at once: a kill leaves all shards there, or none
+        shutil.rmtree(merged, ignore_errors=True)
+        (job.folder / SHARDS).rename(merged)
     sizes = [archive_path(job.folder, row.clip) for row in rows if row.status in STORED and not request.frames_from]
     size = sum(path.stat().st_size for path in sizes if path.is_file())
     stored = Counter(row.status in STORED for row in rows)[True]
-    return summarize(job, Scan(), rows, {}, start, dry_run=False, skipped=stored, size=size)
+    return summarize(job, Scan(), rows, known, start, dry_run=False, skipped=stored, size=size)
+
+
+def _check_same_clips(job: Job, made: dict[str, Any]) -> None:
+    """Makes sure that merging is not asked to choose other clips or classes than the shards have.
+
+    Raises:
+        UsageError: it is.
+    """
+    changed = [key for key, value in job.settings.items() if key != "request" and made.get(key) != value]
+    if "list" in job.settings["request"] and "list" not in made.get("request", {}):
+        changed.append("list")
+    if changed:
+        hint = f"merge them with `{prepare_command(job.folder, made)} --merge`"
+        raise UsageError(f"the shards of {job.folder} were prepared with another {', '.join(changed)}", hint)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from strmctl.data import sprites
 from strmctl.data.archives import FRAMES
-from strmctl.data.clip_work import ClipTask, Settled, crashed, settle, to_do
+from strmctl.data.clip_work import ClipTask, Settled, check_no_links, crashed, settle, to_do
 from strmctl.data.disk import LESS, check_room, free_bytes
 from strmctl.data.journal import read_journal, writing_journal
 from strmctl.data.manifest import MANIFEST, STORED, ClipRow, read_manifest, write_manifest
@@ -50,18 +50,18 @@ def prepare(
     Raises:
         UsageError: options that do not go together, a store that was made with other settings, or another run at work.
         DataError: no videos, or a split, list or annotation that is not valid.
-        OutputError: the disk has no room for the rest; what was finished is kept.
+        OutputError: the disk has no room for the rest, or a symbolic link lies in the store; what was finished is kept.
         OSError: the store cannot be written; what was finished is kept.
     """
     start = time.monotonic()
     job = look_up(request)
     if shard is not None and job.seed is not None:
-        raise UsageError("sprites are rendered in seconds and have no shards", "leave `--shard` out")
+        raise UsageError("sprites are rendered in seconds and have no shards", "`--shard 1/1` prepares all of them")
     if shard is not None and redo:
         raise UsageError("--redo would throw away what other shards have done", f"remove {job.folder} by hand instead")
     place = Workplace(job.folder, shard)
+    check_no_other_shards(job.folder, shard)
     if not redo:
-        check_no_other_shards(job.folder, shard)
         job.check_settings(place)
     if job.seed is not None:
         sprites.render(
@@ -71,6 +71,8 @@ def prepare(
             progress=lambda done, total, _: progress(done, total, "rendering videos"),
         )
     found = job.scan(shard)
+    for path in (place.partial, place.journal, job.folder / FRAMES):
+        check_no_links(job.folder, path)
     with place.occupied():
         if redo:
             _throw_away(job.folder)
@@ -186,7 +188,8 @@ def _settle_all(tasks: list[ClipTask], place: Workplace, workers: int, progress:
 def known_rows(place: Workplace) -> dict[str, ClipRow]:
     """The rows of the manifest, overridden by those of the shard and of the journal of an interrupted run."""
     folders = dict.fromkeys((place.store, place.folder))
-    return {row.clip: row for folder in folders for row in read_manifest(folder)} | read_journal(place.journal)
+    rows = {row.clip: row for folder in folders for row in read_manifest(folder)} | read_journal(place.journal)
+    return {clip: row for clip, row in rows.items() if place.shard is None or place.shard.has(clip)}
 
 
 def _throw_away(folder: Path) -> None:

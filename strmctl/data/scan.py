@@ -7,6 +7,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from strmctl.data.datasets import TRAIN_ANNOTATIONS, VALIDATION_ANNOTATIONS, VIDEO_SUFFIXES, DataSet, how_to_get
@@ -115,7 +116,7 @@ def scan(
     if not found:
         reasons = "; ".join(f"{len(names)} files: {reason}" for reason, names in ignored.items() if names)
         raise DataError(f"no clip of {dataset.name} in {videos} ({reasons or 'it is empty'})", how_to_get(dataset))
-    ids = clip_ids(list(found)) if extracted is None else {source: source for source in found}
+    ids = clip_ids(list(found)) if extracted is None else folder_ids(list(found), dataset)
     clips = [
         SourceClip(
             clip=ids[source],
@@ -226,6 +227,15 @@ def clip_ids(sources: Sequence[str]) -> dict[str, str]:
         if not clashing:
             return ids
         ids.update({source: source for source in clashing})
+
+
+def folder_ids(sources: Sequence[str], dataset: DataSet) -> dict[str, str]:
+    """Source -> clip id of folders of frames: without the folders that an archive puts around all classes."""
+    kept = 2 if dataset.layout == "class_folders" else 1  # class and clip, or the clip alone
+    around = [PurePosixPath(source).parts[:-kept] for source in sources]
+    levels = zip(*around, strict=False)
+    shared = sum(1 for _ in takewhile(lambda level: len(set(level)) == 1, levels))
+    return {source: "/".join(PurePosixPath(source).parts[shared:]) for source in sources}
 
 
 def _group(dataset: DataSet, cls: str, source: str, ids: dict[str, str]) -> str:

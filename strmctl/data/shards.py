@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from strmctl.data.manifest import MANIFEST
-from strmctl.errors import UsageError
+from strmctl.errors import DataError, UsageError
 from strmctl.paths import alone
 
 SHARDS = "shards"  # folder of the shards in a store, until they are merged
@@ -50,30 +50,36 @@ def parse_shard(text: str) -> Shard | None:
         UsageError: it is none.
     """
     match = re.fullmatch(r"(\d+)/(\d+)", text.strip())
-    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+    index, count = map(int, match.groups()) if match else (0, 0)
+    if not 1 <= index <= count:
         raise UsageError(f"{text!r} is not a shard", "write i/n with i from 1 to n, such as 1/8 … 8/8")
-    return Shard(int(match[1]), int(match[2])) if match[2] != "1" else None
+    return Shard(index, count) if count > 1 else None
 
 
 def shard_of_environment(environment: Mapping[str, str] = os.environ) -> Shard | None:
-    """The shard of a process that `torchrun`, `srun` or a Slurm job array started; None of one that runs alone."""
+    """The shard of a process that `torchrun`, `srun` or a Slurm job array started; None of one that runs alone.
+
+    Raises:
+        UsageError: a job array whose indices are not evenly spaced.
+    """
 
     def number(name: str, default: int) -> int:
         text = environment.get(name, "")
         return int(text) if text.isdecimal() else default
 
-    candidates = [
-        ("RANK", number("RANK", 0), number("WORLD_SIZE", 1)),
-        # the number of tasks of the step: a batch script without srun is one process, whatever it has reserved
-        ("SLURM_PROCID", number("SLURM_PROCID", 0), number("SLURM_STEP_NUM_TASKS", 1)),
-    ]
-    if SLURM_ARRAY[0] in environment:
-        task, first, step, count = map(number, SLURM_ARRAY, (0, 0, 1, 1))
-        candidates.append((SLURM_ARRAY[0], (task - first) // max(1, step), count))
-    for name, rank, count in candidates:
+    # the number of tasks of the step: a batch script without srun is one process, whatever it has reserved
+    for name, of in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")):
+        rank, count = number(name, -1), number(of, 1)
         if count > 1 and 0 <= rank < count:
             return Shard(rank + 1, count, name)
-    return None
+    task, first, step, count = map(number, SLURM_ARRAY, (-1, 0, 1, 1))
+    if count < 2 or task < 0:
+        return None
+    rank, between = divmod(task - first, max(1, step))
+    if between or not 0 <= rank < count:  # to prepare all of it instead would collide with the other tasks
+        hint = "write `--array=1-n`, or name the part with `--shard i/n`"
+        raise UsageError(f"task {task} of a job array of {count} does not tell which shard it is", hint)
+    return Shard(rank + 1, count, SLURM_ARRAY[0])
 
 
 @dataclass(frozen=True)
@@ -141,7 +147,7 @@ def check_no_other_shards(store: Path, shard: Shard | None) -> None:
             f"finish them with `--shard i/{others[0]}` and join them with `--merge`; or remove {store / SHARDS}: "
             "frames that are stored stay, but are extracted again"
         )
-        raise UsageError(f"{store} holds shards of {others[0]}, and {asked} is asked for", hint)
+        raise UsageError(f"{store} holds shards i/{others[0]} that wait to be merged, and {asked} is asked for", hint)
 
 
 def unfinished(store: Path) -> list[str]:
@@ -149,10 +155,19 @@ def unfinished(store: Path) -> list[str]:
 
     Raises:
         UsageError: there is no shard.
+        DataError: they were not cut in the same way.
     """
     folders = shards_in(store)
     if not folders:
         raise UsageError(f"{store} holds no shards to merge", "prepare them with `--shard 1/n` … `--shard n/n`")
-    count = int(folders[0].name.split("-")[2])
-    done = {int(path.name.split("-")[0]) for path in folders if (path / MANIFEST).is_file()}
+    counts = sorted({int(path.name.split("-")[2]) for path in folders})
+    if len(counts) > 1:
+        cuts = " and ".join(f"i/{count}" for count in counts)
+        raise DataError(
+            f"{store} holds shards {cuts}, which do not fit together", f"remove one kind from {store / SHARDS}"
+        )
+    count = counts[0]
+    # a journal beside the manifest: it is being prepared anew
+    finished = [path for path in folders if (path / MANIFEST).is_file() and not (path / JOURNAL).exists()]
+    done = {int(path.name.split("-")[0]) for path in finished}
     return [f"{index}/{count}" for index in range(1, count + 1) if index not in done]

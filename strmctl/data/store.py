@@ -51,7 +51,8 @@ class FrameStore:
             if shards := shards_in(folder):
                 waiting = unfinished(folder)
                 state = f"waits for its shards {', '.join(waiting)}" if waiting else "is not merged"
-                hint = f"then run `{prepare_command(folder, read_settings(shards[0]))} --merge`"
+                then = "when they are done, " if waiting else ""
+                hint = f"{then}run `{prepare_command(folder, read_settings(shards[0]))} --merge`"
                 raise DataError(f"the frame store {folder} {state}", hint)
             state = "is not finished" if settings else "does not exist"
             raise DataError(f"the frame store {folder} {state}", f"run `{mend}`")

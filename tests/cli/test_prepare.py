@@ -47,7 +47,7 @@ def test_kinetics100_with_a_list(tmp_path):
     words = ("prepare", "kinetics100", "--videos", videos, "--data", tmp_path, *ONE)
     ran = strmctl(*words, "--list", listed)
     assert ran.code == 0 and ran.out.startswith("kinetics100: 2 clips")
-    assert "missing: 1 listed clips: busking/gone_1_2" in ran.err
+    assert "missing: 1 listed clip: busking/gone_1_2" in ran.err
     clips = FrameStore.open(tmp_path, "kinetics100").clips("test")
     assert clips == {"busking": ["busking/__e_1_2"], "side kick": ["side_kick/-a_b-c_000001_000011"]}
     refused = strmctl(*words)
