@@ -8,11 +8,12 @@ from collections import Counter
 from typing import Any
 
 from strmctl.data.archives import archive_path
+from strmctl.data.clip_work import check_no_links
 from strmctl.data.manifest import MANIFEST, STORED, ClipRow, read_manifest, write_manifest
 from strmctl.data.prepare_result import PrepareResult, summarize
 from strmctl.data.request import Job, Request, look_up
 from strmctl.data.scan import Scan
-from strmctl.data.shards import SHARDS, Shard, Workplace, shards_in, unfinished
+from strmctl.data.shards import PARTIAL, SHARDS, Shard, Workplace, shards_in, unfinished
 from strmctl.data.store_settings import prepare_command, read_settings, write_settings
 from strmctl.errors import DataError, UsageError
 
@@ -25,12 +26,30 @@ def merge(request: Request) -> PrepareResult:
     The store then says that it was made as its shards were, whichever folder of videos this request names.
 
     Raises:
-        UsageError: there are no shards, they were made with other settings, or a run is at work.
+        UsageError: there are no shards and nothing was merged before, other settings, or a run is at work.
         DataError: shards are missing or unfinished, or contradict each other.
+        OutputError: a symbolic link lies in the store.
     """
     start = time.monotonic()
     job = look_up(request)
     whole = Workplace(job.folder, None)
+    for folder in (job.folder, *shards_in(job.folder)):
+        check_no_links(job.folder, folder / PARTIAL)
+    known = {row.clip: row for row in read_manifest(job.folder)}
+    if known and not shards_in(job.folder):  # merged before; a kill may have kept it from cleaning up
+        job.check_settings(whole)
+        with whole.occupied():
+            rows = list(known.values())
+    else:
+        rows = _join(job, whole)
+    sizes = [archive_path(job.folder, row.clip) for row in rows if row.status in STORED and not request.frames_from]
+    size = sum(path.stat().st_size for path in sizes if path.is_file())
+    stored = Counter(row.status in STORED for row in rows)[True]
+    return summarize(job, Scan(), rows, known, start, dry_run=False, skipped=stored, size=size)
+
+
+def _join(job: Job, whole: Workplace) -> list[ClipRow]:
+    """Makes the manifest and the settings of the store of those of its shards, which go."""
     if missing := unfinished(job.folder):
         named = ", ".join(missing[:NAMED]) + (", …" if len(missing) > NAMED else "")
         command = prepare_command(job.folder, read_settings(shards_in(job.folder)[0]))
@@ -57,16 +76,12 @@ def merge(request: Request) -> PrepareResult:
                 f"prepare them again with the same ones, or remove {job.folder / SHARDS}",
             )
         _check_same_clips(job, settings[0])
-        known = {row.clip: row for row in read_manifest(job.folder)}
         write_manifest(job.folder, rows)
         write_settings(job.folder, settings[0])
         merged = whole.partial / SHARDS  # moved away at once: a kill leaves all shards there, or none
         shutil.rmtree(merged, ignore_errors=True)
         (job.folder / SHARDS).rename(merged)
-    sizes = [archive_path(job.folder, row.clip) for row in rows if row.status in STORED and not request.frames_from]
-    size = sum(path.stat().st_size for path in sizes if path.is_file())
-    stored = Counter(row.status in STORED for row in rows)[True]
-    return summarize(job, Scan(), rows, known, start, dry_run=False, skipped=stored, size=size)
+    return rows
 
 
 def _check_same_clips(job: Job, made: dict[str, Any]) -> None:

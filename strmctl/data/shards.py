@@ -119,6 +119,8 @@ class Workplace:
         try:
             with alone(self.partial / "lock", wait=False):
                 try:
+                    for half in self.folder.glob(".*.part"):  # a manifest or settings, see `replacing`
+                        half.unlink(missing_ok=True)
                     yield
                 finally:
                     shutil.rmtree(self.partial, ignore_errors=True)
