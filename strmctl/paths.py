@@ -54,27 +54,44 @@ def replacing(path: Path, *, via: Path | None = None) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def alone(path: Path, *, wait: bool = True) -> Iterator[None]:
+def alone(path: Path, *, wait: bool = True, shared: bool = False) -> Iterator[None]:
     """Holds other processes off; the system lets go of the lock when this one dies.
 
     Args:
-        path: of a file that stands for the lock.
+        path: of a file that stands for the lock; who holds it alone may remove it.
         wait: for another process to end; else it is an error.
+        shared: hold off only those that want to be alone.
 
     Raises:
         BlockingIOError: another process holds the lock, and this one is not to wait.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as file:
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            import fcntl
+            file = path.open("w", encoding="utf-8")
+        except FileNotFoundError:  # its folder was removed in this moment
+            continue
+        with file:
+            try:
+                import fcntl
 
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            raise
-        except (ImportError, OSError):  # systems and disks that have no such locks
-            pass
-        yield
+                fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                raise
+            except (ImportError, OSError):  # systems and disks that have no such locks
+                pass
+            else:
+                if not _is_open(path, file.fileno()):  # who held it has removed it: the lock is another file now
+                    continue
+            yield
+            return
+
+
+def _is_open(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def write_text(path: Path, text: str) -> None:

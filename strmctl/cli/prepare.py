@@ -110,11 +110,13 @@ def command(
     if merging and any(beside.values()):
         given = ", ".join(option for option, is_given in beside.items() if is_given)
         raise UsageError(f"--merge joins what is prepared, and does nothing else: not {given}", f"leave {given} out")
-    if download and dry_run:
-        if planned := to_fetch(wanted, url=url):
-            print_fetch(planned, as_json=as_json)
-            return ExitCode.DONE
-    elif download:
+    planned = to_fetch(wanted, url=url) if download else None
+    if download and planned is None:
+        console.say("the videos are there already: nothing is downloaded")
+    if planned is not None and dry_run:
+        print_fetch(planned, as_json=as_json)
+        return ExitCode.DONE
+    if planned is not None:
         with console.progress(f"download {name}", "MB") as report:
             left_out = fetch(wanted, url=url, progress=report)
         print_left_out(left_out)

@@ -48,7 +48,8 @@ class ClipTask:
     def is_stored(self) -> bool:
         """Whether an earlier run stored these frames; whether they are intact is another question."""
         row = self.row
-        known = bool(row and row.status in STORED and row.source == self.clip.source)
+        clip = self.clip
+        known = bool(row and row.status in STORED and (row.source, row.bytes) == (clip.source, clip.bytes))
         return known and (self.frames_from is not None or archive_path(self.store, self.clip.clip).is_file())
 
     def stored_row(self) -> ClipRow:

@@ -17,7 +17,7 @@ from strmctl.data.unpack import Skipped, unpack
 from strmctl.errors import UsageError
 from strmctl.paths import alone
 
-DOWNLOADS = "downloads"  # folder of the archives, one folder per data set
+DOWNLOADS = "downloads"  # folder of the archives, one folder per data set and server
 Progress = Callable[[int, int, str], None]
 
 
@@ -47,12 +47,13 @@ def to_fetch(request: Request, *, url: str | None = None) -> ToFetch | None:
     """
     job = look_up(request)
     _check(job, url)
-    if job.originals.is_dir() and any(job.originals.iterdir()):
+    if job.originals.is_dir() and any(not path.name.startswith(".") for path in job.originals.iterdir()):
         return None
     source = job.dataset.source
     address = url or source.url
     name = re.sub(r"[^\w.+-]", "_", PurePosixPath(unquote(urlsplit(address).path)).name).lstrip(".")
-    archive = request.data_dir / DOWNLOADS / job.dataset.name / (name or "archive")
+    host = re.sub(r"[^\w.-]", "_", urlsplit(address).hostname or "")  # another address, another file
+    archive = request.data_dir / DOWNLOADS / job.dataset.name / f"from {host}" / (name or "archive")
     checksum = source.checksum if source and url is None else None
     return ToFetch(address, archive, job.originals, checksum, job.split.by_key())
 
@@ -62,8 +63,8 @@ def fetch(
 ) -> list[Skipped]:
     """Downloads and unpacks the videos of a data set, unless they are there.
 
-    The archive stays in `<data>/downloads/<data set>`, so that nothing is fetched twice. Of several processes, such as
-    shards that start together, one does it and the others wait.
+    The archive stays in `<data>/downloads/<data set>/from <server>`, so that nothing is fetched twice. Of several
+    processes, such as shards that start together, one does it and the others wait.
 
     Args:
         request: what to prepare; its data set says where the videos go.
@@ -87,9 +88,12 @@ def fetch(
         archive = download(wanted.url, wanted.archive, checksum=wanted.checksum, progress=told)
         unpacked = wanted.videos.with_name(f".{wanted.videos.name}.unpacked")  # whole, if it is there after a kill
         left_out = [] if unpacked.is_dir() else unpack(archive, unpacked, progress=told)
+        inside = _without_wrapping(unpacked, wanted.classes)
         wanted.videos.mkdir(parents=True, exist_ok=True)
+        for hidden in wanted.videos.iterdir():  # such as .DS_Store; it stays
+            hidden.rename(inside / hidden.name)
         wanted.videos.rmdir()
-        _without_wrapping(unpacked, wanted.classes).rename(wanted.videos)
+        inside.rename(wanted.videos)
         shutil.rmtree(unpacked, ignore_errors=True)
         return left_out
 

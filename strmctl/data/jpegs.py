@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from strmctl.data.mp4_duration import shown_seconds
 from strmctl.data.pictures import LARGEST, Video
 from strmctl.data.positions import even_positions, positions_by_time
 from strmctl.data.videos import decode
@@ -69,10 +71,10 @@ def extract(path: Path, *, size: Size, quality: int, frames: int | None, keep: C
     video = decode(path)
     encode = _Encoder(video, size, quality)
     if frames is None:
-        count = 0
-        for picture in video.pictures:
-            keep(encode(picture.pixels(), count))
-            count += 1
+        last = math.nan
+        for count, picture in enumerate(video.pictures, 1):
+            keep(encode(picture.pixels(), count - 1))
+            last = picture.time
         positions = list(range(count))
     else:
         guessed = set(even_positions(video.declared, frames)) if video.declared >= frames else set()
@@ -81,12 +83,13 @@ def extract(path: Path, *, size: Size, quality: int, frames: int | None, keep: C
             times.append(picture.time)
             if position in guessed:
                 images[position] = encode(picture.pixels(), position)
-        count = len(times)
+        count, last = len(times), times[-1]
         positions = positions_by_time(times, frames) if count >= frames else list(range(count))
         images |= _fetch(path, set(positions) - images.keys(), encode)
         for position in positions:
             keep(images[position])
-    remarks = [f"damaged: {count} of {video.declared} frames"] if video.lacks(count) else []
+    damaged = count < video.declared and video.lacks(count, last, shown_seconds(path))
+    remarks = [f"damaged: {count} of {video.declared} frames"] if damaged else []
     return Extraction(video, count, positions, remarks + encode.remarks)
 
 

@@ -32,6 +32,7 @@ class ClipRow:
         fps: frames per second of the original; 0 when unknown.
         source: path of the original below the video folder.
         target: where the original really lies when a symbolic link leads there; else empty.
+        bytes: size of the original file; 0 for a folder of frames.
         decoder: program and version that decoded it.
         status: `ok`; `short`: fewer than 8 frames, kept but never sampled; `failed`: no frames.
         reason: why it failed, or what is odd about it.
@@ -48,6 +49,7 @@ class ClipRow:
     fps: float
     source: str
     target: str
+    bytes: int
     decoder: str
     status: str
     reason: str

@@ -37,7 +37,7 @@ def merge(request: Request) -> PrepareResult:
         check_no_links(job.folder, folder / PARTIAL)
     known = {row.clip: row for row in read_manifest(job.folder)}
     if known and not shards_in(job.folder):  # merged before; a kill may have kept it from cleaning up
-        job.check_settings(whole)
+        _check_same_clips(job, read_settings(job.folder))
         with whole.occupied():
             rows = list(known.values())
     else:
@@ -60,11 +60,8 @@ def _join(job: Job, whole: Workplace) -> list[ClipRow]:
     settings = []
     with whole.occupied():
         for folder in shards_in(job.folder):
-            index, count = (int(part) for part in folder.name.split("-of-"))
-            shard = Shard(index, count)
-            with Workplace(job.folder, shard).occupied():
-                job.check_settings(Workplace(job.folder, shard))
-                own = read_manifest(folder)
+            shard = Shard(*(int(part) for part in folder.name.split("-of-")))
+            own = read_manifest(folder)
             if strange := [row.clip for row in own if not shard.has(row.clip)]:
                 hint = f"remove {folder / MANIFEST}, run `--shard {shard}` again, then merge again"
                 raise DataError(f"the manifest of shard {shard} holds a clip of another shard: {strange[0]}", hint)
@@ -78,6 +75,7 @@ def _join(job: Job, whole: Workplace) -> list[ClipRow]:
         _check_same_clips(job, settings[0])
         write_manifest(job.folder, rows)
         write_settings(job.folder, settings[0])
+        whole.journal.unlink(missing_ok=True)  # of a run of the whole that was interrupted before
         merged = whole.partial / SHARDS  # moved away at once: a kill leaves all shards there, or none
         shutil.rmtree(merged, ignore_errors=True)
         (job.folder / SHARDS).rename(merged)
@@ -90,7 +88,8 @@ def _check_same_clips(job: Job, made: dict[str, Any]) -> None:
     Raises:
         UsageError: it is.
     """
-    changed = [key for key, value in job.settings.items() if key != "request" and made.get(key) != value]
+    same = ("request", "display_name")  # of which the shards' are kept
+    changed = [key for key, value in job.settings.items() if key not in same and made.get(key) != value]
     if "list" in job.settings["request"] and "list" not in made.get("request", {}):
         changed.append("list")
     if changed:

@@ -53,9 +53,21 @@ class Video:
         """The pixels of each frame, uint8 BGR (height, width, 3), once."""
         return (picture.pixels() for picture in self.pictures)
 
-    def lacks(self, decoded: int) -> bool:
-        """Whether that many frames are clearly fewer than the file declares."""
-        return self.declared - decoded > max(MISSING[0], MISSING[1] * self.declared)
+    def lacks(self, decoded: int, last: float, shown: float | None) -> bool:
+        """Whether a video breaks off or lacks frames: clearly fewer than declared, and not up to its end.
+
+        Args:
+            decoded: frames that it gave.
+            last: time of the last of them, seconds; NaN when unknown.
+            shown: seconds that the file means to show; None: as many frames as it declares.
+        """
+        missing = self.declared - decoded
+        if missing <= max(MISSING[0], MISSING[1] * self.declared):
+            return False
+        if not self.fps or not last > 0:
+            return True
+        end = self.declared / self.fps if shown is None else shown
+        return end - last - 1 / self.fps > max(MISSING[0] / self.fps, MISSING[1] * end)
 
 
 def check_size(width: int, height: int) -> None:

@@ -74,6 +74,7 @@ def prepare(
     for path in (place.partial, place.journal, job.folder / FRAMES):
         check_no_links(job.folder, path)
     with place.occupied():
+        check_no_other_shards(job.folder, shard)  # again: one may have begun meanwhile
         if redo:
             _throw_away(job.folder)
         if not read_settings(place.folder):

@@ -105,17 +105,17 @@ class Job:
             UsageError: it was not.
         """
         for folder in dict.fromkeys((place.store, place.folder)):
-            self._check_same(read_settings(folder))
+            self._check_same(
+                read_settings(folder), "give the same options" if place.shard else "add `--redo` to make it anew"
+            )
 
-    def _check_same(self, there: dict[str, Any]) -> None:
+    def _check_same(self, there: dict[str, Any], mend: str) -> None:
         pairs = [(key, there.get(key), self.settings.get(key)) for key in DECIDING if there]
         changed = [f"{key} {before}, now {now}" for key, before, now in pairs if before != now]
         changed += self._lost(there)
         if changed:
-            hint = (
-                "add `--redo` to make it anew, or another `--name` to keep both; "
-                f"it was made with `{prepare_command(self.folder, there)}`"
-            )
+            made = prepare_command(self.folder, there)
+            hint = f"{mend}, or another `--name` to keep both; it was made with `{made}`"
             raise UsageError(f"the frame store {self.folder} was made with {'; '.join(changed)}", hint)
 
     def _lost(self, there: dict[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections import Counter, defaultdict
@@ -12,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from strmctl.data.datasets import TRAIN_ANNOTATIONS, VALIDATION_ANNOTATIONS, VIDEO_SUFFIXES, DataSet, how_to_get
 from strmctl.data.extracted import ExtractedFrames
-from strmctl.data.lists import ListedClips, match_list
+from strmctl.data.lists import ListedClips, match_list, without_suffix
 from strmctl.data.names import BAD_NAME, readable
 from strmctl.data.splits import Split, class_key, read_annotation
 from strmctl.errors import DataError
@@ -35,6 +36,7 @@ class SourceClip:
         group: what clips that were cut from the same source video share.
         source: path of the file below the video folder, `/`-separated.
         target: where it really lies when a symbolic link leads there; else empty.
+        bytes: its size; 0 for a folder of frames, and for a file that cannot be looked at.
     """
 
     clip: str
@@ -43,6 +45,7 @@ class SourceClip:
     group: str
     source: str
     target: str = ""
+    bytes: int = 0
 
 
 @dataclass
@@ -125,6 +128,7 @@ def scan(
             group=_group(dataset, cls, source, ids),
             source=source,
             target=targets.get(source, ""),
+            bytes=_size(videos / source) if extracted is None else 0,
         )
         for source, cls in found.items()
     ]
@@ -159,6 +163,12 @@ def _video_files(videos: Path, dataset: DataSet, ignored: Ignored, targets: dict
                 if lies != str(Path(top, path)):
                     targets[path] = readable(lies)
                 yield path
+
+
+def _size(path: Path) -> int:
+    with contextlib.suppress(OSError):  # a link that leads nowhere
+        return path.stat().st_size
+    return 0
 
 
 def _in_class_folders(files: Sequence[str], split: Split | None, ignored: Ignored, *, above: bool) -> Found:
@@ -201,7 +211,7 @@ def _annotated(
     known = split.by_key()
     by_id: dict[str, list[str]] = defaultdict(list)
     for source in files:
-        by_id[PurePosixPath(source).stem].append(source)
+        by_id[without_suffix(PurePosixPath(source).name)].append(source)
     found, missing, counts = {}, [], {}
     for path, subsets in zip(annotations, (("train",), ("val", "test")), strict=True):
         for clip, template in read_annotation(path):
@@ -240,7 +250,7 @@ def folder_ids(sources: Sequence[str], dataset: DataSet) -> dict[str, str]:
 
 def _group(dataset: DataSet, cls: str, source: str, ids: dict[str, str]) -> str:
     """What names the video that a clip was cut from, by the data set's own file names; else the clip itself."""
-    stem = PurePosixPath(source).stem
+    stem = without_suffix(PurePosixPath(source).name)  # a folder of frames may have a dot in its name
     if dataset.name == "ucf101" and (match := re.search(r"_g(\d+)_c\d+$", stem)):
         return f"{cls}/g{match[1]}"
     tail = rf"_{re.escape(cls)}_[a-z]_(?:cm|nm)_np\d+_[a-z]+_[a-z]+_\d+"

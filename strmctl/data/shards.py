@@ -18,6 +18,7 @@ from strmctl.paths import alone
 SHARDS = "shards"  # folder of the shards in a store, until they are merged
 JOURNAL = "manifest.journal.jsonl"
 PARTIAL = ".partial"  # folder of what is being written
+LOCK = "lock"  # file in it
 SLURM_ARRAY = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_STEP", "SLURM_ARRAY_TASK_COUNT")
 
 
@@ -67,19 +68,22 @@ def shard_of_environment(environment: Mapping[str, str] = os.environ) -> Shard |
         text = environment.get(name, "")
         return int(text) if text.isdecimal() else default
 
+    index, parts, origins = 0, 1, []
+    task, first, step, tasks = map(number, SLURM_ARRAY, (-1, 0, 1, 1))
+    if tasks > 1 and task >= 0:
+        index, between = divmod(task - first, max(1, step))
+        if between or not 0 <= index < tasks:  # to prepare all of it instead would collide with the other tasks
+            hint = "write `--array=1-n`, or name the part with `--shard i/n`"
+            raise UsageError(f"task {task} of a job array of {tasks} does not tell which shard it is", hint)
+        parts, origins = tasks, [SLURM_ARRAY[0]]
     # the number of tasks of the step: a batch script without srun is one process, whatever it has reserved
     for name, of in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")):
         rank, count = number(name, -1), number(of, 1)
-        if count > 1 and 0 <= rank < count:
-            return Shard(rank + 1, count, name)
-    task, first, step, count = map(number, SLURM_ARRAY, (-1, 0, 1, 1))
-    if count < 2 or task < 0:
-        return None
-    rank, between = divmod(task - first, max(1, step))
-    if between or not 0 <= rank < count:  # to prepare all of it instead would collide with the other tasks
-        hint = "write `--array=1-n`, or name the part with `--shard i/n`"
-        raise UsageError(f"task {task} of a job array of {count} does not tell which shard it is", hint)
-    return Shard(rank + 1, count, SLURM_ARRAY[0])
+        if count > 1 and 0 <= rank < count:  # each task of an array may start several
+            index, parts = index * count + rank, parts * count
+            origins.append(name)
+            break
+    return Shard(index + 1, parts, " and ".join(origins)) if origins else None
 
 
 @dataclass(frozen=True)
@@ -113,20 +117,28 @@ class Workplace:
     def occupied(self) -> Iterator[None]:
         """Keeps a second run out, and removes what a killed one was writing.
 
+        Shards may be at work together, but not beside a run of the whole.
+
         Raises:
             UsageError: another run is at work here.
         """
-        try:
-            with alone(self.partial / "lock", wait=False):
-                try:
-                    for half in self.folder.glob(".*.part"):  # a manifest or settings, see `replacing`
-                        half.unlink(missing_ok=True)
-                    yield
-                finally:
-                    shutil.rmtree(self.partial, ignore_errors=True)
-        except BlockingIOError as error:
-            message = f"another `prepare` is at work on {self.folder}"
-            raise UsageError(message, "wait for it to end, or give each its own `--shard i/n`") from error
+        whole = self.store / PARTIAL / LOCK
+        with contextlib.ExitStack() as locks:
+            try:
+                locks.enter_context(alone(whole, wait=False, shared=self.shard is not None))
+                if self.shard is not None:
+                    locks.enter_context(alone(self.partial / LOCK, wait=False))
+            except BlockingIOError as error:
+                message = f"another `prepare` is at work on {self.store}"
+                raise UsageError(message, "wait for it to end, or give each its own `--shard i/n`") from error
+            try:
+                for half in self.folder.glob(".*.part"):  # a manifest or settings, see `replacing`
+                    half.unlink(missing_ok=True)
+                yield
+            finally:
+                shutil.rmtree(self.partial, ignore_errors=True)
+        with contextlib.suppress(BlockingIOError), alone(whole, wait=False):  # no other shard is at work
+            shutil.rmtree(whole.parent, ignore_errors=True)
 
 
 def shards_in(store: Path) -> list[Path]:

@@ -60,7 +60,7 @@ def test_a_dry_run_downloads_nothing(archive, tmp_path):
             "dry_run": True,
             "download": {
                 "url": site.url,
-                "archive": str(tmp_path / "data" / "downloads" / "ucf101" / "videos.rar"),
+                "archive": str(tmp_path / "data" / "downloads" / "ucf101" / "from 127.0.0.1" / "videos.rar"),
                 "videos": str(tmp_path / "data" / "videos" / "ucf101"),
             },
         }

@@ -184,7 +184,7 @@ def test_a_truncated_image_in_the_store(store, tmp_path):
     ]
     write_manifest(store, rows)
     ran = strmctl("data", "check", "x", "--data", tmp_path / "data", "--workers", 1)
-    assert ran.code == 3 and "run/0: frame 1 of 16 cannot be decoded" in ran.err and "run/1" not in ran.err
+    assert ran.code == 3 and "run/0: frame 1 of 16 is cut off" in ran.err and "run/1" not in ran.err
 
 
 @pytest.mark.skipif(shutil.which("bsdtar") is None, reason="bsdtar is not installed")

@@ -49,7 +49,7 @@ def test_a_data_set_is_fetched_unpacked_and_prepared(archive, originals, tmp_pat
         assert [asked for asked, _ in site.asked] == [None, f"bytes={len(archive) // 2}-"]  # it went on after the break
         assert fetch(request, url=site.url) == [] and len(site.asked) == 2  # the videos are there
         assert to_fetch(request, url=site.url) is None
-    assert (tmp_path / "data" / "downloads" / "ucf101" / "videos.rar").read_bytes() == archive
+    assert (tmp_path / "data" / "downloads" / "ucf101" / "from 127.0.0.1" / "videos.rar").read_bytes() == archive
     assert digests(tmp_path / "data" / "videos") == {f"ucf101/{name}": it for name, it in digests(originals).items()}
     assert len(told) == len(set(told)) and any("checking" in note for _, _, note in told)
     result = prepare(request)
@@ -112,7 +112,7 @@ def test_two_archives_of_one_name_are_not_mixed_up(archive, tmp_path):
 )
 def test_the_archive_stays_in_its_folder_whatever_the_address(tmp_path, tail, name):
     planned = to_fetch(Request("ucf101", data_dir=tmp_path), url=f"http://127.0.0.1:1{tail}")
-    assert planned.archive == tmp_path / "downloads" / "ucf101" / name
+    assert planned.archive == tmp_path / "downloads" / "ucf101" / "from 127.0.0.1" / name
     assert planned.checksum is None and planned.videos == tmp_path / "videos" / "ucf101"
 
 
@@ -128,7 +128,7 @@ def test_without_url_the_data_sets_own_address_is_asked(tmp_path, monkeypatch, n
     monkeypatch.setattr("strmctl.data.fetch.download", download)
     fetch(Request(name, data_dir=tmp_path))
     source = DATA_SETS[name].source
-    target = tmp_path / "downloads" / name / source.url.rpartition("/")[2]
+    target = tmp_path / "downloads" / name / f"from {source.url.split('/')[2]}" / source.url.rpartition("/")[2]
     assert asked == [(source.url, target, source.checksum)]
 
 

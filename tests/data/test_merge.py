@@ -68,8 +68,8 @@ def test_merge_with_other_settings_is_refused_and_says_which_command_is_right(re
     split.write_text("subsets: {train: [walk], test: [run]}\n")
     listed.write_text("walk/1\n")
     for values, message in (
-        ({"size": "48"}, "size 32, now 48"),
-        ({"frames": 8}, "frames all, now 8"),
+        ({"size": "48"}, "prepared with another size"),
+        ({"frames": 8}, "prepared with another frames"),
         ({"split_file": split}, "prepared with another split, classes"),
         ({"list_file": listed}, "prepared with another list"),
     ):

@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
+import av
 import pytest
 
+from strmctl.data.jpegs import extract
+from strmctl.data.mp4_duration import shown_seconds
 from strmctl.data.prepare import Request, prepare
 from strmctl.data.shards import JOURNAL
 from strmctl.data.store import FrameStore
-from tests.videos_for_tests import write_video
+from strmctl.data.videos import decode
+from tests.videos_for_tests import pictures_of, write_odd_video, write_video
 
 SHARED_VIDEOS = Path(__file__).parents[2].parent / "shared" / "videos"
 
@@ -19,6 +23,60 @@ def test_a_file_that_lacks_frames_is_kept_with_a_note(tmp_path):
     row = FrameStore.open(tmp_path, "odd").by_id["a"]
     assert row.status == "ok" and 8 <= row.frames < 36
     assert result.odd == [("a", f"damaged: {row.frames} of 40 frames")]
+
+
+def cut_without_encoding(path: Path, first: int) -> Path:
+    """A copy whose first frames are hidden by an edit list, as `ffmpeg -ss … -c copy` cuts."""
+    target = path.with_name(f"cut_{path.name}")
+    with av.open(str(path)) as source, av.open(str(target), "w") as cut:
+        stream = cut.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                shift = round(first / 12 / packet.time_base)
+                packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, stream
+                cut.mux(packet)
+    return target
+
+
+def test_frames_that_an_edit_list_hides_are_not_missing(tmp_path):
+    whole = write_odd_video(tmp_path / "a.mp4", pictures_of(60), codec="libx264")
+    cut = cut_without_encoding(whole, 20)
+    assert decode(cut).declared == 60 and shown_seconds(cut) == pytest.approx(40 / 12, abs=0.01)
+    for frames, kept in ((None, 40), (8, 8)):
+        images = []
+        found = extract(cut, size=48, quality=90, frames=frames, keep=images.append)
+        assert (found.decoded, len(images), found.remarks) == (40, kept, [])
+    assert shown_seconds(whole) == pytest.approx(60 / 12, abs=0.01)
+
+
+def test_a_video_that_shows_few_frames_to_its_end_is_not_damaged(tmp_path):
+    stamps = [*range(0, 200, 8), *range(200, 2000, 200)]
+    path = write_odd_video(tmp_path / "a.mkv", pictures_of(len(stamps)), stamps=stamps)
+    found = extract(path, size=48, quality=90, frames=None, keep=lambda jpeg: None)
+    assert found.decoded == len(stamps) < 0.7 * found.video.declared and found.remarks == []
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    found = extract(path, size=48, quality=90, frames=None, keep=lambda jpeg: None)
+    assert found.remarks == [f"damaged: {found.decoded} of {found.video.declared} frames"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no film", b"\0\0\0\x08moov", b"\0\0\0\1moov" + b"\xff" * 8, b"\0\0\0\x10moov\0\0\0\0mvhd"]
+)
+def test_what_is_no_mp4_does_not_say_how_long_it_is(tmp_path, content):
+    (tmp_path / "a.mp4").write_bytes(content)
+    assert shown_seconds(tmp_path / "a.mp4") is None
+    assert shown_seconds(write_video(tmp_path / "a.avi", codec="MJPG")) is None
+    assert shown_seconds(tmp_path / "none.mp4") is None
+
+
+def test_another_video_of_the_same_name_is_extracted(tmp_path):
+    path = write_video(tmp_path / "videos" / "a.avi", codec="MJPG", frames=12)
+    request = Request(str(path.parent), data_dir=tmp_path, name="odd", flat=True)
+    assert prepare(request).skipped == 0 and prepare(request).skipped == 1
+    write_video(path, codec="MJPG", frames=30, seed=1)
+    assert prepare(request).skipped == 0
+    row = FrameStore.open(tmp_path, "odd").by_id["a"]
+    assert (row.frames, row.bytes) == (30, path.stat().st_size)
 
 
 def check_odd_folder(videos: Path, data: Path) -> dict[str, str]:

@@ -196,3 +196,28 @@ def test_sprites_and_redo_have_no_shards(tmp_path, request_):
     with pytest.raises(UsageError, match="--redo would throw away"):
         prepare(request_, redo=True, shard=Shard(2, 2))
     assert digests(request_.data_dir) == before
+
+
+def test_a_run_of_the_whole_and_shards_keep_each_other_out(tmp_path):
+    whole, one, other = (Workplace(tmp_path / "mine", shard) for shard in (None, *THIRDS[:2]))
+
+    def is_refused(place):
+        with pytest.raises(UsageError, match="another `prepare` is at work"), place.occupied():
+            pass
+        return True
+
+    with one.occupied(), other.occupied():
+        assert is_refused(whole) and is_refused(one)
+    with whole.occupied():
+        assert is_refused(whole) and is_refused(one) and is_refused(other)
+    assert not list(tmp_path.rglob(".partial"))
+
+
+def test_each_task_of_an_array_may_start_several():
+    shards = [
+        shard_of_environment(array(task, 1, 1, 3, SLURM_PROCID=str(rank), SLURM_STEP_NUM_TASKS="2"))
+        for task in (1, 2, 3)
+        for rank in (0, 1)
+    ]
+    assert [str(shard) for shard in shards] == ["1/6", "2/6", "3/6", "4/6", "5/6", "6/6"]
+    assert shards[0].origin == "SLURM_ARRAY_TASK_ID and SLURM_PROCID"

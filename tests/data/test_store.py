@@ -12,7 +12,7 @@ from strmctl.data.store_settings import write_settings
 from strmctl.errors import DataError
 from strmctl.provenance import sha256_of
 
-ROW = ClipRow("a/x", "a", "train", "a/g1", 9, 64, 48, 12.5, "a/x.avi", "", "opencv 5", "ok", "", "00ff")
+ROW = ClipRow("a/x", "a", "train", "a/g1", 9, 64, 48, 12.5, "a/x.avi", "", 2048, "opencv 5", "ok", "", "00ff")
 
 
 def write_archive(folder, clip, images):
@@ -93,7 +93,7 @@ def test_the_manifest_keeps_odd_values(tmp_path):
     write_manifest(tmp_path, rows)
     assert read_manifest(tmp_path) == rows[::-1]
     header = (tmp_path / "manifest.csv").read_text(encoding="utf-8").splitlines()[0]
-    assert header == "clip,class,subset,group,frames,width,height,fps,source,target,decoder,status,reason,sha256"
+    assert header == "clip,class,subset,group,frames,width,height,fps,source,target,bytes,decoder,status,reason,sha256"
 
 
 @pytest.mark.parametrize(
