@@ -44,13 +44,14 @@ def command() -> None:
 def check(name: str | None, quick: bool, every: bool, workers: int | None, data_dir: Path, as_json: bool) -> int:
     """Check the frame store DATA/NAME; exit code 3 when something is wrong.
 
-    Compares it with the published numbers of clips, all frames with the checksums of the manifest, and clips with each
-    other: train, val and test share no class and no clip, and no two clips show the same in 8 evenly spaced frames,
-    which are decoded together with the first and the last. Source videos with clips in several subsets, short clips
-    and files of no clip are told and are no mistake. Nothing is written.
+    Compares it with the published numbers of clips, its classes with those of the split, all frames with the checksums
+    of the manifest, and clips with each other: train, val and test share no class and no clip, and no two clips show
+    the same in 8 evenly spaced frames, which are decoded together with the first and the last. All other frames are
+    read without decoding them: each must begin and end as a JPEG or PNG image of the clip's size. Source videos with
+    clips in several subsets, short clips and files of no clip are told and are no mistake. Nothing is written.
 
-    --quick reads the first and the last frame of each clip and leaves the rest of its bytes alone: it finds clips that
-    are not there or cut off, and no others. NAME may be left out when there is one store only.
+    --quick reads the first and the last frame of each clip only: of the frames it finds those that are not there or
+    cut off, and no other damage. NAME may be left out when there is one store only.
 
     \b
     Examples:

@@ -15,6 +15,7 @@ from strmctl.data.datasets import DATA_SETS
 from strmctl.data.manifest import STORED, ClipRow
 from strmctl.data.splits import SUBSETS, load_split
 from strmctl.data.store import FrameStore
+from strmctl.data.store_settings import SETTINGS
 from strmctl.errors import DataError, StrmctlError
 
 Expected = dict[str, dict[str, int | None]]  # subset -> class -> clips in the published lists
@@ -42,6 +43,7 @@ def check(
     sources = shared_sources(store.rows)
     problems = [
         *_of_classes(store, classes, expected),
+        *_of_names(store, expected),
         *_of_clips(store, looked),
         *of_shared(store),
         *of_duplicates(store, duplicates or []),
@@ -104,7 +106,9 @@ def _count(rows: Sequence[ClipRow], expected: Expected, looked: Mapping[str, Cli
 
 def _of_classes(store: FrameStore, classes: Sequence[ClassCount], expected: Expected) -> Iterator[Finding]:
     """Classes and clips of the split that are not there, and classes that the split does not have there."""
-    add = f"put their videos where the others lie, then run `{store.prepare_command}`"
+    elsewhere = store.settings.get("frames_from")
+    put = f"put their frames into {elsewhere}" if elsewhere else "put their videos where the others lie"
+    add = f"{put}, then run `{store.prepare_command}`"
     of_split = [count for count in classes if count.cls in expected.get(count.subset, {})]
     empty = [f"{_place(count)} ({counted(count.found, 'clip')} found)" for count in of_split if not count.usable]
     if empty:
@@ -118,6 +122,18 @@ def _of_classes(store: FrameStore, classes: Sequence[ClassCount], expected: Expe
         message = f"{counted(len(items), 'class', 'classes')} of the store not in the split, or in another subset there"
         if items:
             yield Finding("unknown_classes", len(items), message, items, f"run `{store.prepare_command}`")
+
+
+def _of_names(store: FrameStore, expected: Expected) -> Iterator[Finding]:
+    """Classes that the settings have and the split has not, or the other way round: `train` and `eval` go by these."""
+    items = []
+    for subset in SUBSETS:
+        listed, of_split = set(store.settings.get("classes", {}).get(subset, ())), set(expected.get(subset, ()))
+        items += [f"{subset}: {cls} (only in {SETTINGS})" for cls in sorted(listed - of_split)]
+        items += [f"{subset}: {cls} (only in the split)" for cls in sorted(of_split - listed)]
+    if items:
+        message = f"{counted(len(items), 'class', 'classes')} in one of {SETTINGS} and the split only"
+        yield Finding("other_classes", len(items), message, items, f"run `{store.prepare_command}`")
 
 
 def _fewer(counts: Iterable[ClassCount]) -> list[ClassCount]:
@@ -139,13 +155,12 @@ def _takes_all(store: FrameStore) -> bool:
 
 def _of_clips(store: FrameStore, looked: Mapping[str, ClipCheck]) -> Iterator[Finding]:
     """Clips without frames, and clips whose frames are not what they should be."""
+    elsewhere, again = store.settings.get("frames_from"), f"run `{store.prepare_command}`"
+    images = f"mend the images in {elsewhere}, then {again}" if elsewhere else ""
     failed = [f"{row.clip}: {row.reason}" for row in store.rows if row.status not in STORED]
     if failed:
-        mend = f"replace their videos, then run `{store.prepare_command}`"
+        mend = images or f"replace their videos, then {again}"
         yield Finding("failed", len(failed), f"{counted(len(failed), 'clip')} without frames", failed, mend)
-    elsewhere = store.settings.get("frames_from") or store.settings.get("request", {}).get("frames_from")
-    again = f"run `{store.prepare_command}`"
-    images = f"mend the images in {elsewhere}, then {again}" if elsewhere else ""
     for kinds, message, mend in (
         (("damaged",), "whose frames are missing or damaged", images or again),
         (("unreadable", "crashed"), "whose frames cannot be read", images or f"run `{store.prepare_command} --redo`"),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from strmctl.data.extracted import MOST_PIXELS
+from strmctl.data.image_headers import image_header
 from strmctl.data.manifest import STORED, ClipRow
 from strmctl.data.positions import even_positions
 from strmctl.data.store import FrameStore
@@ -16,6 +18,7 @@ from strmctl.data.workers import each_in_processes
 from strmctl.errors import DataError
 
 CLIPS_PER_TASK = 16  # to hand over a clip takes about as long as to hand over sixteen
+IMAGES_AT_A_TIME = 256  # of a clip; a long one of large images would fill the memory
 COMPARED = 8  # evenly spaced frames that decide whether two clips are the same
 Progress = Callable[[int, int, str], None]
 
@@ -140,19 +143,42 @@ def _decoded(store: FrameStore, row: ClipRow) -> str:
     from strmctl.data.clips import decode_frames  # imports torch, which a quick check does without
 
     compared = even_positions(row.frames, COMPARED)
-    positions = sorted({0, *compared, row.frames - 1})
     pixels = {}
-    for position, image in zip(positions, store.read(row.clip, positions), strict=True):
+    for position, image in _read_all(store, row, keep={0, *compared, row.frames - 1}).items():
         try:
-            if image.startswith(b"\xff\xd8") and b"\xff\xd9" not in image:
-                raise RuntimeError("a JPEG image without its end")  # some decoders fill up what is missing
             pixels[position] = decode_frames([image])[0].numpy()  # (3, H, W)
         except RuntimeError:
             raise DataError(f"frame {position + 1} of {row.frames} cannot be decoded") from None
-    sizes = sorted({f"{frame.shape[2]}x{frame.shape[1]}" for frame in pixels.values()})
-    if len(sizes) > 1:
-        raise DataError(f"its frames differ in size: {', '.join(sizes)}")
-    digest = hashlib.sha256(sizes[0].encode())
+    digest = hashlib.sha256(str(pixels[0].shape).encode())
     for position in compared:
         digest.update(pixels[position].tobytes())
     return digest.hexdigest()
+
+
+def _read_all(store: FrameStore, row: ClipRow, *, keep: Collection[int]) -> dict[int, bytes]:
+    """The images at the positions to keep; all others are read as well, and none is decoded.
+
+    Some decoders fill up what is missing of an image, so that its end is looked for here.
+
+    Raises:
+        DataError: an image is missing, cut off, neither JPEG nor PNG, or of another size than the first.
+    """
+    kept: dict[int, bytes] = {}
+    size = ""
+    for first in range(0, row.frames, IMAGES_AT_A_TIME):
+        positions = range(first, min(first + IMAGES_AT_A_TIME, row.frames))
+        for position, image in zip(positions, store.read(row.clip, positions), strict=True):
+            header, which = image_header(image), f"frame {position + 1} of {row.frames}"
+            if header is None:
+                raise DataError(f"{which} is neither a JPEG nor a PNG image")
+            if header.width * header.height > MOST_PIXELS:  # decoding would believe it
+                raise DataError(f"{which} declares {header.width}x{header.height} pixels")
+            if image.rfind(header.ending) < header.start:
+                raise DataError(f"{which} is cut off")
+            own = f"{header.width}x{header.height}"
+            size = size or own
+            if own != size:
+                raise DataError(f"{which} has {own} pixels, the first has {size}")
+            if position in keep:
+                kept[position] = image
+    return kept

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from strmctl.data.check_clips import ClipCheck
 from strmctl.data.check_result import Finding, SharedSources, counted
 from strmctl.data.manifest import ClipRow
+from strmctl.data.names import readable
 from strmctl.data.splits import SUBSETS, class_key
 from strmctl.data.store import FrameStore
 
@@ -21,7 +24,6 @@ def rank(subset: str) -> int:
 
 def of_shared(store: FrameStore) -> Iterator[Finding]:
     """Classes and clips that stand in the manifest more often than they may."""
-    again = f"run `{store.prepare_command}`"
     homes: dict[str, dict[str, str]] = defaultdict(dict)  # class key -> subset -> spelling
     for row in store.rows:
         if row.cls and row.subset:
@@ -37,15 +39,29 @@ def of_shared(store: FrameStore) -> Iterator[Finding]:
             len(items),
             f"{counted(len(items), 'class', 'classes')} in more than one subset",
             items,
-            again,
+            f"run `{store.prepare_command}`",
         )
     # a link to a file is that file; ids that differ in case only are one file on some disks
     ids = _groups(store.rows, [row.clip.casefold() for row in store.rows])
-    files = _groups(store.rows, [row.target or row.source for row in store.rows])
+    files = _groups(store.rows, _real_paths(store))
     groups = ids + [group for group in files if group not in ids]
     if groups:
         message = f"{counted(len(groups), 'clip')} or original videos stand in the manifest more than once"
-        yield Finding("shared_clips", len(groups), message, list(map(_equation, groups)), again)
+        yield Finding("shared_clips", len(groups), message, list(map(_equation, groups)), _keep_one(store))
+
+
+def _real_paths(store: FrameStore) -> list[str]:
+    """Where the original of each row really lies, as far as the manifest knows; nothing is looked up per clip."""
+    asked, dataset = store.settings.get("request", {}), store.settings.get("dataset", store.name)
+    videos = asked.get("videos") or asked.get("folder") or store.folder.parent / "videos" / dataset
+    top = os.path.realpath(videos)  # links below it are followed in the column `target`, which is empty without one
+    return [row.target or (row.source and readable(str(Path(top, row.source)))) for row in store.rows]
+
+
+def _keep_one(store: FrameStore) -> str:
+    elsewhere = store.settings.get("frames_from")
+    one = f"keep the frames of one of each in {elsewhere}" if elsewhere else "keep one video of each"
+    return f"{one} (or list those to keep with `--list FILE`), then run `{store.prepare_command}`"
 
 
 def find_duplicates(store: FrameStore, looked: Mapping[str, ClipCheck]) -> list[list[ClipRow]]:
@@ -56,7 +72,6 @@ def find_duplicates(store: FrameStore, looked: Mapping[str, ClipCheck]) -> list[
 
 def of_duplicates(store: FrameStore, duplicates: Sequence[Sequence[ClipRow]]) -> Iterator[Finding]:
     """Such groups as problems, those that reach across subsets first."""
-    mend = f"keep one video of each (or list those to keep with `--list FILE`), then run `{store.prepare_command}`"
     for kind, across, where in (
         ("duplicates_across", True, "in different subsets"),
         ("duplicates_within", False, "in the same subset"),
@@ -64,7 +79,7 @@ def of_duplicates(store: FrameStore, duplicates: Sequence[Sequence[ClipRow]]) ->
         items = [_equation(group) for group in duplicates if (len({row.subset for row in group}) > 1) == across]
         if items:
             message = f"{counted(len(items), 'group')} of clips {where} show the same, pixel by pixel"
-            yield Finding(kind, len(items), message, items, mend)
+            yield Finding(kind, len(items), message, items, _keep_one(store))
 
 
 def shared_sources(rows: Sequence[ClipRow]) -> SharedSources | None:

@@ -59,12 +59,14 @@ def read_lines(path: Path, classes: Collection[str]) -> Iterator[ListLine]:
     Raises:
         DataError: not a text file, or a row of a CSV without id.
     """
+    homes: dict[str, str] = {}  # lists have few folders and many lines
     for number, text in _clips_of(path):
         *folders, name = [part for part in text.split("/") if part not in ("", ".")] or [text]
         folder = "/".join(folders)
-        keys = (class_key(part) for part in reversed(folders))
-        home = next((key for key in keys if key in classes), None)
-        yield ListLine(number, text, folder, class_key(folder) if home is None else home, _names(name))
+        if folder not in homes:
+            keys = (class_key(part) for part in reversed(folders))
+            homes[folder] = next((key for key in keys if key in classes), class_key(folder))
+        yield ListLine(number, text, folder, homes[folder], _names(name))
 
 
 def _names(name: str) -> list[str]:

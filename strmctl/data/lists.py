@@ -1,13 +1,11 @@
-"""Lists of clips, as they are published, matched with the files that are there.
+"""Lists of clips, matched with the files that are there.
 
-A line is a path: `<class>/<clip>`, `<clip>`, or any folders before the clip, with or without suffix, and perhaps with
-numbers after it (`ApplyEyeMakeup/v_x_g01_c01.avi 1`). Class folders may be anonymised (`train8/78687`). Kinetics clips
-may stand with or without their times (`--nQbRBEz2s_000104_000114`), or as rows of a Kinetics CSV.
+Folders may be named after classes or be anonymised (`train8/78687`). Kinetics clips may stand with or without their
+times (`--nQbRBEz2s_000104_000114`).
 """
 
 from __future__ import annotations
 
-import csv
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -17,14 +15,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from strmctl.data.datasets import VIDEO_SUFFIXES
+from strmctl.data.list_lines import ListLine, read_lines, without_suffix
 from strmctl.data.splits import class_key
 from strmctl.errors import DataError
 
 KINETICS = re.compile(r"([\w-]{11})_(\d{6}_\d{6})", re.ASCII)  # YouTube id, first and last second
-COLUMN = re.compile(r"(.*[^\s,])[\s,]+-?\d+(?:\.\d+)?")  # a label or a number of frames after the clip
-ID_COLUMN = "youtube_id"  # what a Kinetics CSV is known by
-SUFFIXES = frozenset(VIDEO_SUFFIXES)
 SHOWN = 5  # how many clips an error names
 
 
@@ -50,74 +45,103 @@ class ListMatch:
     counts: dict[str, ListedClips] = field(default_factory=dict)
 
 
-class _Line(NamedTuple):
-    """One line of a list: its folders as written, what two spellings of its class share, and the clip's name."""
-
-    number: int
-    text: str
-    folder: str
-    home: str
-    name: str
-
-
-def match_list(found: Mapping[str, str], path: Path, classes: Iterable[str] = ()) -> ListMatch:
+def match_list(
+    found: Mapping[str, str], path: Path, classes: Iterable[str] = (), annotated: Mapping[str, str] = {}
+) -> ListMatch:
     """Chooses the clips that a list names.
 
     The class of a line is its last folder that is the name of a class. Without one the clip's name alone decides, and
-    a missing line counts for the class that the other lines of its folder were found in, or else for its folder.
+    a missing line counts for the class that its clip is annotated with, or else for the class that the other lines of
+    its folder were found in, or else for its folder.
+
+    Numbers at the end of a line are part of the clip's name if a file is called so. As many as most lines end in, or
+    all behind a video suffix, may be columns; more are taken for columns only where no other line names that file.
 
     Args:
         found: source (path below the video folder) -> class.
-        path: text file, one clip a line; see the head of this file.
+        path: text file, one clip a line; see `strmctl.data.list_lines`.
         classes: classes that the data set has besides those of `found`.
+        annotated: clip id -> class, where the data set says so, also of clips that have no file.
 
     Raises:
         DataError: the list cannot be read, a line fits several clips, or two lines contradict each other.
     """
     known = {class_key(cls): cls for cls in dict.fromkeys([*classes, *found.values()]) if cls}
-    lines = [_parsed(number, text, known) for number, text in _clips_of(path)]
-    columns = Counter(_columns(line.name) for line in lines).most_common(1)[0][0] if lines else 0
-    files = _Files(found)
-    match = ListMatch()
-    first: dict[str, _Line] = {}  # source -> line that chose it
-    lost: dict[tuple[str, str], tuple[_Line, list[str]]] = {}  # a clip without file -> line, files of other classes
-    homes: dict[str, set[str]] = defaultdict(set)  # folder -> classes that its lines were found in
+    lines = list(read_lines(path, known))
+    usual = Counter(len(line.names) for line in lines).most_common(1)[0][0] if lines else 1
+    files = _Files(found, known)
+    chosen = _Chosen(found, path)
+    unfit: list[tuple[ListLine, list[str]]] = []  # line, files of other classes
     for line in lines:
-        names = _spellings(line.name, columns)
-        fits, others = files.fitting(line, names, known)
+        fits, others = files.fitting(line, line.likely(usual))
+        if fits:
+            chosen.add(line, fits)
+        else:
+            unfit.append((line, others))
+    lost: dict[tuple[str, str], tuple[ListLine, list[str], str]] = {}  # a clip without file -> …, annotated class
+    for line, others in unfit:
+        likely = line.likely(usual)
+        fits, more = files.fitting(line, line.names[len(likely) :])
+        if len(fits) == 1 and chosen.by.get(fits[0], line).name == line.name:
+            chosen.add(line, fits)
+            continue
+        clip = next((clip for clip in map(without_suffix, line.names) if clip in annotated), None)
+        if clip is None:
+            lost.setdefault((line.home, without_suffix(likely[-1])), (line, others or more, ""))
+        else:  # an id is one clip, whatever folders the lines put it into
+            _check_agree(lost.setdefault(("", clip), (line, others or more, annotated[clip]))[0], line, path)
+    match = ListMatch({source: found[source] for source in chosen.by})
+    missing: Counter[str] = Counter()
+    for line, others, cls in lost.values():
+        other = next((source for source in others if source in chosen.by and _is_unique(source)), None)
+        if other:
+            _check_agree(chosen.by[other], line, path)
+        note = f" ({_name(others[0])} is of class {found[others[0]]})" if others else ""
+        match.missing.append(line.text + note)
+        by_name = known.get(line.home) or known.get(class_key(cls), cls)
+        missing[by_name or _only(chosen.homes[line.home] if line.folder else (), line.folder)] += 1
+    there = Counter(match.chosen.values())
+    match.counts = {cls: ListedClips(there[cls] + missing[cls], missing[cls]) for cls in sorted({*there, *missing})}
+    return match
+
+
+class _Chosen:
+    """The files that lines chose.
+
+    Attributes:
+        by: source -> line that chose it first.
+        homes: folder -> classes that its lines were found in.
+    """
+
+    def __init__(self, found: Mapping[str, str], path: Path) -> None:
+        self.found, self.path = found, path
+        self.by: dict[str, ListLine] = {}
+        self.homes: dict[str, set[str]] = defaultdict(set)
+
+    def add(self, line: ListLine, fits: list[str]) -> None:
+        """Chooses the only source that fits a line.
+
+        Raises:
+            DataError: there are several, or another line that chose it contradicts this one.
+        """
         if len(fits) > 1:
             several = f"fits {len(fits)} clips: {line.text} ({_some(fits)})"
             hint = "write <class>/<clip>, with the suffix, and for Kinetics the times, where needed"
-            raise DataError(f"line {line.number} of {path} {several}", hint)
-        if fits:
-            if (before := first.setdefault(fits[0], line)) is not line:
-                _check_agree(before, line, path)
-            match.chosen[fits[0]] = found[fits[0]]
-            homes[line.home].add(found[fits[0]])
-        else:
-            lost.setdefault((line.home, without_suffix(names[-1])), (line, others))
-    missing: Counter[str] = Counter()
-    for line, others in lost.values():
-        other = next((source for source in others if source in first and _is_unique(source)), None)
-        if other:
-            _check_agree(first[other], line, path)
-        note = f" ({_name(others[0])} is of class {found[others[0]]})" if others else ""
-        match.missing.append(line.text + note)
-        missing[known.get(line.home) or _only(homes[line.home] if line.folder else (), line.folder)] += 1
-    chosen = Counter(match.chosen.values())
-    match.counts = {cls: ListedClips(chosen[cls] + missing[cls], missing[cls]) for cls in sorted({*chosen, *missing})}
-    return match
+            raise DataError(f"line {line.number} of {self.path} {several}", hint)
+        if (before := self.by.setdefault(fits[0], line)) is not line:
+            _check_agree(before, line, self.path)
+        self.homes[line.home].add(self.found[fits[0]])
 
 
 class _Files:
     """The files of a data set, to be looked up by the names that lists have for them."""
 
-    def __init__(self, found: Mapping[str, str]) -> None:
-        self.found = found
+    def __init__(self, found: Mapping[str, str], known: Mapping[str, str]) -> None:
+        self.found, self.known = found, known
         self.keys = {cls: class_key(cls) for cls in dict.fromkeys(found.values())}
         self.exact, self.loose = _Index(found, str), _Index(found, _loose)
 
-    def fitting(self, line: _Line, names: list[str], known: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    def fitting(self, line: ListLine, names: list[str]) -> tuple[list[str], list[str]]:
         """The sources that fit a line best, and if there is none, those that would if they were of its class."""
         if line.text in self.found:
             return [line.text], []
@@ -125,7 +149,7 @@ class _Files:
         for name in names:
             for sources in self._from_exact_to_loose(name):
                 fits = sources
-                if line.home in known:
+                if line.home in self.known:
                     fits = [source for source in sources if self.keys[self.found[source]] == line.home]
                 if fits:
                     return _nearest(fits, line.folder), []
@@ -181,27 +205,7 @@ def _by(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     return table
 
 
-def _parsed(number: int, text: str, known: Mapping[str, str]) -> _Line:
-    *folders, name = [part for part in text.split("/") if part not in ("", ".")] or [text]
-    folder = "/".join(folders)
-    keys = (class_key(part) for part in reversed(folders))
-    home = next((key for key in keys if key in known), None)
-    return _Line(number, text, folder, class_key(folder) if home is None else home, name)
-
-
-def _columns(name: str) -> int:
-    return len(_spellings(name, len(name))) - 1
-
-
-def _spellings(name: str, columns: int) -> list[str]:
-    """A name as it is, and without one to `columns` numbers that follow it."""
-    names = [name]
-    while len(names) <= columns and (shorter := COLUMN.fullmatch(names[-1])):
-        names.append(shorter[1])
-    return names
-
-
-def _check_agree(before: _Line, line: _Line, path: Path) -> None:
+def _check_agree(before: ListLine, line: ListLine, path: Path) -> None:
     """Two lines for one file.
 
     Raises:
@@ -250,49 +254,3 @@ def _some(sources: list[str]) -> str:
 
 def _loose(clip: str) -> str:
     return clip.lower() if clip.isascii() else unicodedata.normalize("NFC", clip).casefold()
-
-
-def without_suffix(name: str) -> str:
-    """A file name without video suffix; `x.mp4.avi`, which is what some converters leave, has two."""
-    stem, dot, suffix = name.rpartition(".")
-    return without_suffix(stem) if dot + suffix.lower() in SUFFIXES else name
-
-
-def read_list(path: Path) -> Iterator[tuple[int, str]]:
-    """(line number, text) of each line of a list of clips; blank lines and comments are skipped.
-
-    A comment is a `#` on its own or before a blank: HMDB51 has clips that are called `#20_Rhythm_…`.
-
-    Raises:
-        DataError: not a text file.
-    """
-    try:
-        lines = path.read_bytes().decode("utf-8-sig").split("\n")  # a name may hold what else `splitlines` splits at
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"the list {path} cannot be read: {error}") from error
-    for number, line in enumerate(lines, 1):
-        text = line.strip()
-        if text and text.split(maxsplit=1)[0] != "#":
-            yield number, text
-
-
-def _clips_of(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a list; the rows of a Kinetics CSV become `<class>/<id>_<start>_<end>`.
-
-    Raises:
-        DataError: not a text file, or a row without id.
-    """
-    header: list[str] | None = None
-    for index, (number, text) in enumerate(read_list(path)):
-        if index == 0 and ID_COLUMN in text.split(","):
-            header = text.split(",")
-        elif header is None:
-            yield number, text
-        else:
-            row = dict(zip(header, next(csv.reader([text])), strict=False))
-            if not row.get(ID_COLUMN):
-                raise DataError(f"line {number} of {path} has no {ID_COLUMN}: {text}")
-            clip, times = row[ID_COLUMN], [row.get(column, "") for column in ("time_start", "time_end")]
-            if all(time.isdecimal() for time in times):
-                clip += "".join(f"_{int(time):06d}" for time in times)
-            yield number, f"{row['label']}/{clip}" if row.get("label") else clip

@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 
 from strmctl.data.datasets import TRAIN_ANNOTATIONS, VALIDATION_ANNOTATIONS, VIDEO_SUFFIXES, DataSet, how_to_get
 from strmctl.data.extracted import ExtractedFrames
-from strmctl.data.lists import ListedClips, match_list, without_suffix
+from strmctl.data.list_lines import without_suffix
+from strmctl.data.lists import ListedClips, match_list
 from strmctl.data.names import BAD_NAME, readable
 from strmctl.data.splits import Split, class_key, read_annotation
 from strmctl.errors import DataError
@@ -103,6 +104,7 @@ def scan(
         raise DataError(f"no folder of videos at {videos}", how_to_get(dataset))
     missing: list[str] = []
     counts: dict[str, ListedClips] = {}
+    annotated: dict[str, str] = {}
     if dataset.layout == "flat":
         found = dict.fromkeys(files, "")
     elif dataset.layout == "class_folders":
@@ -110,9 +112,9 @@ def scan(
         found = _in_class_folders(files, split, ignored, above=extracted is not None)
     else:
         near = _annotation_files(dataset, videos, annotations)
-        found, missing, counts = _annotated(files, dataset, split, near, ignored)
+        found, missing, counts, annotated = _annotated(files, dataset, split, near, ignored)
     if list_file is not None:
-        match = match_list(found, list_file, split.by_key().values() if split else ())
+        match = match_list(found, list_file, split.by_key().values() if split else (), annotated)
         missing, counts = match.missing, match.counts
         ignored[NOT_LISTED] += [source for source in found if source not in match.chosen]
         found = match.chosen
@@ -206,16 +208,17 @@ def _annotation_files(dataset: DataSet, videos: Path, folder: Path | None) -> tu
 
 def _annotated(
     files: Sequence[str], dataset: DataSet, split: Split, annotations: tuple[Path, Path], ignored: Ignored
-) -> tuple[Found, list[str], dict[str, ListedClips]]:
-    """Clips of the split by the annotation files, the ids of those that have no file, and counts per class."""
+) -> tuple[Found, list[str], dict[str, ListedClips], dict[str, str]]:
+    """Clips of the split by the annotation files, the ids of those without a file, counts per class, class per id."""
     known = split.by_key()
     by_id: dict[str, list[str]] = defaultdict(list)
     for source in files:
         by_id[without_suffix(PurePosixPath(source).name)].append(source)
-    found, missing, counts = {}, [], {}
+    found, missing, counts, annotated = {}, [], {}, {}
     for path, subsets in zip(annotations, (("train",), ("val", "test")), strict=True):
         for clip, template in read_annotation(path):
             cls = known.get(class_key(template))
+            annotated[clip] = cls or template
             # SSv2-Full takes training classes from one file and novel ones from the other; the CMN split from both
             if cls is None or not (dataset.listed or split.subset_of(cls) in subsets):
                 continue
@@ -225,7 +228,7 @@ def _annotated(
             if clip not in by_id:
                 missing.append(clip)
     ignored[NOT_CHOSEN] += [source for source in files if source not in found]
-    return found, missing, counts
+    return found, missing, counts, annotated
 
 
 def clip_ids(sources: Sequence[str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from strmctl.data.store import FrameStore
 from strmctl.data.store_settings import write_settings
 from strmctl.report.contact_sheet import EDGE, GAP, HEIGHT, TEXT_WIDTH, TOP
 from tests.data.test_check import add, change, images_of, make_store, row_of, write_clip
-from tests.videos_for_tests import strmctl
+from tests.videos_for_tests import strmctl, write_video
 
 ONE = ("--workers", "1")
 
@@ -105,6 +105,19 @@ def test_of_many_classes_those_with_something_to_say_are_printed(tmp_path):
     printed = {line[0] for line in cells(check(tmp_path).out)}
     assert "c00" in printed and "whole" not in printed and "all" in printed
     assert "whole" in {line[0] for line in cells(check(tmp_path, "--all").out)}
+
+
+def test_a_quick_check_finds_a_link_to_another_video_of_the_folder(tmp_path):
+    videos = tmp_path / "ln"
+    write_video(videos / "a/x.mp4")
+    write_video(videos / "b/z.mp4", seed=1)
+    (videos / "b/y.mp4").symlink_to("../a/x.mp4")
+    assert strmctl("prepare", videos, "--name", "ln", "--data", tmp_path / "data", *ONE).code == 0
+    ran = check(tmp_path / "data", "ln", "--quick")
+    assert ran.code == 3 and "manifest more than once: a/x (a) = b/y (b)" in ran.err
+    (videos / "b/y.mp4").unlink()
+    assert strmctl("prepare", videos, "--name", "ln", "--data", tmp_path / "data", *ONE).code == 0
+    assert check(tmp_path / "data", "ln", "--quick").code == 0
 
 
 def test_which_store(data, tmp_path):

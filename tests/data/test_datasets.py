@@ -231,3 +231,14 @@ def test_names_and_folders(tmp_path, monkeypatch):
     with pytest.raises(UsageError, match="unknown data set 'other'") as caught:
         known_dataset("other")
     assert "ssv2_small" in caught.value.hint
+
+
+def test_listed_clips_without_a_file_count_for_the_class_of_their_annotation(tmp_path):
+    folder = ssv2_folder(tmp_path, "labels", ("train.json", "validation.json"))
+    annotated = json.loads((tmp_path / "labels" / "train.json").read_text())
+    annotated.append({"id": "105", "template": annotated[0]["template"]})
+    (tmp_path / "labels" / "train.json").write_text(json.dumps(annotated))
+    (tmp_path / "list.txt").write_text(f"train5/{annotated[0]['id']}\ntrain5/105\n")
+    found = scan_known("ssv2", folder, list_file=tmp_path / "list.txt")
+    cls = annotated[0]["template"].replace("[", "").replace("]", "")
+    assert (found.missing, found.listed) == (["train5/105"], {cls: (2, 1)})

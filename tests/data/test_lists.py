@@ -1,50 +1,16 @@
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strmctl.data.lists import ListMatch, match_list, read_list
+from strmctl.data.lists import ListMatch
 from strmctl.errors import DataError
+from tests.data.lists_for_tests import KINETICS, match
 
-KINETICS = {
-    "air drumming/--nQbRBEz2s_000104_000114.mp4": "air drumming",
-    "air drumming/-VtLx-4LXI0_000112_000122.mp4": "air drumming",
-    "busking/I3__52Xh7oU_000001_000011.mp4": "busking",
-    "busking/Zz3456789_-.mkv": "busking",
-}
 SSV2 = {
     "78687.webm": "Folding something",
     "46768.webm": "Folding something",
     "7.webm": "Putting something, something and something on the table",
 }
-
-
-def match(tmp_path: Path, found: dict[str, str], *lines: str, classes=()) -> ListMatch:
-    path = tmp_path / "list.txt"
-    path.write_bytes("".join(f"{line}\n" for line in lines).encode())
-    return match_list(found, path, classes)
-
-
-def test_read_skips_blank_lines_and_comments(tmp_path):
-    path = tmp_path / "list.txt"
-    path.write_text("# the list\n\n a b/c_1_2.mp4 \nd\n")
-    assert list(read_list(path)) == [(3, "a b/c_1_2.mp4"), (4, "d")]
-
-
-def test_read_takes_names_that_begin_with_a_hash_or_hold_odd_line_ends(tmp_path):
-    path = tmp_path / "list.txt"
-    path.write_bytes("#\r\n#20_Rhythm_clap_u_nm\r\n  #\tcomment\r\n#\r\na\u2028b\x0cc\r\n#1".encode())
-    assert list(read_list(path)) == [(2, "#20_Rhythm_clap_u_nm"), (5, "a\u2028b\x0cc"), (6, "#1")]
-
-
-def test_what_is_no_text_is_a_data_error(tmp_path):
-    path = tmp_path / "list.txt"
-    path.write_bytes(b"busking/\xff\n")
-    with pytest.raises(DataError, match=r"list\.txt cannot be read"):
-        match_list(KINETICS, path)
-    with pytest.raises(DataError, match="No such file"):
-        match_list(KINETICS, tmp_path / "none.txt")
 
 
 @pytest.mark.parametrize(
@@ -96,6 +62,18 @@ def test_anonymised_folders(tmp_path):
     )
 
 
+def test_an_annotation_knows_the_class_of_a_missing_clip(tmp_path):
+    annotated = {"105": "folding_something", "106": "Closing something", "107": "Folding something"}
+    lines = ("train5/105", "train8/78687", "train8/106.MP4 3", "train8/9", "107", "train5/105.webm", "105 3")
+    matched = match(tmp_path, SSV2, *lines, annotated=annotated)
+    assert matched.missing == ["train5/105", "train8/106.MP4 3", "train8/9", "107"]
+    assert matched.counts == {"Closing something": (1, 1), "Folding something": (4, 3)}  # 9 by its folder train8
+    matched = match(tmp_path, SSV2, "Folding something/106", annotated=annotated)
+    assert matched.counts == {"Folding something": (1, 1)}
+    with pytest.raises(DataError, match=r"lines 1 and 2 of .*put one clip into two folders: train5/105 and train6/105"):
+        match(tmp_path, SSV2, "train5/105", "train6/105", annotated=annotated)
+
+
 def test_counts_are_sorted_and_a_missing_clip_without_folder_has_no_class(tmp_path):
     assert match(tmp_path, SSV2, "78687", "1").counts == {"": (1, 1), "Folding something": (1, 0)}
     assert list(match(tmp_path, SSV2, "val0/3", "7", "test0/5", "78687").counts) == sorted(
@@ -117,34 +95,6 @@ def test_class_names_with_commas_and_columns(tmp_path):
         ["Putting something, something and something on the table/8,174"],
         {"Folding something": (1, 0), "Putting something, something and something on the table": (2, 1)},
     )
-
-
-def test_numbers_are_part_of_the_name_unless_most_lines_end_in_them(tmp_path):
-    found = {"walk/video.mp4": "walk", "walk/video 2.mp4": "walk", "walk/other.mp4": "walk"}
-    assert match(tmp_path, found, "walk/other", "walk/video", "walk/video 3").missing == ["walk/video 3"]
-    matched = match(tmp_path, found, "walk/video 3", "walk/video 2 3", "walk/gone 3")
-    assert list(matched.chosen) == ["walk/video.mp4", "walk/video 2.mp4"]
-    assert matched.missing == ["walk/gone 3"]
-
-
-def test_a_csv_of_kinetics(tmp_path):
-    lines = (
-        "label,youtube_id,time_start,time_end,split,is_cc",
-        "air drumming,-VtLx-4LXI0,112,122,train,0",
-        "air drumming,--nQbRBEz2s,5,15,val,0",
-        '"busking",I3__52Xh7oU,1,11,val,1',
-    )
-    assert match(tmp_path, KINETICS, *lines) == ListMatch(
-        {
-            "air drumming/-VtLx-4LXI0_000112_000122.mp4": "air drumming",
-            "busking/I3__52Xh7oU_000001_000011.mp4": "busking",
-        },
-        ["air drumming/--nQbRBEz2s_000005_000015"],
-        {"air drumming": (2, 1), "busking": (1, 0)},
-    )
-    with pytest.raises(DataError, match=r"line 2 of .* has no youtube_id: air drumming"):
-        match(tmp_path, KINETICS, "label,youtube_id", "air drumming")
-    assert len(match(tmp_path, KINETICS, "youtube_id", "-VtLx-4LXI0").chosen) == 1
 
 
 def test_times_that_the_file_lacks(tmp_path):
