@@ -142,7 +142,7 @@ def resize(frame: np.ndarray, size: Size) -> np.ndarray:
 
     Bilinear interpolation aliases when it makes an image much smaller. So what is more than three times too large is
     halved first, by the mean of two pixels; and what is then more than 1.5 times too large is brought to twice the size
-    and halved, which comes within 3 dB of INTER_AREA at twice its speed. What is less than 1.5 times too large is left
+    and halved, within 3 dB of INTER_AREA at 1.5 to 2.3 times its speed. What is less than 1.5 times too large is left
     to bilinear interpolation: on real footage it is nearer to an ideal filter there (`reports/prepare.md`).
     """
     height, width = frame.shape[:2]
