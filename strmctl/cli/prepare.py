@@ -76,9 +76,9 @@ def command(
     holds a separator, or is a folder here, is a FOLDER of class folders (or with --flat of videos).
 
     --frames 8 stores the eight frames that `eval` takes of a clip: of clips of 180 frames 1/22 of the space and, as the
-    other frames are decoded but not converted, about a third of the time. Its cost: training then sees these same eight each time, without the jitter of
-    their ends. Accuracy of a trained model on such a store is that on all frames (unless the frame rate varies: with
-    a number, frames are sampled by time).
+    other frames are decoded but not converted, about a third of the time. Its cost: training then sees these same eight
+    each time, without the jitter of their ends. A model has the same accuracy on such a store as on all frames (unless
+    the frame rate varies: with a number, frames are sampled by time).
 
     Run again, it skips what is done and intact; killed, it goes on where it was. A video that cannot be decoded is a
     row of the manifest with its reason and keeps nothing else from being done.

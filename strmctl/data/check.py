@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from strmctl.data.archives import FRAMES, archive_path
-from strmctl.data.check_clips import ClipCheck, Progress, check_clips
+from strmctl.data.check_clips import ClipCheck, check_clips
 from strmctl.data.check_overlap import find_duplicates, of_duplicates, of_shared, of_sources, rank, shared_sources
 from strmctl.data.check_result import CheckResult, ClassCount, Finding, counted
 from strmctl.data.datasets import DATA_SETS
@@ -17,6 +17,7 @@ from strmctl.data.splits import SUBSETS, load_split
 from strmctl.data.store import FrameStore
 from strmctl.data.store_settings import SETTINGS
 from strmctl.errors import DataError, StrmctlError
+from strmctl.progress import Progress, silent
 
 Expected = dict[str, dict[str, int | None]]  # subset -> class -> clips in the published lists
 
@@ -26,7 +27,7 @@ def check(
     *,
     workers: int = 1,
     quick: bool = False,
-    progress: Progress = lambda done, total, note: None,
+    progress: Progress = silent,
 ) -> CheckResult:
     """Compares a store with its split, with its manifest, and its clips with each other.
 

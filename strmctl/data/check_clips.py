@@ -16,11 +16,11 @@ from strmctl.data.positions import even_positions
 from strmctl.data.store import FrameStore
 from strmctl.data.workers import each_in_processes
 from strmctl.errors import DataError
+from strmctl.progress import Progress
 
 CLIPS_PER_TASK = 16  # to hand over a clip takes about as long as to hand over sixteen
 IMAGES_AT_A_TIME = 256  # of a clip; a long one of large images would fill the memory
 COMPARED = 8  # evenly spaced frames that decide whether two clips are the same
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 
 from strmctl.errors import OutputError
 
+FULL = (errno.ENOSPC, errno.EDQUOT)  # what the system says of a full disk or quota
 RESERVE = 64_000_000  # bytes that are left free, so that journal and manifest can still be written
 LESS = "make room, or store less: `--frames 8`, a smaller `--size` or `--quality` (with `--redo`)"
 

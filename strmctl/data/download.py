@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import email.message
-import errno
 import hashlib
 import http.client
 import json
@@ -19,15 +18,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from strmctl.data.disk import FULL
 from strmctl.errors import DataError, OutputError, UsageError
 from strmctl.paths import alone, write_json
+from strmctl.progress import Progress, silent
 
-Progress = Callable[[int, int, str], None]
 PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds before the next try; one that brought bytes starts them anew
 TIMEOUT = 60.0  # seconds that a connection may be silent
 BLOCK = 1 << 20  # bytes
 HEX_DIGITS = {"md5": 32, "sha256": 64}
-FULL = (errno.ENOSPC, errno.EDQUOT)
 TRY_AGAIN = (408, 425, 429)  # and all of 500 and above
 BY_HAND = "give another address with `--url`, or fetch the file by hand, unpack it and name its folder with `--videos`"
 
@@ -45,7 +44,7 @@ def download(
     target: Path,
     *,
     checksum: str | None = None,
-    progress: Progress = lambda done, total, note: None,
+    progress: Progress = silent,
     pauses: Sequence[float] = PAUSES,
     sleep: Callable[[float], None] = time.sleep,
     timeout: float = TIMEOUT,

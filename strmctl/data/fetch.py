@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -16,9 +16,9 @@ from strmctl.data.splits import class_key
 from strmctl.data.unpack import Skipped, unpack
 from strmctl.errors import UsageError
 from strmctl.paths import alone
+from strmctl.progress import Progress, silent
 
 DOWNLOADS = "downloads"  # folder of the archives, one folder per data set and server
-Progress = Callable[[int, int, str], None]
 
 
 class ToFetch(NamedTuple):
@@ -58,9 +58,7 @@ def to_fetch(request: Request, *, url: str | None = None) -> ToFetch | None:
     return ToFetch(address, archive, job.originals, checksum, job.split.by_key())
 
 
-def fetch(
-    request: Request, *, url: str | None = None, progress: Progress = lambda done, total, note: None
-) -> list[Skipped]:
+def fetch(request: Request, *, url: str | None = None, progress: Progress = silent) -> list[Skipped]:
     """Downloads and unpacks the videos of a data set, unless they are there.
 
     The archive stays in `<data>/downloads/<data set>/from <server>`, so that nothing is fetched twice. Of several

@@ -6,15 +6,14 @@ Each finished clip is a line of a journal, so that a killed run goes on where it
 from __future__ import annotations
 
 import contextlib
-import errno
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from strmctl.data import sprites
 from strmctl.data.archives import FRAMES
 from strmctl.data.clip_work import ClipTask, Settled, check_no_links, crashed, settle, to_do
-from strmctl.data.disk import LESS, check_room, free_bytes
+from strmctl.data.disk import FULL, LESS, check_room, free_bytes
 from strmctl.data.journal import read_journal, writing_journal
 from strmctl.data.manifest import MANIFEST, STORED, ClipRow, read_manifest, write_manifest
 from strmctl.data.prepare_result import PrepareResult, summarize
@@ -24,10 +23,10 @@ from strmctl.data.shards import Shard, Workplace, check_no_other_shards
 from strmctl.data.store_settings import SETTINGS, read_settings, write_settings
 from strmctl.data.workers import each_in_processes
 from strmctl.errors import OutputError, UsageError
+from strmctl.progress import Progress, silent
 
 SAMPLE = 20  # clips from which the space is estimated
 LOOK = 200  # clips between two looks at the free space
-Progress = Callable[[int, int, str], None]
 
 
 def prepare(
@@ -36,7 +35,7 @@ def prepare(
     workers: int = 1,
     redo: bool = False,
     shard: Shard | None = None,
-    progress: Progress = lambda done, total, note: None,
+    progress: Progress = silent,
 ) -> PrepareResult:
     """Brings a frame store up to date with its original videos.
 
@@ -177,7 +176,7 @@ def _settle_all(tasks: list[ClipTask], place: Workplace, workers: int, progress:
                     check_room(place.store, needed, done=len(done), total=len(tasks))
                 progress(len(done), len(tasks), "")
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in FULL:
             raise
         raise OutputError(
             f"the disk of {place.store} is full: stopped after {len(done)} of {len(tasks)} clips, which are kept",

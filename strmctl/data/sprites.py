@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -23,6 +23,7 @@ from strmctl.data.sprite_objects import SIDE, Sprite, bystanders
 from strmctl.data.workers import each_in_processes
 from strmctl.errors import OutputError
 from strmctl.paths import write_text
+from strmctl.progress import Progress, silent
 
 VERSION = 1  # of the generator; a change needs a line in CHANGELOG and new control figures
 CLIPS_PER_CLASS = 40
@@ -38,7 +39,7 @@ def render(
     *,
     seed: int = 0,
     workers: int = 1,
-    progress: Callable[[int, int, str], None] = lambda done, total, note: None,
+    progress: Progress = silent,
     classes: Sequence[str] = tuple(MOTIONS),
     clips: int = CLIPS_PER_CLASS,
 ) -> None:

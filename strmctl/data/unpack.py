@@ -15,21 +15,21 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
+from strmctl.data.disk import FULL
 from strmctl.errors import DataError, OutputError
 from strmctl.paths import alone
+from strmctl.progress import Progress, silent
 
-Progress = Callable[[int, int, str], None]
 INNER = re.compile(r"(.+)\.(rar|zip|tar|tar\.gz|tgz)", re.IGNORECASE | re.DOTALL)
 DEPTH = 3  # archives within archives; one that holds itself would go on for ever
 BLOCK = 1 << 20  # bytes
 INSTALL = "install it: `apt install libarchive-tools`, `brew install libarchive` or `conda install libarchive`"
 # names are bytes to bsdtar in such a locale, unless they are UTF-16 in the archive
 LOCALE = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
-FULL = (errno.ENOSPC, errno.EDQUOT)
 # what a name can bring about that this system does not take, or that is there already
 BAD_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 
@@ -46,7 +46,7 @@ class Skipped(NamedTuple):
     reason: str
 
 
-def unpack(archive: Path, folder: Path, *, progress: Progress = lambda done, total, note: None) -> list[Skipped]:
+def unpack(archive: Path, folder: Path, *, progress: Progress = silent) -> list[Skipped]:
     """Unpacks an archive into a folder, which appears when all is there.
 
     An archive in it is unpacked in its place, into a folder of its name, and deleted; when it holds a folder of that

@@ -16,7 +16,6 @@ from strmctl.engine.cell_workers import Tell, work_on
 from strmctl.engine.checkpoint import choose_device, load_run
 from strmctl.engine.drawing import draw_episodes
 from strmctl.engine.evaluate import Protocol
-from strmctl.engine.features import Progress, silent
 from strmctl.engine.grid_file import Grid, finished_result, result_path, trained_episodes
 from strmctl.engine.grids import Cell
 from strmctl.engine.run_evaluation import evaluate_run, select
@@ -24,6 +23,7 @@ from strmctl.engine.runs import TrainingRun, check_new
 from strmctl.errors import DataError, StrmctlError, UsageError
 from strmctl.model.tuples import keep_tuples
 from strmctl.paths import alone
+from strmctl.progress import Progress, silent
 from strmctl.recipe import Recipe, load_recipe
 
 LOCKS = ".locks"  # folder below that of the runs

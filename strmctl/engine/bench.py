@@ -17,10 +17,11 @@ from torch import Tensor
 
 from strmctl.data.episodes import Episode
 from strmctl.engine.evaluate import Protocol, match_episodes
-from strmctl.engine.features import ClipFeatures, Progress, silent
+from strmctl.engine.features import ClipFeatures
 from strmctl.errors import UsageError
 from strmctl.model.backbones import BACKBONES, build_backbone
 from strmctl.model.strm import STRM, build_strm
+from strmctl.progress import Progress, silent
 
 WAY, SHOT, QUERIES = 5, 5, 1  # per class
 SSV2_CLIPS, CLASSES, EPISODES = 2857, 24, 10_000  # the test split that the ratio is for

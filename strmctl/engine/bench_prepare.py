@@ -11,7 +11,7 @@ import os
 import statistics
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,7 @@ from strmctl.data.request import Request, look_up
 from strmctl.data.workers import available_cpus
 from strmctl.engine.prepare_ways import PEER_QUALITY, STORE, Outcome, Preparing, Way, ffmpeg_version
 from strmctl.errors import DataError, UsageError
-
-Progress = Callable[[int, int, str], None]
+from strmctl.progress import Progress, silent
 
 
 def bench_prepare(
@@ -33,7 +32,7 @@ def bench_prepare(
     frames: int | None = 8,
     repeats: int = 3,
     peers: bool = True,
-    progress: Progress = lambda done, total, note: None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Measures preparation of the videos below a folder.
 

@@ -25,8 +25,9 @@ from torch.nn.functional import interpolate
 from strmctl.data import decoder_pyav
 from strmctl.data.jpegs import resize
 from strmctl.data.videos import decode
-from strmctl.engine.bench_prepare import Progress, videos_below
+from strmctl.engine.bench_prepare import videos_below
 from strmctl.errors import DataError, UsageError
+from strmctl.progress import Progress, silent
 
 _FromTo = tuple[tuple[int, int], tuple[int, int]]  # (width, height) of the video, and of the small frame
 REFERENCE = "Lanczos-3, support widened by the reduction, float64"
@@ -78,7 +79,7 @@ def bench_resize(
     size: int = 256,
     clips: int = 20,
     frames_per_clip: int = 8,
-    progress: Progress = lambda done, total, note: None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Compares filters on evenly spaced frames of evenly spaced videos, on one thread.
 

@@ -14,17 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from strmctl.data.clips import ClipLoader
+from strmctl.progress import Progress, silent
 
 LOADER_THREADS = min(4, os.cpu_count() or 1)
 CLIPS_PER_BATCH = 16
 
-Progress = Callable[[int, int, str], None]
 Item = TypeVar("Item")
 Value = TypeVar("Value")
-
-
-def silent(done: int, total: int, note: str) -> None:
-    """Progress that nobody sees."""
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,11 @@ from strmctl.data.subset import usable_clips
 from strmctl.engine.ablate import Task
 from strmctl.engine.checkpoint import choose_device
 from strmctl.engine.evaluate import block_size
-from strmctl.engine.features import ClipFeatures, evaluating, silent
+from strmctl.engine.features import ClipFeatures, evaluating
 from strmctl.engine.methods import build_model
 from strmctl.engine.runs import clip_loader
 from strmctl.model.tuples import keep_tuples
+from strmctl.progress import Progress, silent
 from strmctl.recipe import Recipe
 
 CLIPS = 4  # that are timed: one support and one query clip of two classes
@@ -27,9 +28,7 @@ FAST = 0.2  # seconds; a model that takes less for these is timed on a whole epi
 ENOUGH = 1.0  # seconds after which a measurement is not repeated
 
 
-def task_seconds(
-    tasks: Sequence[Task], *, threads: int, progress: Callable[[int, int, str], None] = silent
-) -> list[float]:
+def task_seconds(tasks: Sequence[Task], *, threads: int, progress: Progress = silent) -> list[float]:
     """An estimate for each task, in seconds of one process with so many threads.
 
     Time is proportional to clips and episodes here, and processes beside each other slow each other down a little, so

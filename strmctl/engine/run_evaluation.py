@@ -19,11 +19,12 @@ from strmctl.data.subset import usable_clips
 from strmctl.engine.checkpoint import LoadedRun
 from strmctl.engine.drawing import Drawn
 from strmctl.engine.evaluate import Protocol, all_clips, evaluate_uncached, match_episodes
-from strmctl.engine.features import Progress, embed_clips, silent
+from strmctl.engine.features import embed_clips
 from strmctl.engine.runs import clip_loader
 from strmctl.engine.split_features import split_features
 from strmctl.engine.statistics import summarise
 from strmctl.errors import DataError, UsageError
+from strmctl.progress import Progress, silent
 from strmctl.provenance import provenance
 from strmctl.results import EvalResult, QueryRow
 

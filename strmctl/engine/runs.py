@@ -11,10 +11,10 @@ from strmctl.data.clips import ClipLoader
 from strmctl.data.store import FrameStore
 from strmctl.data.subset import usable_clips
 from strmctl.engine.checkpoint import read_notes
-from strmctl.engine.features import Progress, silent
 from strmctl.engine.train import TrainingData, train
 from strmctl.errors import UsageError
 from strmctl.paths import LATEST, point_latest, run_folder, write_text
+from strmctl.progress import Progress, silent
 from strmctl.provenance import provenance
 from strmctl.recipe import Recipe, load_recipe
 

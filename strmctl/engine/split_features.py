@@ -13,9 +13,10 @@ from strmctl.data.clips import FrameOrder
 from strmctl.data.store import FrameStore
 from strmctl.engine.checkpoint import LoadedRun
 from strmctl.engine.feature_cache import FeatureCache
-from strmctl.engine.features import ClipFeatures, Progress, embed_batches, embed_clips, silent
+from strmctl.engine.features import ClipFeatures, embed_batches, embed_clips
 from strmctl.engine.runs import clip_loader
 from strmctl.errors import OutputError
+from strmctl.progress import Progress, silent
 from strmctl.provenance import code_sha256
 
 

@@ -25,7 +25,7 @@ from strmctl.data.draws import Draws
 from strmctl.data.episodes import Episode, EpisodeSampler
 from strmctl.engine.checkpoint import choose_device, save_tensors
 from strmctl.engine.evaluate import Protocol, evaluate
-from strmctl.engine.features import LOADER_THREADS, Progress, ahead, loading_depth, pixels_to_model, silent
+from strmctl.engine.features import LOADER_THREADS, ahead, loading_depth, pixels_to_model
 from strmctl.engine.methods import build_model
 from strmctl.engine.runlog import RunLog
 from strmctl.engine.statistics import summarise
@@ -34,6 +34,7 @@ from strmctl.model.episode import Logits
 from strmctl.model.seeding import seeded
 from strmctl.model.weight_files import read_tensors
 from strmctl.paths import write_json
+from strmctl.progress import Progress, silent
 from strmctl.recipe import Recipe
 
 SAVE_SECONDS = 120
