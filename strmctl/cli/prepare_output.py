@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from strmctl.cli import console
 from strmctl.data.disk import RESERVE, megabytes
+from strmctl.data.names import first_of
 
 if TYPE_CHECKING:
     from strmctl.data.fetch import ToFetch
@@ -127,7 +128,7 @@ def _subset_line(count: SubsetCount) -> tuple[object, ...]:
 
 
 def _first(names: list[str]) -> str:
-    return ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
+    return first_of(names, NAMED)
 
 
 def _clips(number: int) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from strmctl.data.list_lines import ListLine, read_lines, without_suffix
+from strmctl.data.names import first_of
 from strmctl.data.splits import class_key
 from strmctl.errors import DataError
 
@@ -249,7 +250,7 @@ def _name(source: str) -> str:
 
 
 def _some(sources: list[str]) -> str:
-    return ", ".join(sources[:SHOWN]) + (", …" if len(sources) > SHOWN else "")
+    return first_of(sources, SHOWN)
 
 
 def _loose(clip: str) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections import Counter
 from typing import Any
 
 from strmctl.data.archives import archive_path
 from strmctl.data.clip_work import check_no_links
 from strmctl.data.manifest import MANIFEST, STORED, ClipRow, read_manifest, write_manifest
+from strmctl.data.names import first_of
 from strmctl.data.prepare_result import PrepareResult, summarize
 from strmctl.data.request import Job, Request, look_up
 from strmctl.data.scan import Scan
@@ -44,14 +44,14 @@ def merge(request: Request) -> PrepareResult:
         rows = _join(job, whole)
     sizes = [archive_path(job.folder, row.clip) for row in rows if row.status in STORED and not request.frames_from]
     size = sum(path.stat().st_size for path in sizes if path.is_file())
-    stored = Counter(row.status in STORED for row in rows)[True]
+    stored = sum(row.status in STORED for row in rows)
     return summarize(job, Scan(), rows, known, start, dry_run=False, skipped=stored, size=size)
 
 
 def _join(job: Job, whole: Workplace) -> list[ClipRow]:
     """Makes the manifest and the settings of the store of those of its shards, which go."""
     if missing := unfinished(job.folder):
-        named = ", ".join(missing[:NAMED]) + (", …" if len(missing) > NAMED else "")
+        named = first_of(missing, NAMED)
         command = prepare_command(job.folder, read_settings(shards_in(job.folder)[0]))
         hint = f"run `{command} --shard {missing[0]}`{' and so on' if len(missing) > 1 else ''}, then merge again"
         state = f"{len(missing)} shards of {job.folder} are" if len(missing) > 1 else f"a shard of {job.folder} is"

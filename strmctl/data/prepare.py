@@ -155,12 +155,12 @@ def _spread(tasks: Sequence[ClipTask]) -> list[ClipTask]:
 
 def _settle_all(tasks: list[ClipTask], place: Workplace, workers: int, progress: Progress) -> list[Settled]:
     """All clips; each is written to the journal as it is finished. The disk is looked at on the way."""
-    first = _spread([task for task in tasks if not task.is_stored()])  # they tell how much room all will need
+    to_extract = [task for task in tasks if not task.is_stored()]
+    first = _spread(to_extract)  # they tell how much room all will need
     early = {task.clip.clip for task in first}
     tasks = [*first, *(task for task in tasks if task.clip.clip not in early)]
     done: list[Settled] = []
     fresh = written = 0
-    expected = sum(not task.is_stored() for task in tasks)
     try:
         with (
             writing_journal(place.journal) as journal,
@@ -172,7 +172,7 @@ def _settle_all(tasks: list[ClipTask], place: Workplace, workers: int, progress:
                 done.append(settled)
                 fresh, written = fresh + settled.fresh, written + settled.bytes * settled.fresh
                 if fresh and len(done) % LOOK == len(first) % LOOK:
-                    needed = written * max(0, expected - fresh) // fresh
+                    needed = written * max(0, len(to_extract) - fresh) // fresh
                     check_room(place.store, needed, done=len(done), total=len(tasks))
                 progress(len(done), len(tasks), "")
     except OSError as error:

@@ -11,6 +11,7 @@ import numpy as np
 
 from strmctl.data.check_overlap import rank
 from strmctl.data.manifest import MANIFEST, STORED, ClipRow
+from strmctl.data.names import first_of
 from strmctl.data.positions import even_positions
 from strmctl.data.splits import class_key
 from strmctl.data.store import FrameStore
@@ -103,7 +104,7 @@ def _offer(names: Sequence[str], otherwise: str = "") -> str:
 
 
 def _first(names: Sequence[str]) -> str:
-    return ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
+    return first_of(names, NAMED)
 
 
 def small_pictures(store: FrameStore, row: ClipRow, *, count: int, height: int, width: int) -> list[np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from strmctl.data.names import first_of
 from strmctl.data.store import FrameStore
 from strmctl.errors import DataError
 
@@ -31,7 +32,7 @@ def usable_clips(store: FrameStore, subset: str, *, missing_classes: str) -> tup
             else f"run `{store.prepare_command}` once the videos are there",
         )
     if missing and missing_classes == "error":
-        names = ", ".join(missing[:NAMED]) + (", …" if len(missing) > NAMED else "")
+        names = first_of(missing, NAMED)
         raise DataError(
             f"{len(missing)} of {len(expected)} {subset} classes of {store.name} have no usable clip: {names}",
             "prepare the missing videos, or go on without them: `train --set data.missing_classes=drop`, "

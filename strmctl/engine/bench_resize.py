@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
-from strmctl.data import decoder_pyav
+from strmctl.data import decoder_pyav, jpegs
 from strmctl.data.jpegs import resize
 from strmctl.data.videos import decode
 from strmctl.engine.bench_prepare import videos_below
@@ -242,11 +242,10 @@ def _weights(old: int, new: int) -> np.ndarray:
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
     """OpenCV and torch on one thread."""
-    before = cv2.getNumThreads(), torch.get_num_threads()
-    cv2.setNumThreads(1)
+    before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with jpegs.one_thread():
+            yield
     finally:
-        cv2.setNumThreads(before[0])
-        torch.set_num_threads(before[1])
+        torch.set_num_threads(before)
