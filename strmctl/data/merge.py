@@ -13,7 +13,7 @@ from strmctl.data.names import first_of
 from strmctl.data.prepare_result import PrepareResult, summarize
 from strmctl.data.request import Job, Request, look_up
 from strmctl.data.scan import Scan
-from strmctl.data.shards import PARTIAL, SHARDS, Shard, Workplace, shards_in, unfinished
+from strmctl.data.shards import SHARDS, Workplace, shards_in, unfinished
 from strmctl.data.store_settings import prepare_command, read_settings, write_settings
 from strmctl.errors import DataError, UsageError
 
@@ -33,8 +33,8 @@ def merge(request: Request) -> PrepareResult:
     start = time.monotonic()
     job = look_up(request)
     whole = Workplace(job.folder, None)
-    for folder in (job.folder, *shards_in(job.folder)):
-        check_no_links(job.folder, folder / PARTIAL)
+    for place in (whole, *shards_in(job.folder)):
+        check_no_links(job.folder, place.partial)
     known = {row.clip: row for row in read_manifest(job.folder)}
     if known and not shards_in(job.folder):  # merged before; a kill may have kept it from cleaning up
         _check_same_clips(job, read_settings(job.folder))
@@ -52,15 +52,15 @@ def _join(job: Job, whole: Workplace) -> list[ClipRow]:
     """Makes the manifest and the settings of the store of those of its shards, which go."""
     if missing := unfinished(job.folder):
         named = first_of(missing, NAMED)
-        command = prepare_command(job.folder, read_settings(shards_in(job.folder)[0]))
+        command = prepare_command(job.folder, read_settings(shards_in(job.folder)[0].folder))
         hint = f"run `{command} --shard {missing[0]}`{' and so on' if len(missing) > 1 else ''}, then merge again"
         state = f"{len(missing)} shards of {job.folder} are" if len(missing) > 1 else f"a shard of {job.folder} is"
         raise DataError(f"{state} not finished: {named}", hint)
     rows: list[ClipRow] = []
     settings = []
     with whole.occupied():
-        for folder in shards_in(job.folder):
-            shard = Shard(*(int(part) for part in folder.name.split("-of-")))
+        for place in shards_in(job.folder):
+            shard, folder = place.shard, place.folder
             own = read_manifest(folder)
             if strange := [row.clip for row in own if not shard.has(row.clip)]:
                 hint = f"remove {folder / MANIFEST}, run `--shard {shard}` again, then merge again"

@@ -141,10 +141,11 @@ class Workplace:
             shutil.rmtree(whole.parent, ignore_errors=True)
 
 
-def shards_in(store: Path) -> list[Path]:
-    """Folders of the shards of a store, those that are not finished included."""
-    found = [path for path in (store / SHARDS).glob("*-of-*") if re.fullmatch(r"\d+-of-\d+", path.name)]
-    return sorted(found, key=lambda path: int(path.name.split("-")[0]))
+def shards_in(store: Path) -> list[Workplace]:
+    """Where the shards of a store are prepared, those that are not finished included."""
+    names = (re.fullmatch(r"(\d+)-of-(\d+)", path.name) for path in (store / SHARDS).glob("*-of-*"))
+    found = [Workplace(store, Shard(int(name[1]), int(name[2]))) for name in names if name]
+    return sorted(found, key=lambda place: place.shard.index)
 
 
 def check_no_other_shards(store: Path, shard: Shard | None) -> None:
@@ -153,7 +154,7 @@ def check_no_other_shards(store: Path, shard: Shard | None) -> None:
     Raises:
         UsageError: it would.
     """
-    counts = sorted({int(path.name.split("-")[2]) for path in shards_in(store)})
+    counts = sorted({place.shard.count for place in shards_in(store)})
     others = [count for count in counts if shard is None or count != shard.count]
     if others:
         asked = f"shard {shard}" if shard else "the whole data set"
@@ -171,10 +172,10 @@ def unfinished(store: Path) -> list[str]:
         UsageError: there is no shard.
         DataError: they were not cut in the same way.
     """
-    folders = shards_in(store)
-    if not folders:
+    places = shards_in(store)
+    if not places:
         raise UsageError(f"{store} holds no shards to merge", "prepare them with `--shard 1/n` … `--shard n/n`")
-    counts = sorted({int(path.name.split("-")[2]) for path in folders})
+    counts = sorted({place.shard.count for place in places})
     if len(counts) > 1:
         cuts = " and ".join(f"i/{count}" for count in counts)
         raise DataError(
@@ -182,6 +183,6 @@ def unfinished(store: Path) -> list[str]:
         )
     count = counts[0]
     # a journal beside the manifest: it is being prepared anew
-    finished = [path for path in folders if (path / MANIFEST).is_file() and not (path / JOURNAL).exists()]
-    done = {int(path.name.split("-")[0]) for path in finished}
+    finished = [place for place in places if (place.folder / MANIFEST).is_file() and not place.journal.exists()]
+    done = {place.shard.index for place in finished}
     return [f"{index}/{count}" for index in range(1, count + 1) if index not in done]

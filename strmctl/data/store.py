@@ -52,7 +52,7 @@ class FrameStore:
                 waiting = unfinished(folder)
                 state = f"waits for its shards {', '.join(waiting)}" if waiting else "is not merged"
                 then = "when they are done, " if waiting else ""
-                hint = f"{then}run `{prepare_command(folder, read_settings(shards[0]))} --merge`"
+                hint = f"{then}run `{prepare_command(folder, read_settings(shards[0].folder))} --merge`"
                 raise DataError(f"the frame store {folder} {state}", hint)
             state = "is not finished" if settings else "does not exist"
             raise DataError(f"the frame store {folder} {state}", f"run `{mend}`")
