@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from strmctl.cli import console
 from strmctl.cli.options import FOLDER, comma_separated, json_option
 
-videos_option = click.option(
-    "--videos", type=FOLDER, required=True, help="Folder of videos; those in folders below count too."
-)
-size_option = click.option(
-    "--size", type=click.IntRange(16, 4096), default=256, show_default=True, help="Pixels of the shorter side."
-)
-
 
 @click.group(name="bench", context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
     """Measure speed on this machine.
 
-    `eval` takes random weights and frames and needs no data; `prepare` and `resize` take a folder of videos.
+    `eval` takes random weights and frames and needs no data; `prepare` takes a folder of videos.
 
     \b
     Examples:
       strmctl bench eval --backbone resnet50
       strmctl bench prepare --videos ~/UCF-101/Archery
-      strmctl bench resize --videos ~/UCF-101/Archery --size 112
     """
 
 
@@ -77,8 +68,10 @@ def at_least(fewest: int):
 
 
 @command.command(name="prepare")
-@videos_option
-@size_option
+@click.option("--videos", type=FOLDER, required=True, help="Folder of videos; those in folders below count too.")
+@click.option(
+    "--size", type=click.IntRange(16, 4096), default=256, show_default=True, help="Pixels of the shorter side."
+)
 @click.option("--quality", type=click.IntRange(1, 100), default=90, show_default=True, help="JPEG quality of ours.")
 @click.option(
     "--peer-quality", type=click.IntRange(2, 31), help="-q:v of ffmpeg.  [default: 2, which is nearest to quality 90]"
@@ -143,46 +136,5 @@ def preparation(
         )
     if found["clips_of_other_length"]:
         console.say(f"note: of {found['clips_of_other_length']} clips ffmpeg stores another number of frames")
-    _say_left_out(found)
-
-
-@command.command(name="resize")
-@videos_option
-@size_option
-@click.option("--clips", type=click.IntRange(1), default=20, show_default=True, help="Videos to take, evenly spaced.")
-@click.option("--frames", type=click.IntRange(1), default=8, show_default=True, help="Frames to take of each.")
-@json_option
-def resizing(videos: Path, size: int, clips: int, frames: int, as_json: bool) -> None:
-    """Quality (PSNR) and speed (frames/s on one thread) of the filters that make frames smaller.
-
-    The reference is Lanczos-3 with its support widened by the reduction, in float64: near to the ideal low-pass, which
-    keeps what the small frame can show and lets nothing alias. Videos that SIZE does not make smaller do not count.
-    swscale is measured where the extra `av` is installed.
-
-    \b
-    Example:
-      strmctl bench resize --videos ~/UCF-101/Archery --size 112
-    """
-    from strmctl.engine.bench_resize import bench_resize
-    from strmctl.report import benchmarks
-
-    with console.progress("comparing", "videos") as progress:
-        found = bench_resize(videos, size=size, clips=clips, frames_per_clip=frames, progress=progress)
-    if as_json:
-        console.print_json(found)
-        return
-    console.print_table(f"Filters, shorter side to {size} pixels", *benchmarks.resizing(found))
-    taken = sum(source["clips"] for source in found["sources"])
-    total = sum(source["frames"] for source in found["sources"])
-    console.say(
-        f"PSNR: mean over the frames, and the lowest, against {found['reference']}; frames/s: one thread, median; "
-        f"{total} frames of {taken} clips"
-    )
-    if found["not_smaller"]:
-        console.say(f"note: {found['not_smaller']} clips do not count, since they are not made smaller")
-    _say_left_out(found)
-
-
-def _say_left_out(found: dict[str, Any]) -> None:
     for entry in found["left_out"]:
         console.say(f"left out: {entry['video']}: {entry['reason']}")

@@ -39,23 +39,3 @@ def preparation(found: dict[str, Any]) -> Table:
             ]
         )
     return columns, rows
-
-
-def resizing(found: dict[str, Any]) -> Table:
-    """A row per filter and size of video, of `strmctl bench resize`."""
-    columns = ["", "from", "to", "frames", "PSNR, dB", "lowest, dB", "frames/s"]
-    rows = []
-    for source in found["sources"]:
-        for name, figures in source["filters"].items():
-            rows.append(
-                [
-                    name,
-                    source["source"],
-                    source["output"],
-                    str(source["frames"]),
-                    f"{figures['psnr_db']:.1f}",
-                    f"{figures['psnr_db_min']:.1f}",
-                    f"{figures['frames_per_second']:.0f}",
-                ]
-            )
-    return columns, rows

@@ -1,4 +1,4 @@
-"""`strmctl bench prepare` and `bench resize`: one JSON document, or a table and what was measured."""
+"""`strmctl bench prepare`: one JSON document, or a table and what was measured."""
 
 import shutil
 
@@ -69,29 +69,9 @@ def test_figures_of_the_table_have_their_digits():
     assert other[-1] == "-"
 
 
-def test_resize_as_json_and_as_a_table(videos):
-    words = ("bench", "resize", "--size", "32", "--frames", "3", "--videos", videos)
-    ran = strmctl(*words, "--json")
-    assert ran.code == 0, ran.err
-    found = ran.json()
-    assert tuple(found) == ("videos", "size", "reference", "threads", "left_out", "not_smaller", "sources")
-    assert [(entry["source"], entry["output"]) for entry in found["sources"]] == [
-        ("48x64", "32x43"),
-        ("64x48", "43x32"),
-    ]
-    table = strmctl(*words)
-    assert table.code == 0 and "6 frames of 2 clips" in table.err and "left out: text.mp4" in table.err
-    lines = [line for line in table.out.splitlines() if "OpenCV INTER_AREA" in line]
-    for line, entry in zip(lines, found["sources"], strict=True):
-        figures = entry["filters"]["OpenCV INTER_AREA"]
-        shown = [entry["source"], entry["output"], "3", f"{figures['psnr_db']:.1f}", f"{figures['psnr_db_min']:.1f}"]
-        assert line.split()[2:-1] == shown
-    assert strmctl(*words[:3], "64", *words[4:]).code == 3  # nothing is made smaller
-
-
 @pytest.mark.parametrize(
     "words",
-    ["prepare --workers 0", "prepare --workers 1,,2", "prepare --frames 7", "prepare --size 0", "resize --clips 0"],
+    ["prepare --workers 0", "prepare --workers 1,,2", "prepare --frames 7", "prepare --size 0"],
 )
 def test_what_makes_no_sense_is_refused(videos, words):
     ran = strmctl("bench", *words.split(), "--videos", videos)
