@@ -12,10 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from strmctl.errors import DataError
-
 PACKAGE = Path(__file__).resolve().parent
-LATEST = "latest"  # link to the newest run
 
 
 def shipped(*parts: str) -> Path:
@@ -123,30 +120,3 @@ def _umask() -> int:
     current = os.umask(0)
     os.umask(current)
     return current
-
-
-def run_folder(runs: Path, name: str | None) -> Path:
-    """The folder of a run by its name, or of the newest run.
-
-    Raises:
-        DataError: there is no such run; the message says how to make one.
-    """
-    folder = runs / (name or LATEST)
-    if (folder / "recipe.yaml").is_file():
-        # of the newest, its own name
-        return folder if name not in (None, LATEST) else runs / folder.resolve().name
-    if name is None:
-        raise DataError(
-            f"no run yet in {runs}", "run `make demo` (or `strmctl demo`), or train: `strmctl train --recipe sprites`"
-        )
-    found = sorted(path.parent.name for path in runs.glob("*/recipe.yaml") if not path.parent.is_symlink())
-    hint = f"runs here: {', '.join(found)}" if found else "run `make demo`, or name the folder with --runs"
-    raise DataError(f"no run named {name!r} in {runs}", hint)
-
-
-def point_latest(runs: Path, folder: Path) -> None:
-    """Makes `runs/latest` point at a run folder."""
-    temporary = runs / f".latest.{os.getpid()}"
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(folder.name, target_is_directory=True)
-    temporary.replace(runs / LATEST)

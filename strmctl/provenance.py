@@ -28,9 +28,15 @@ def sha256_of(path: Path) -> str:
 
 
 @functools.cache
-def code_sha256(*folders: str) -> str:
-    """SHA-256 of the Python files in folders of the package."""
-    files = sorted(path for folder in folders for path in (PACKAGE / folder).rglob("*.py"))
+def code_sha256(*parts: str) -> str:
+    """SHA-256 of Python files of the package.
+
+    Args:
+        parts: folders and files below the package, such as `model` and `episodes/clip_loader.py`.
+    """
+    files = sorted(
+        path for part in parts for path in [PACKAGE / part, *(PACKAGE / part).rglob("*.py")] if path.is_file()
+    )
     return hashlib.sha256("".join(f"{path.name} {sha256_of(path)}\n" for path in files).encode()).hexdigest()
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from strmctl import strictyaml
+from strmctl import yaml
 from strmctl.errors import RecipeError
 from strmctl.paths import shipped
 
@@ -216,7 +216,7 @@ class Recipe(Section):
 
     def to_yaml(self) -> str:
         """The whole recipe as text that `load_recipe` reads back."""
-        return strictyaml.dump(self.model_dump())
+        return yaml.dump(self.model_dump())
 
 
 def shipped_recipes() -> dict[str, Path]:
@@ -236,8 +236,8 @@ def load_recipe(source: str | Path, assignments: Iterable[str] = ()) -> Recipe:
     """
     path, assignments = recipe_path(source), tuple(assignments)
     try:
-        values = strictyaml.load(path)
-    except strictyaml.YamlError as problem:
+        values = yaml.load(path)
+    except yaml.YamlError as problem:
         raise RecipeError(f"{path}: {problem}", "see `strmctl recipe show sprites` for a valid one") from problem
     if not isinstance(values, dict):
         raise RecipeError(f"{path} holds no recipe", "see `strmctl recipe show sprites` for a valid one")
@@ -283,8 +283,8 @@ def _assign(values: dict[str, Any], text: str) -> str | None:
     if not isinstance(target, dict):
         return f"{key}: unknown key{_guess(key)} (got {value})"
     try:
-        target[last] = strictyaml.parse(value)
-    except strictyaml.YamlError as problem:
+        target[last] = yaml.parse(value)
+    except yaml.YamlError as problem:
         return f"{key}: {problem}"
     return None
 

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FIND = (
-    "import json, strmctl.paths, strmctl.recipe, strmctl.data.splits as splits\n"
+    "import json, strmctl.paths, strmctl.recipe, strmctl.datasets.splits as splits\n"
     "print(json.dumps({'package': str(strmctl.paths.PACKAGE), 'recipes': sorted(strmctl.recipe.shipped_recipes()),"
     " 'splits': splits.known_splits(), 'paper': strmctl.paths.shipped('reports', 'paper.yaml').is_file(),"
     " 'loaded': strmctl.recipe.load_recipe('ssv2_r50').name, 'test': len(splits.load_split('ssv2').classes('test'))}))"

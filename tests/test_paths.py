@@ -1,7 +1,8 @@
 import pytest
 
 from strmctl.errors import DataError
-from strmctl.paths import point_latest, replacing, run_folder, shipped, write_text
+from strmctl.paths import replacing, shipped, write_text
+from strmctl.runs.folder import point_latest, run_folder
 
 
 def test_shipped_files_are_found():

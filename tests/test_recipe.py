@@ -1,6 +1,6 @@
 import pytest
 
-from strmctl import strictyaml
+from strmctl import yaml
 from strmctl.errors import RecipeError
 from strmctl.paths import shipped
 from strmctl.recipe import load_recipe, shipped_recipes
@@ -33,7 +33,7 @@ def test_every_shipped_recipe_is_valid_and_says_how_to_run_it(name):
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if name.endswith("r50")])
 def test_recipes_of_the_paper_hold_its_values(name):
-    paper = strictyaml.load(shipped("reports", "paper.yaml"))["implementation"]
+    paper = yaml.load(shipped("reports", "paper.yaml"))["implementation"]
     recipe = load_recipe(name)
     assert recipe.input.frames == paper["frames"]
     assert recipe.trm.dim == paper["trm_dim"]
@@ -194,7 +194,7 @@ def test_deviations_survive_the_way_to_disk(tmp_path, deviations):
 def test_shipped_recipes_are_the_papers_model_and_hold_what_their_method_does(name):
     recipe = load_recipe(name)
     assert (recipe.model.preset, recipe.model.deviations) == ("paper", [])
-    assert strictyaml.load(shipped_recipes()[name]) == recipe.model_dump()
+    assert yaml.load(shipped_recipes()[name]) == recipe.model_dump()
 
 
 def test_a_whole_number_passes_for_a_float():

@@ -8,35 +8,35 @@ from typing import TYPE_CHECKING, Any
 from strmctl.cli import console
 
 if TYPE_CHECKING:
-    from strmctl.engine.run_evaluation import EvaluationSet
+    from strmctl.evaluation.run import EvaluationSet
     from strmctl.results import EvalResult
 
 
 def write_confusion(result: EvalResult, stem: Path, *, pictures: bool) -> None:
     """Writes the confusion matrices, as one CSV file and as a picture for each number of shots."""
-    from strmctl.report import tables
+    from strmctl.report.terminal import eval_tables
 
-    tables.write_confusion(stem.with_name(f"{stem.name}_confusion.csv"), result)
+    eval_tables.write_confusion(stem.with_name(f"{stem.name}_confusion.csv"), result)
     if not pictures:
         return
-    from strmctl.report.figures import draw_confusion
-    from strmctl.report.overlay import save_picture
+    from strmctl.report.pictures.attention import save_picture
+    from strmctl.report.pictures.confusion import draw_confusion
 
     for figures in result.results:
-        title = f"{tables.title(result)}, {figures['shot']}-shot"
+        title = f"{eval_tables.title(result)}, {figures['shot']}-shot"
         picture = draw_confusion(**figures["confusion"], title=title)
         save_picture(picture, stem.with_name(f"{stem.name}_confusion_{figures['shot']}shot.png"))
 
 
 def show(result: EvalResult) -> None:
-    """Prints a result as tables."""
-    from strmctl.report import tables
+    """Prints a result as eval_tables."""
+    from strmctl.report.terminal import eval_tables
 
-    console.print_table(tables.title(result), *tables.accuracy(result))
-    console.say(tables.INTERVALS)
+    console.print_table(eval_tables.title(result), *eval_tables.accuracy(result))
+    console.say(eval_tables.INTERVALS)
     for figures in result.results:
         if figures["confused"]:
-            console.print_table(f"Most confused, {figures['shot']}-shot", *tables.confused(figures))
+            console.print_table(f"Most confused, {figures['shot']}-shot", *eval_tables.confused(figures))
 
 
 def remark(result: EvalResult, tests: EvaluationSet, written: tuple[Path, Path]) -> None:
@@ -68,6 +68,6 @@ def remark_agreement(shares: dict[int, float] | None) -> None:
 
 def show_seeds(summary: dict[str, Any]) -> None:
     """Prints the accuracies of training seeds, their mean and standard deviation."""
-    from strmctl.report import comparison
+    from strmctl.report.terminal import comparison
 
     console.print_table(f"Training seeds: {', '.join(summary['runs'])}", *comparison.seeds(summary))

@@ -15,9 +15,9 @@ from strmctl.cli import console
 from strmctl.cli.options import comma_separated, data_option, device_option, json_option, runs_option, set_option
 
 if TYPE_CHECKING:
-    from strmctl.engine.ablate import Task
-    from strmctl.engine.grid_file import Grid
-    from strmctl.engine.grids import Base, Cell
+    from strmctl.ablation.cells import Base, Cell
+    from strmctl.ablation.grid_file import Grid
+    from strmctl.ablation.run_grid import Task
 
 SEEDS = comma_separated(int)
 OPTIONS = (
@@ -79,19 +79,19 @@ def planned(
     suffix: str, plan: Callable[[Base], list[Cell]], options: dict[str, Any], kind: str = "", **notes: Any
 ) -> Grid:
     """A grid as the options describe it; nothing is written yet."""
-    from strmctl.engine import grids
-    from strmctl.engine.evaluate import Protocol
-    from strmctl.engine.grid_file import Grid
-    from strmctl.engine.runs import check_name
+    from strmctl.ablation.cells import Base, chosen
+    from strmctl.ablation.grid_file import Grid
     from strmctl.errors import UsageError
+    from strmctl.evaluation.match import Protocol
     from strmctl.provenance import provenance
+    from strmctl.runs.folder import check_name
 
     if min(options["shots"]) < 1:
         raise click.BadParameter("shots count from 1", param_hint="--shots")
-    base = grids.Base(options["recipe"], options["assignments"], options["name"], options["seeds"])
+    base = Base(options["recipe"], options["assignments"], options["name"], options["seeds"])
     cells = plan(base)
     if options["only"]:
-        cells = grids.chosen(cells, options["only"])
+        cells = chosen(cells, options["only"])
     settings = {key: options[key] for key in ("split", "way", "queries", "episodes", "seed", "distinct_groups")}
     name = f"{options['name'] or base.load().name}-{suffix}"
     check_name(options["name"] or name)
@@ -110,10 +110,10 @@ def _threads(options: dict[str, Any]) -> int:
 
 def run_grids(grids: list[Grid], options: dict[str, Any]) -> None:
     """Lists grids, or does what is missing of them and shows their tables."""
-    from strmctl.engine import ablate
+    from strmctl.ablation.run_grid import open_tasks, run_tasks
 
     runs, jobs, threads = options["runs"], options["jobs"], _threads(options)
-    tasks = ablate.open_tasks(grids, runs, options["data_dir"], options["device"])
+    tasks = open_tasks(grids, runs, options["data_dir"], options["device"])
     if options["dry_run"]:
         _list(grids, tasks, options)
         return
@@ -121,14 +121,14 @@ def run_grids(grids: list[Grid], options: dict[str, Any]) -> None:
         grid.write(runs)
     names = ", ".join(grid.name for grid in grids)
     with console.progress(names, "training episodes and tests") as report:
-        ablate.run_grid(tasks, jobs=jobs, threads=threads, progress=report, announce=console.say)
+        run_tasks(tasks, jobs=jobs, threads=threads, progress=report, announce=console.say)
     _show(grids, options)
 
 
 def _show(grids: list[Grid], options: dict[str, Any]) -> None:
     """Prints the tables of the grids."""
-    from strmctl.engine.collect import collect
-    from strmctl.report.grid_tables import tables
+    from strmctl.ablation.report_document import collect
+    from strmctl.report.tables.grids import tables
 
     documents = [collect(options["runs"], [grid.name], cost=False) for grid in grids]
     if options["as_json"]:
@@ -146,8 +146,8 @@ def _show(grids: list[Grid], options: dict[str, Any]) -> None:
 
 def _list(grids: list[Grid], tasks: list[Task], options: dict[str, Any]) -> None:
     """Shows the cells, what is to be done for each, and how long that may take."""
-    from strmctl.engine.grid_time import task_seconds
-    from strmctl.report.grid_plan import plan_document, plan_table
+    from strmctl.ablation.estimate import task_seconds
+    from strmctl.report.terminal.grid_plan import plan_document, plan_table
 
     with console.progress("timing the models", "tasks") as report:
         seconds = task_seconds(tasks, threads=_threads(options), progress=report)

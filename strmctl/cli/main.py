@@ -32,7 +32,7 @@ COMMANDS = (
     "demo",
     "recipe",
 )
-FILES = {"import": "import_released"}  # the others are `cli/<name>.py`
+FILES = {"import": "import_released"}  # the others are `cli/commands/<name>.py`
 
 
 class LazyGroup(click.Group):
@@ -46,7 +46,7 @@ class LazyGroup(click.Group):
         """Imports a subcommand."""
         if name not in COMMANDS:
             return None
-        return importlib.import_module(f"strmctl.cli.{FILES.get(name, name)}").command
+        return importlib.import_module(f"strmctl.cli.commands.{FILES.get(name, name)}").command
 
     def main(self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any) -> Any:
         """As in Click, with this project's exit codes; with `--json`, an error is a JSON document on stdout."""

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from strmctl.cli import console
-from strmctl.data.disk import RESERVE, megabytes
-from strmctl.data.names import first_of
+from strmctl.datasets.names import first_of
+from strmctl.disk import RESERVE, megabytes
 
 if TYPE_CHECKING:
-    from strmctl.data.fetch import ToFetch
-    from strmctl.data.prepare_result import PrepareResult, SubsetCount
-    from strmctl.data.unpack import Skipped
+    from strmctl.datasets.unpack import Skipped
+    from strmctl.frames.prepare.fetch import ToFetch
+    from strmctl.frames.prepare.result import PrepareResult, SubsetCount
 
 NAMED = 5  # how many missing or ignored things are named before "and so on"
 LINES = 20  # clips that have a line of their own, failed ones and odd ones

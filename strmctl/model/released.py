@@ -17,11 +17,11 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from strmctl.errors import CheckpointError
-from strmctl.model.backbones import BACKBONES, build_backbone
-from strmctl.model.baselines.trx import TRX
+from strmctl.model.backbones.build import BACKBONES, build_backbone
+from strmctl.model.methods.strm import build_strm
+from strmctl.model.methods.trx import TRX
 from strmctl.model.presets import preset_arguments
 from strmctl.model.seeding import seeded
-from strmctl.model.strm import build_strm
 from strmctl.model.temporal_relations import build_temporal_relations
 from strmctl.model.weight_files import check_shapes, read_tensors, state_dict_in
 

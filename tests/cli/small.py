@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from strmctl import strictyaml
+from strmctl import yaml
 from tests.videos_for_tests import Ran, strmctl, write_video
 
 SMALL = (
@@ -23,7 +23,7 @@ def small(*changes: str) -> list[str]:
 
 def write_split(path: Path, subsets: dict[str, list[str]], **more) -> Path:
     """A split file of the user's own."""
-    path.write_text(strictyaml.dump({"subsets": subsets, **more}), encoding="utf-8")
+    path.write_text(yaml.dump({"subsets": subsets, **more}), encoding="utf-8")
     return path
 
 

@@ -7,10 +7,10 @@ import urllib.error
 import pytest
 import torch
 
-from strmctl.data.archives import writing_archive
-from strmctl.engine.checkpoint import save_tensors
-from strmctl.engine.methods import build_model
+from strmctl.frames.store.clip_zip import writing_archive
 from strmctl.recipe import load_recipe, shipped_recipes
+from strmctl.runs.build import build_model
+from strmctl.runs.checkpoint import save_tensors
 from tests.cli.small import (
     class_folders,
     evaluate,

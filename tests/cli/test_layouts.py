@@ -8,11 +8,11 @@ from statistics import fmean, pstdev
 import pytest
 import torch
 
-from strmctl.data.splits import load_split
-from strmctl.data.store import FrameStore
-from strmctl.engine.methods import build_model
+from strmctl.datasets.splits import load_split
+from strmctl.frames.store.store import FrameStore
 from strmctl.model.weight_files import read_tensors
 from strmctl.recipe import load_recipe
+from strmctl.runs.build import build_model
 from tests.cli.small import class_folders, evaluate, prepare, read_rows, small, train, write_split, write_videos
 from tests.videos_for_tests import strmctl, write_video
 

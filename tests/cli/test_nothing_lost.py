@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from strmctl.data.sprites import render
+from strmctl.datasets.sprites.render import render
 from strmctl.errors import OutputError
 from tests.cli.small import evaluate, refused, refused_in_json, snapshot, train, write_videos
 from tests.videos_for_tests import strmctl, write_video

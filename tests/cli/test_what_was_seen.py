@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
-from strmctl.engine.runs import plan
 from strmctl.errors import UsageError
-from strmctl.paths import run_folder
+from strmctl.runs.folder import run_folder
+from strmctl.training.run import new_run
 from tests.cli.small import CLASSES, evaluate, small, train
 from tests.videos_for_tests import strmctl
 
@@ -83,7 +83,7 @@ def test_resuming_a_finished_run_leaves_the_newest_the_newest(data, tmp_path):
 
 
 def test_two_trainings_do_not_share_a_folder(data, tmp_path):
-    first, second = (plan(tmp_path / "runs", None, "sprites", small("data.dataset=mine")[1::2]) for _ in range(2))
+    first, second = (new_run(tmp_path / "runs", None, "sprites", small("data.dataset=mine")[1::2]) for _ in range(2))
     assert first.folder == second.folder  # planned before either began
     first.train(data, device="cpu")
     before = (first.folder / "weights.pt").read_bytes()

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from strmctl.model.backbones import Backbone
+from strmctl.model.backbones.build import Backbone
 
 FRAMES, CHANNELS = 4, 6
 

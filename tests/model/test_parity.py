@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from strmctl.model.baselines.otam import OTAM
-from strmctl.model.baselines.trx import TRX
 from strmctl.model.episode import group_by_label
+from strmctl.model.methods.otam import OTAM
+from strmctl.model.methods.strm import build_strm
+from strmctl.model.methods.trx import TRX
 from strmctl.model.positional_encoding import sinusoids
 from strmctl.model.presets import DEVIATIONS, preset_arguments
-from strmctl.model.strm import build_strm
 from strmctl.model.temporal_relations import build_temporal_relations
 from tests.model.reference import relative_error
 from tests.model.small import maps_as_clips
 
-FILE = Path(__file__).parents[1] / "data" / "official_heads.npz"
+FILE = Path(__file__).parent / "official_heads.npz"
 STORED = {name: torch.from_numpy(value) for name, value in np.load(FILE).items()}
 FRAMES, GRID, CHANNELS, DIM = 8, 4, 32, 16
 CARDINALITIES = (2, 3)

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
+from strmctl.model.methods.strm import build_strm
 from strmctl.model.presets import DEVIATIONS, preset_arguments
-from strmctl.model.strm import build_strm
 from strmctl.recipe import Deviation
 from tests.model import reference
 from tests.model.reference import relative_error, weights_of

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from strmctl.model.backbones import build_backbone
-from strmctl.model.strm import build_strm
+from strmctl.model.backbones.build import build_backbone
+from strmctl.model.methods.strm import build_strm
 from strmctl.model.tuples import Tuples, keep_tuples, project_positions, root, tuple_indices
 from tests.model.reference import concatenated_tuples, relative_error
 

@@ -3,14 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
-from strmctl import strictyaml
-from strmctl.engine.evaluate import Protocol
-from strmctl.engine.grid_file import Grid, result_path
-from strmctl.engine.grids import Cell
+from strmctl import yaml
+from strmctl.ablation.cells import Cell
+from strmctl.ablation.grid_file import Grid, result_path
+from strmctl.evaluation.match import Protocol
 from strmctl.paths import write_text
 from strmctl.provenance import provenance, sha256_of
 from strmctl.recipe import Recipe, load_recipe
-from tests.engine.saved import result_of, rows_of
+from tests.saved import result_of, rows_of
 
 
 def recipe_of(*changes: str, recipe: str = "sprites", seed: int = 0) -> Recipe:
@@ -34,7 +34,7 @@ def _run(label: str, recipe: Recipe) -> str:
 def write_run(runs: Path, run: str, recipe: Recipe) -> str:
     """A run folder with recipe, log and weights; returns the weights' hash."""
     folder = runs / run
-    write_text(folder / "recipe.yaml", strictyaml.dump(recipe.model_dump() | {"name": run}))
+    write_text(folder / "recipe.yaml", yaml.dump(recipe.model_dump() | {"name": run}))
     write_text(folder / "train.csv", f"episode,loss\n{recipe.train.episodes},1.0\n")
     write_text(folder / "weights.pt", f"weights of {run}")
     return sha256_of(folder / "weights.pt")

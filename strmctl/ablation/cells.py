@@ -1,0 +1,251 @@
+"""The grids of section 4 of the paper: which recipes they compare, and what the run of each cell is called.
+
+All cells of a grid come from one recipe. They share the initial weights of the parts that they have in common, the
+training episodes and the test episodes, because each of these is a function of the seed alone: differences are paired.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from strmctl import yaml
+from strmctl.errors import RecipeError, UsageError
+from strmctl.recipe import Recipe, load_recipe
+
+CARDINALITIES = ((1,), (2,), (3,), (4,), (2, 3), (2, 4), (3, 4), (2, 3, 4))  # Table 2
+PARTS = ("patch_enrichment", "frame_enrichment", "query_class")
+OF_STRM = ("trm.cardinalities", *(f"{part}.enabled" for part in PARTS))  # keys that other methods overrule
+COMPONENTS = {  # Figure 6, left: the parts that are there
+    "TRM": (False, False, False),
+    "TRM+PLE": (True, False, False),
+    "TRM+FLE": (False, True, False),
+    "TRM+PLE+FLE": (True, True, False),
+    "STRM": (True, True, True),
+}
+METHODS = {"trm": "TRM", "trx": "TRX", "strm": "STRM", "otam": "OTAM", "prototype": "prototype"}
+LONGEST = 60  # letters of a cell in the name of its run
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model of a grid, and how it is tested.
+
+    Attributes:
+        label: what tables call it.
+        run: name of its run folder.
+        recipe: complete, with the training seed.
+        fraction: share of the tuples that it is tested with; None: as it was trained.
+        trial: which random subset of them.
+    """
+
+    label: str
+    run: str
+    recipe: Recipe
+    fraction: float | None = None
+    trial: int = 0
+
+
+@dataclass(frozen=True)
+class Base:
+    """What the cells of a grid have in common.
+
+    Attributes:
+        recipe: name of a shipped recipe, or the path of a file.
+        assignments: `key=value` changes of it, for all cells.
+        name: what the names of the runs begin with; that of the recipe when None.
+        seeds: of training.
+    """
+
+    recipe: str
+    assignments: tuple[str, ...] = ()
+    name: str | None = None
+    seeds: tuple[int, ...] = (0,)
+
+    def load(self) -> Recipe:
+        """The recipe that the grid varies.
+
+        Raises:
+            RecipeError: it is unknown or invalid.
+            UsageError: no seed, the same one twice, or one among the changes.
+        """
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
+            raise UsageError("--seeds takes different numbers from 0", "for example --seeds 0,1,2")
+        if "train.seed" in map(_key, self.assignments):
+            raise UsageError("the training seeds of a grid are those of --seeds", "leave out --set train.seed=…")
+        return load_recipe(self.recipe, self.assignments)
+
+    def cells(self, label: str, changes: Mapping[str, Any], slug: str) -> list[Cell]:
+        """A cell for each training seed; one that changes nothing is named by its method, in whatever grid."""
+        own = self.load()
+        words = [f"{key}={json.dumps(value)}" for key, value in changes.items()]
+        if changes.get("method", "strm") != "strm":  # it leaves no choice about these
+            words = [*(text for text in self.assignments if _key(text) not in OF_STRM), *words]
+        else:
+            words = [*self.assignments, *words]
+        found = []
+        for seed in self.seeds:
+            recipe = load_recipe(self.recipe, (*words, f"train.seed={seed}"))
+            unchanged = recipe.of_any_seed() == own.of_any_seed()
+            run = f"{self.name or own.name}-{own.method if unchanged else slug}-s{seed}"
+            found.append(Cell(label, run, recipe))
+        return found
+
+
+def components(base: Base) -> list[Cell]:
+    """TRM, then the paper's contributions one after the other (Figure 6, left)."""
+    recipe = _strm(base)
+    cells = []
+    if fixed := [text for text in base.assignments if _key(text) in OF_STRM[1:]]:
+        raise UsageError("this grid itself switches the parts on and off", f"leave out --set {fixed[0]}")
+    for label, present in COMPONENTS.items():
+        changes: dict[str, Any] = {f"{part}.enabled": on for part, on in zip(PARTS, present, strict=True)}
+        if label == "TRM" and recipe.trm.cardinalities == [2]:
+            changes = {"method": "trm"}  # the same model, and the same run as in other grids
+        cells += base.cells(label, changes, label.lower().replace("+", "-"))
+    return cells
+
+
+def cardinality(base: Base, sets: Sequence[Sequence[int]] = CARDINALITIES) -> list[Cell]:
+    """Sets of cardinalities, for TRM and QC alike (Table 2)."""
+    recipe, cells = _strm(base), []
+    for ways in sets:
+        if max(ways) > recipe.input.frames:
+            raise UsageError(f"there are no tuples of {max(ways)} of the {recipe.input.frames} frames of a clip")
+        label = ",".join(map(str, ways))
+        cells += base.cells(label, {"trm.cardinalities": list(ways)}, f"strm-w{label.replace(',', '')}")
+    return cells
+
+
+def tuples(base: Base, fractions: Sequence[float], trials: int, *, retrain: bool = False) -> list[Cell]:
+    """Random shares of the tuples, and TRX {2, 3} with all of them (Figure 6, right).
+
+    Args:
+        base: of STRM.
+        fractions: of the tuples of each cardinality.
+        trials: random subsets for each share; all tuples are one trial.
+        retrain: train with the share as well, instead of testing one run with it.
+    """
+    recipe, cells = _strm(base), []
+    if not fractions or not all(0 < fraction <= 1 for fraction in fractions):
+        raise UsageError("--fractions lie above 0, up to 1", "for example --fractions 0.2,0.4,0.6,0.8,1.0")
+    if recipe.trm.tuple_fraction < 1:
+        raise UsageError("this grid itself chooses the share of the tuples", "leave out --set trm.tuple_fraction")
+    label = f"STRM {_set(recipe)}"
+    whole = base.cells(label, {}, "strm")
+    for fraction in sorted({float(f"{fraction:g}") for fraction in fractions}):  # as file names tell them
+        for trial in range(trials if fraction < 1 else 1):
+            own = whole
+            if retrain and fraction < 1:
+                changes = {"trm.tuple_fraction": fraction, "trm.tuple_trial": trial}
+                own = base.cells(label, changes, f"strm-f{fraction:g}-t{trial}")
+            cells += [Cell(cell.label, cell.run, cell.recipe, fraction, trial) for cell in own]
+    trx = base.cells("TRX {2,3}", {"method": "trx"}, "trx")
+    return cells + [Cell(cell.label, cell.run, cell.recipe, 1.0) for cell in trx]
+
+
+def shots(base: Base, methods: Sequence[str]) -> list[Cell]:
+    """Methods, for a curve of each over the number of shots (Figure 7)."""
+    return [cell for method in _methods(methods) for cell in base.cells(METHODS[method], {"method": method}, method)]
+
+
+def training(base: Base, factors: Sequence[int], methods: Sequence[str]) -> list[Cell]:
+    """Methods after multiples of the recipe's training episodes: is one better, or only faster?"""
+    episodes, cells = base.load().train.episodes, []
+    if not factors or min(factors) < 1:
+        raise UsageError("--factors count from 1", "for example --factors 1,4")
+    for method in _methods(methods):
+        for factor in sorted(set(factors)):
+            slug = method if factor == 1 else f"{method}-x{factor}"
+            cells += base.cells(METHODS[method], {"method": method, "train.episodes": factor * episodes}, slug)
+    return cells
+
+
+def custom(base: Base, path: Path) -> list[Cell]:
+    """Cells of a YAML file: `vary`, every combination of values of recipe keys, or `cells`, label -> keys and values.
+
+    Raises:
+        RecipeError: the file holds neither, or an invalid recipe.
+    """
+    hint = "for example `vary: {query_class.weight: [0.05, 0.1]}`, or `cells: {no dropout: {trm.dropout: 0}}`"
+    try:
+        content = yaml.load(path)
+    except OSError as problem:
+        raise RecipeError(f"{path} cannot be read: {problem.strerror}", hint) from problem
+    except yaml.YamlError as problem:
+        raise RecipeError(f"{path}: {problem}", hint) from problem
+    if not isinstance(content, dict) or len(content.keys() & {"vary", "cells"}) != 1 or len(content) != 1:
+        raise RecipeError(f"{path} must have one key, `vary` or `cells`", hint)
+    named = _combinations(path, content["vary"], hint) if "vary" in content else content["cells"]
+    if not isinstance(named, dict) or not named or not all(isinstance(keys, dict) for keys in named.values()):
+        raise RecipeError(f"{path}: `cells` must give keys and values for each label", hint)
+    if wrong := [label for label in named if not isinstance(label, str) or not label.strip()]:
+        raise RecipeError(f"{path}: the label {wrong[0]!r} is no text", f"write it in quotes; {hint}")
+    cells = []
+    for label, changes in named.items():
+        if any(str(key).strip() in ("train.seed", "name") for key in changes):
+            raise RecipeError(f"{path}: cells differ in neither name nor train.seed", "--name and --seeds are for that")
+        try:
+            cells += base.cells(label, changes, _slug(label))
+        except TypeError as error:  # of what YAML knows and recipes do not, such as dates
+            raise RecipeError(f"{path}: {label}: {error}", hint) from error
+    return cells
+
+
+def chosen(cells: Sequence[Cell], labels: Iterable[str]) -> list[Cell]:
+    """The cells of these labels only, in their order.
+
+    Raises:
+        UsageError: there is no such label.
+    """
+    known, wanted = list(dict.fromkeys(cell.label for cell in cells)), list(labels)
+    if unknown := [label for label in wanted if label not in known]:
+        raise UsageError(f"the grid has no cell {', '.join(unknown)}", f"it has: {' '.join(known)}")
+    return [cell for cell in cells if cell.label in wanted]
+
+
+def _key(assignment: str) -> str:
+    return assignment.partition("=")[0].strip()
+
+
+def _strm(base: Base) -> Recipe:
+    recipe = base.load()
+    if recipe.method != "strm":
+        raise UsageError(f"this grid varies STRM, but the method of the recipe is {recipe.method}", "--set method=strm")
+    return recipe
+
+
+def _methods(names: Sequence[str]) -> list[str]:
+    if unknown := [name for name in names if name not in METHODS]:
+        raise UsageError(f"there is no method {', '.join(unknown)}", f"there are: {', '.join(METHODS)}")
+    return list(dict.fromkeys(names))
+
+
+def _set(recipe: Recipe) -> str:
+    return f"{{{','.join(map(str, recipe.trm.cardinalities))}}}"
+
+
+def _combinations(path: Path, vary: Any, hint: str) -> dict[str, dict[str, Any]]:
+    """Label -> changes, for every combination of values."""
+    if (
+        not isinstance(vary, dict)
+        or not vary
+        or not all(isinstance(values, list) and values for values in vary.values())
+    ):
+        raise RecipeError(f"{path}: `vary` must give a list of values for each key", hint)
+    combinations = [dict(zip(vary, values, strict=True)) for values in itertools.product(*vary.values())]
+    return {", ".join(f"{key}={json.dumps(value)}" for key, value in one.items()): one for one in combinations}
+
+
+def _slug(label: str) -> str:
+    """A label as part of a folder's name; one that loses letters or is long gets a digest of the whole."""
+    plain = re.sub(r"[^A-Za-z0-9.]+", "-", label).strip("-.")
+    if plain == label and len(plain) <= LONGEST:
+        return plain
+    return f"{plain[:LONGEST]}-{hashlib.sha256(label.encode()).hexdigest()[:6]}".strip("-.")

@@ -1,0 +1,150 @@
+"""What a method costs: parameters, and floating-point operations of its parts, of an episode and of a whole evaluation.
+
+Operations are those of matrix products and convolutions, a multiply-add counting two, as torch's own counter has them.
+Each part is really run, on the meta device: shapes without numbers, so that no data and no memory are needed. Batch
+norm, pooling, softmax and the like are not counted. Forming tuples is a product here, and is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from strmctl.errors import RecipeError
+from strmctl.recipe import Recipe, load_recipe
+from strmctl.runs.build import build_model
+
+WAY, SHOT, QUERIES = 5, 5, 1  # an episode of Table 1; queries per class
+SSV2_CLIPS, EPISODES = 2857, 10_000  # clips of the SSv2 test split, and the episodes that they are tested on
+METHODS = {"TRM {2}": "trm", "TRX {2,3}": "trx", "STRM {2}": "strm"}
+PARTS = {
+    "backbone": "backbone",
+    "PLE": "patch_enrichment",
+    "FLE": "frame_enrichment",
+    "TRM": "temporal_relations",
+    "QC": "query_class",
+}
+MATCHING = ("TRM", "QC")  # parts that compare clips
+
+
+def cost_table(
+    recipe: Recipe | None = None,
+    *,
+    way: int = WAY,
+    shot: int = SHOT,
+    queries: int = QUERIES,
+    clips: int = SSV2_CLIPS,
+    episodes: int = EPISODES,
+) -> dict[str, Any]:
+    """Costs of TRM {2}, TRX {2,3} and STRM {2}, by part.
+
+    Args:
+        recipe: gives backbone and sizes, but not method, preset and cardinalities; the shipped `ssv2_r50` when None.
+        way: C, classes of an episode.
+        shot: K, support clips per class.
+        queries: query clips per class.
+        clips: of a split that is embedded once.
+        episodes: that are then matched.
+
+    Returns:
+        The sizes that were counted, and per method `parameters` by part and `flops`: of one clip (`embed_clip`) and one
+        frame (`frame`) on their own, of the comparison in one episode (`match_episode`), of one episode from its
+        clips (`episode`), and of `cached_evaluation`. A part that a method does not have costs 0. Parts have a `total`.
+
+    Raises:
+        RecipeError: the clips have no triples of frames, which TRX compares.
+        UsageError: the backbone needs a package that is not installed.
+    """
+    recipe = load_recipe("ssv2_r50") if recipe is None else recipe
+    if recipe.input.frames < 3:
+        raise RecipeError("TRX {2,3} compares triples of frames", "write `input.frames: 3` or more in the recipe")
+    models = {name: _model(recipe, method) for name, method in METHODS.items()}
+    clip = torch.empty(1, recipe.input.frames, 3, recipe.input.crop, recipe.input.crop, device="meta")
+    sizes = {"way": way, "shot": shot, "queries": queries}
+    counted = {"clips": clips, "episodes": episodes}
+    return {
+        "backbone": recipe.backbone.name,
+        "frames": recipe.input.frames,
+        "pixels": recipe.input.crop,
+        **sizes,
+        "dim": recipe.trm.dim,
+        "query_class_dim": models["STRM {2}"].query_class.similarities["2"].project.out_features,
+        "methods": {
+            name: {"parameters": _parameters(model), "flops": _flops(model, clip, **sizes, **counted)}
+            for name, model in models.items()
+        },
+        "cached": counted,
+    }
+
+
+def _model(recipe: Recipe, method: str) -> nn.Module:
+    """The paper's model of a method, complete, in the sizes of a recipe; without numbers."""
+    values = recipe.model_dump() | {"method": method, "model": {"preset": "paper", "deviations": []}}
+    values["trm"]["cardinalities"] = [2]
+    for section in ("patch_enrichment", "frame_enrichment", "query_class"):
+        values[section]["enabled"] = True
+    # What the method does not have is then left out; TRX gets its own cardinalities.
+    settled = Recipe.model_validate(Recipe.model_validate(values).settled())
+    with torch.device("meta"):
+        return build_model(settled, pretrained=False).eval()
+
+
+def _parts(model: nn.Module) -> dict[str, nn.Module]:
+    """The parts that a model has."""
+    return {name: part for name, attribute in PARTS.items() if (part := getattr(model, attribute, None)) is not None}
+
+
+def _parameters(model: nn.Module) -> dict[str, int]:
+    return _with_total({name: sum(p.numel() for p in part.parameters()) for name, part in _parts(model).items()}, PARTS)
+
+
+def _flops(model: nn.Module, clip: Tensor, *, way: int, shot: int, queries: int, clips: int, episodes: int) -> dict:
+    embed, match = _embed_flops(model, clip), _match_flops(model, clip, way, shot, way * queries)
+    cached = {"embedding": clips * embed["total"], "matching": episodes * match["total"]}
+    return {
+        "embed_clip": embed,
+        "match_episode": match,
+        "frame": embed["total"] // clip.shape[1],  # every part does the same for each frame of a clip
+        "episode": {name: way * (shot + queries) * count + match.get(name, 0) for name, count in embed.items()},
+        "cached_evaluation": _with_total(cached, cached),
+    }
+
+
+@torch.no_grad()
+def _embed_flops(model: nn.Module, clip: Tensor) -> dict[str, int]:
+    """Of all that one clip `(1, L, 3, H, W)` decides, by part."""
+    enriched = model.enrich(clip)
+    inputs = {
+        "backbone": clip.flatten(0, 1),  # (L, 3, H, W)
+        "PLE": enriched.map_patches,  # (1, L, P², D)
+        "FLE": enriched.frames,  # (1, L, D)
+        "TRM": enriched.enriched_frames,  # (1, L, D)
+        "QC": enriched.frames,  # (1, L, D)
+    }
+    runs = {name: part.embed if name in MATCHING else part for name, part in _parts(model).items()}
+    return _with_total({name: _count(run, inputs[name]) for name, run in runs.items()}, PARTS)
+
+
+@torch.no_grad()
+def _match_flops(model: nn.Module, clip: Tensor, way: int, shot: int, queries: int) -> dict[str, int]:
+    """Of comparing `queries` clips with `way · shot` others, by part; features are at hand."""
+    features = model.embed(clip)  # (1, …) each
+    support = {name: value[None, None].expand(1, way, shot, *value.shape[1:]) for name, value in features.items()}
+    query = {name: value[None].expand(1, queries, *value.shape[1:]) for name, value in features.items()}
+    parts = {name: part for name, part in _parts(model).items() if name in MATCHING}
+    return _with_total({name: _count(part.match, support, query) for name, part in parts.items()}, MATCHING)
+
+
+def _count(run: Callable[..., Any], *inputs: Any) -> int:
+    with FlopCounterMode(display=False) as counter:
+        run(*inputs)
+    return counter.get_total_flops()
+
+
+def _with_total(counts: dict[str, int], names: Iterable[str]) -> dict[str, int]:
+    """The counts in the order of `names`, 0 where there is none, and their sum."""
+    return {name: counts.get(name, 0) for name in names} | {"total": sum(counts.values())}

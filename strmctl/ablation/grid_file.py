@@ -1,0 +1,140 @@
+"""A grid on disk: `runs/<name>/grid.json` says which runs are its cells and how they are tested."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from strmctl.ablation.cells import Cell
+from strmctl.errors import DataError, UsageError
+from strmctl.evaluation.match import Protocol
+from strmctl.evaluation.run import DISTINCT, stem_of
+from strmctl.paths import write_json
+from strmctl.provenance import sha256_of
+from strmctl.recipe import Recipe
+from strmctl.results import EvalResult, read_document
+
+SCHEMA = 1
+FILE = "grid.json"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Cells that are compared, and the test that they share.
+
+    Attributes:
+        kind: one of `grids`: `components`, `cardinality`, `tuples`, `shots`, `training` or `custom`.
+        name: of its folder.
+        cells: in the order to show, the seeds of a label one after the other.
+        protocol: of the tests.
+        notes: recipe, jobs, threads, commands (all that made it), and what is special to the kind.
+        provenance: of the last command.
+    """
+
+    kind: str
+    name: str
+    cells: Sequence[Cell]
+    protocol: Protocol
+    notes: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+
+    def write(self, runs: Path) -> Path:
+        """Writes `runs/<name>/grid.json` and returns its path.
+
+        A grid of this name and test that is there gets more cells; one of another test gives way to this one, and the
+        results of its runs stay.
+
+        Raises:
+            UsageError: there is a grid of this name and of another kind.
+        """
+        path, cells, notes = runs / self.name / FILE, list(self.cells), dict(self.notes)
+        if path.is_file():
+            before = read_grid(runs, self.name)
+            if before.kind != self.kind:
+                raise UsageError(f"there is a grid {self.name} of another kind in {runs}", "choose another --name")
+            if before.protocol == self.protocol:
+                recipes = {cell.run: cell.recipe for cell in cells}  # a run of another recipe is not that run any more
+                kept = [cell for cell in before.cells if recipes.get(cell.run, cell.recipe) == cell.recipe]
+                cells = [*kept, *(cell for cell in cells if cell not in kept)]
+                notes["commands"] = list(dict.fromkeys([*before.notes.get("commands", ()), *notes["commands"]]))
+        written = [{**vars(cell), "recipe": cell.recipe.model_dump()} for cell in cells]
+        document = {"schema": SCHEMA, "kind": self.kind, "name": self.name, "protocol": asdict(self.protocol)}
+        document |= {"notes": notes, "cells": written, "provenance": dict(self.provenance)}
+        write_json(path, document)
+        return path
+
+
+def read_grid(runs: Path, name: str) -> Grid:
+    """A grid by its name.
+
+    Raises:
+        DataError: there is none, or its file is damaged or of another version.
+    """
+    path = runs / name / FILE
+    if not path.is_file():
+        known = ", ".join(grid_names(runs)) or "none yet: `strmctl ablate components`"
+        raise DataError(f"no grid named {name!r} in {runs}", f"grids here: {known}")
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document.pop("schema") != SCHEMA:
+            raise ValueError("another schema")
+        protocol = document.pop("protocol")
+        protocol = Protocol(**{**protocol, "shots": tuple(protocol["shots"])})
+        cells = [Cell(**{**cell, "recipe": Recipe.model_validate(cell["recipe"])}) for cell in document.pop("cells")]
+        return Grid(cells=cells, protocol=protocol, **document)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        hint = "remove it and run its `strmctl ablate` again: the runs stay"
+        raise DataError(f"{path} is damaged or of another version", hint) from error
+
+
+def grid_names(runs: Path) -> list[str]:
+    """Names of all grids in a folder of runs."""
+    return sorted(path.parent.name for path in runs.glob(f"*/{FILE}"))
+
+
+def result_path(runs: Path, cell: Cell, protocol: Protocol) -> Path:
+    """The JSON file of a cell's test, where `strmctl eval` puts it; tests with a share of the tuples lie apart."""
+    stem = stem_of(protocol) + (DISTINCT if protocol.distinct_groups else "")
+    folder = runs / cell.run / "eval"
+    return folder / f"{stem}.json" if cell.fraction is None else folder / "tuples" / f"{stem}_{tuple_stem(cell)}.json"
+
+
+def tuple_stem(cell: Cell) -> str:
+    """`0.2_t3`: a share of the tuples and a trial, as part of a file name."""
+    return f"{cell.fraction:g}_t{cell.trial}"
+
+
+def finished_result(
+    runs: Path, cell: Cell, protocol: Protocol, manifest_sha256: str | None = None
+) -> EvalResult | None:
+    """The result of a cell when it is there: of these weights, of this test or of one with more numbers of shots.
+
+    Args:
+        runs: folder of the runs.
+        cell: what was tested.
+        protocol: how.
+        manifest_sha256: of the frames that it must have seen; any when None.
+    """
+    path = result_path(runs, cell, protocol)
+    result, weights = read_document(path), runs / cell.run / "weights.pt"
+    if result is None or not path.with_suffix(".csv").is_file() or not weights.is_file():
+        return None
+    source = result.provenance
+    same = (result.way, result.queries, result.episodes, result.seed, result.split) == (
+        *(protocol.way, protocol.queries, protocol.episodes, protocol.seed, protocol.split),
+    )
+    same &= set(protocol.shots) <= {figures["shot"] for figures in result.results}
+    same &= source.get("weights_sha256") == sha256_of(weights) and source.get("recipe") == cell.recipe.model_dump()
+    same &= manifest_sha256 in (None, source.get("manifest_sha256"))
+    return result if same and trained_episodes(runs / cell.run) >= cell.recipe.train.episodes else None
+
+
+def trained_episodes(folder: Path) -> int:
+    """Training episodes that a run's log has, 0 when there is none."""
+    log = folder / "train.csv"
+    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
+    number = lines[-1].partition(",")[0] if len(lines) > 1 else ""
+    return int(number) if number.isdigit() else 0

@@ -1,0 +1,168 @@
+"""How fast evaluation is here, as a ratio within one run: features made once, or every episode embedded anew.
+
+Weights and frames are random, so that no data is needed; both ways compute the same model. What is repeated is
+interleaved, and the median counts, because machines have other things to do as well.
+"""
+
+from __future__ import annotations
+
+import copy
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from strmctl.ablation.cost import EPISODES, QUERIES, SHOT, SSV2_CLIPS, WAY
+from strmctl.episodes.sampler import Episode
+from strmctl.errors import UsageError
+from strmctl.evaluation.embed import ClipFeatures
+from strmctl.evaluation.match import Protocol, match_episodes
+from strmctl.model.backbones.build import BACKBONES, build_backbone
+from strmctl.model.methods.strm import STRM, build_strm
+from strmctl.progress import Progress, silent
+
+CLASSES = 24  # of the SSv2 test split, which the ratio is for
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+SQUARE = 2048  # rows of the matrix product that matching is compared with
+
+
+def bench_eval(
+    *, backbone: str = "resnet50", clips: int = 8, episodes: int = 64, repeats: int = 3, progress: Progress = silent
+) -> dict[str, Any]:
+    """Measures evaluation on the CPU.
+
+    Args:
+        backbone: a key of `BACKBONES`.
+        clips: clips that are embedded at a time, eight frames each.
+        episodes: episodes that are matched per repetition, 5-way 5-shot with one query per class.
+        repeats: of each measurement.
+        progress: is told (measurements done, measurements in all, what is next).
+
+    Returns:
+        `embed_ms_per_clip` and `match_episodes_per_second` by precision of the features (episodes are matched in
+        float32, as `eval` does), the share of the rate of a matrix product in float32 that matching has,
+        `uncached_seconds_per_episode`, and `ratio_10000_episodes_2857_clips`: the time of 10,000 episodes the other way
+        over that of 2,857 clips and 10,000 matches, extrapolated from the measurements.
+
+    Raises:
+        UsageError: unknown backbone.
+    """
+    if backbone not in BACKBONES:
+        raise UsageError(f"no backbone named {backbone!r}", f"choose one of {', '.join(BACKBONES)}")
+    pixels = 64 if backbone == "conv3" else 224
+    model = build_strm(backbone=build_backbone(backbone, weights="none")).eval()
+    peer = copy.deepcopy(model).to(memory_format=torch.contiguous_format)
+    peer.backbone = peer.backbone.trunk  # `Backbone` would bring its frames into the faster order of memory
+    models = {name: copy.deepcopy(model).to(dtype) for name, dtype in DTYPES.items()}
+    batch = {name: torch.rand(clips, 8, 3, pixels, pixels).to(dtype) for name, dtype in DTYPES.items()}
+    support, query = torch.rand(WAY * SHOT, 8, 3, pixels, pixels), torch.rand(WAY * QUERIES, 8, 3, pixels, pixels)
+    features = {name: _random_features(model, dtype, pixels) for name, dtype in DTYPES.items()}
+    drawn = _episodes(episodes)
+    jobs: dict[tuple[str, str], Callable[[], Any]] = {("peers", "float32"): lambda: peer_episode(peer, support, query)}
+    for name, dtype in DTYPES.items():
+        jobs["embed", name] = lambda name=name: models[name].embed(batch[name])
+        jobs["match", name] = lambda name=name: match_episodes(model, features[name], drawn, (SHOT,))
+        square = torch.rand(SQUARE, SQUARE).to(dtype)
+        jobs["product", name] = lambda square=square: square @ square
+    seconds = _measure(jobs, repeats, progress)
+    embed = {name: 1e3 * seconds["embed", name] / clips for name in DTYPES}  # ms per clip
+    match = {name: episodes / seconds["match", name] for name in DTYPES}  # episodes per second
+    rate = {name: 2 * SQUARE**3 / seconds["product", name] for name in DTYPES}  # floating-point operations per second
+    uncached = seconds["peers", "float32"]
+    work = matching_operations(model)
+    ours = {name: SSV2_CLIPS * embed[name] / 1e3 + EPISODES / match[name] for name in DTYPES}  # seconds
+    return {
+        "backbone": backbone,
+        "threads": torch.get_num_threads(),
+        "embed_ms_per_clip": embed,
+        "match_episodes_per_second": match,
+        "match_share_of_matrix_product": {name: match[name] * work / rate["float32"] for name in DTYPES},
+        "matrix_product_gflops": {name: rate[name] / 1e9 for name in DTYPES},
+        "uncached_seconds_per_episode": uncached,
+        "ratio_10000_episodes_2857_clips": {name: EPISODES * uncached / ours[name] for name in DTYPES},
+        "extrapolated_from": {"clips": clips, "episodes": episodes, "repeats": repeats},
+    }
+
+
+@torch.inference_mode()
+def _measure(jobs: dict[Any, Callable[[], Any]], repeats: int, progress: Progress) -> dict[Any, float]:
+    """Median seconds of each job; the jobs take turns. The first turn, which warms up, does not count."""
+    times: dict[Any, list[float]] = {name: [] for name in jobs}
+    total = (repeats + 1) * len(jobs)
+    for turn in range(repeats + 1):
+        for number, (name, job) in enumerate(jobs.items()):
+            progress(turn * len(jobs) + number, total, " ".join(name))
+            begin = time.perf_counter()
+            job()
+            if turn:
+                times[name].append(time.perf_counter() - begin)
+    progress(total, total, "")
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def _random_features(model: STRM, dtype: torch.dtype, pixels: int) -> ClipFeatures:
+    """Features of as many clips as the SSv2 test split has, as evaluation holds them."""
+    with torch.inference_mode():
+        one = model.embed(torch.rand(1, 8, 3, pixels, pixels))
+    tensors = {name: torch.randn(SSV2_CLIPS, *value.shape[1:]).to(dtype) for name, value in one.items()}
+    return ClipFeatures(tensors, {clip: row for row, clip in enumerate(_clips())})
+
+
+def _clips() -> list[str]:
+    return [f"class {number % CLASSES:02d}/{number:04d}" for number in range(SSV2_CLIPS)]
+
+
+def _episodes(count: int) -> list[Episode]:
+    classes: dict[str, list[str]] = {}
+    for clip in _clips():
+        classes.setdefault(clip.split("/", maxsplit=1)[0], []).append(clip)
+    return Protocol("test", WAY, (SHOT,), QUERIES, count).draw(classes)
+
+
+def matching_operations(model: STRM) -> int:
+    """Floating-point operations of the matrix products of one episode: tuples, TRM's scores and prototypes, QC's."""
+    total = 0
+    for w, relation in model.temporal_relations.relations.items():
+        tuples, positions = relation.tuples.members.shape  # T, w·L
+        dim, plain = relation.value.out_features, model.query_class.similarities[w].project.out_features
+        pairs = (WAY * QUERIES * tuples) * (WAY * SHOT * tuples)  # query tuples times support tuples
+        formed = WAY * (QUERIES + SHOT) * tuples * positions  # of every clip
+        total += 2 * (pairs + formed) * (2 * dim + plain)
+    return total
+
+
+def peer_episode(model: STRM, support: Tensor, query: Tensor) -> Tensor:
+    """TRM + lambda * QC of one episode, as other code does it: one forward over all frames, tuples before projections.
+
+    Args:
+        model: STRM in evaluation mode.
+        support: clips `(C·K, L, 3, H, W)`, class by class.
+        query: clips `(Q, L, 3, H, W)`.
+
+    Returns:
+        Logits `(Q, C)`, those of the model.
+    """
+    enriched = model.enrich(torch.cat([support, query]))
+    shots = len(support) // WAY
+    total = 0
+    for w, relation in model.temporal_relations.relations.items():
+        encoded = model.temporal_relations.encoding(enriched.enriched_frames)  # (N, L, D)
+        tuples = encoded[:, relation.tuples.indices].flatten(2)  # (N, T, w·D)
+        keys, values = relation.key_norm(relation.key(tuples)), relation.value(tuples)  # (N, T, D')
+        plain = (
+            model.query_class.similarities[w].project(enriched.frames[:, relation.tuples.indices].flatten(2)).relu()
+        )  # (N, T, D'')
+        columns = []
+        for first in range(0, len(support), shots):
+            own = slice(first, first + shots)
+            class_keys, class_values, class_plain = (x[own].flatten(0, 1) for x in (keys, values, plain))  # (K·T, …)
+            scores = keys[len(support) :] @ class_keys.T / class_keys.shape[1] ** 0.5  # (Q, T, K·T)
+            difference = values[len(support) :] - scores.softmax(dim=-1) @ class_values  # (Q, T, D')
+            trm = -difference.square().sum(dim=-1).mean(dim=1)  # (Q)
+            nearest = torch.cdist(plain[len(support) :], class_plain).amin(dim=-1)  # (Q, T)
+            columns.append(trm - model.query_class_weight * nearest.mean(dim=1))
+        total = total + torch.stack(columns, dim=1)  # (Q, C)
+    return total

@@ -1,0 +1,137 @@
+"""`strmctl ablate`: the experiments of section 4 of the paper, as grids of ordinary runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from strmctl.cli.grid_command import grid_options, planned, run_grid, run_grids
+from strmctl.cli.options import FOLDER, comma_separated
+
+if TYPE_CHECKING:
+    from strmctl.ablation.cells import Base, Cell
+
+
+@click.group(name="ablate", context_settings={"help_option_names": ["-h", "--help"]})
+def command() -> None:
+    """Run the experiments of section 4 of the paper: each cell of a grid is an ordinary run folder.
+
+    \b
+    Examples:
+      strmctl ablate components --seeds 0,1,2 --jobs 2
+      strmctl ablate cardinality --recipe ssv2_r50 --dry-run
+      strmctl ablate tuples --fractions 0.2,0.4,0.6,0.8,1.0 --trials 10
+      strmctl ablate shots --shots 1,2,3,4,5,10 --methods trm,trx,strm
+    Then: strmctl report
+
+    Cells share initial weights, training episodes and test episodes, so that differences are paired. A finished cell is
+    never run again: the same command goes on after a kill. runs/latest stays where it is.
+    """
+
+
+@command.command()
+@grid_options("1,5")
+def components(*, options: dict[str, Any]) -> None:
+    """TRM, +PLE, +FLE, +PLE+FLE and STRM, which adds QC (Figure 6, left)."""
+    from strmctl.ablation import cells
+
+    run_grid("components", cells.components, options)
+
+
+@command.command()
+@grid_options("1,5")
+def cardinality(*, options: dict[str, Any]) -> None:
+    """STRM with tuples of 1, 2, 3, 4 frames and sets of these (Table 2)."""
+    from strmctl.ablation import cells
+
+    run_grid("cardinality", cells.cardinality, options)
+
+
+@command.command()
+@click.option(
+    "--fractions",
+    default="0.2,0.4,0.6,0.8,1.0",
+    show_default=True,
+    callback=comma_separated(float),
+    help="Shares of the tuples, above 0 and up to 1.",
+)
+@click.option("--trials", type=click.IntRange(1), default=10, show_default=True, help="Random subsets of each share.")
+@click.option("--retrain", is_flag=True, help="Train with the share as well; otherwise one run is tested with it.")
+@grid_options("1,5")
+def tuples(*, fractions: tuple[float, ...], trials: int, retrain: bool, options: dict[str, Any]) -> None:
+    """STRM with a random share of the tuples, the same for query and support (Figure 6, right), and TRX with all."""
+    from strmctl.ablation import cells
+
+    def plan(base: Base) -> list[Cell]:
+        return cells.tuples(base, fractions, trials, retrain=retrain)
+
+    run_grid(
+        "tuples-retrained" if retrain else "tuples", plan, options, kind="tuples", retrained=retrain, trials=trials
+    )
+
+
+@command.command()
+@click.option("--methods", default="trm,trx,strm", show_default=True, callback=comma_separated(str), help="Methods.")
+@grid_options("1,2,3,4,5,10")
+def shots(*, methods: tuple[str, ...], options: dict[str, Any]) -> None:
+    """Methods over the number of shots (Figure 7)."""
+    from strmctl.ablation import cells
+
+    run_grid("shots", lambda base: cells.shots(base, methods), options)
+
+
+@command.command()
+@click.option("--factors", default="1,4", show_default=True, callback=comma_separated(int), help="Of the episodes.")
+@click.option("--methods", default="trm,strm", show_default=True, callback=comma_separated(str), help="Methods.")
+@grid_options("1,5")
+def training(*, factors: tuple[int, ...], methods: tuple[str, ...], options: dict[str, Any]) -> None:
+    """Methods after multiples of the recipe's training episodes: is one better, or only faster?"""
+    from strmctl.ablation import cells
+
+    run_grid("training", lambda base: cells.training(base, factors, methods), options)
+
+
+@command.command(name="all")
+@click.option(
+    "--episodes-of-one-seed",
+    type=click.IntRange(1),
+    default=2000,
+    show_default=True,
+    help="Test episodes of cardinality and tuples: the spread of training seeds is wider than their interval.",
+)
+@grid_options("1,5")
+def everything(*, episodes_of_one_seed: int, options: dict[str, Any]) -> None:
+    """Components, TRM and STRM over the number of shots with all seeds; cardinality and tuples with the first seed."""
+    from strmctl.ablation import cells
+
+    first = options | {"seeds": options["seeds"][:1], "episodes": episodes_of_one_seed}
+    over_shots = options | {"shots": (1, 2, 3, 4, 5, 10)}
+    fractions, trials = (0.2, 0.4, 0.6, 0.8, 1.0), 10
+    grids_of_paper = [
+        planned("cardinality", cells.cardinality, first),
+        planned("tuples", lambda base: cells.tuples(base, fractions, trials), first, retrained=False, trials=trials),
+        planned("shots", lambda base: cells.shots(base, ("trm", "strm")), over_shots),
+        planned("components", cells.components, options),
+    ]
+    run_grids(grids_of_paper, options)
+
+
+@command.command()
+@click.argument("grid", type=FOLDER)
+@grid_options("1,5")
+def custom(*, grid: Path, options: dict[str, Any]) -> None:
+    """Any recipe keys and values, from a YAML file.
+
+    \b
+    Every combination of values:
+      vary: {query_class.weight: [0.05, 0.1, 0.2], trm.dropout: [0.0, 0.1]}
+    or cells by name:
+      cells:
+        no dropout: {trm.dropout: 0.0}
+        Euclidean: {trm.distance: norm}
+    """
+    from strmctl.ablation import cells
+
+    run_grid(grid.stem, lambda base: cells.custom(base, grid), options, kind="custom")

@@ -1,0 +1,140 @@
+"""`strmctl bench`: how fast things are on this machine, as ratios within one run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from strmctl.cli import console
+from strmctl.cli.options import FOLDER, comma_separated, json_option
+
+
+@click.group(name="bench", context_settings={"help_option_names": ["-h", "--help"]})
+def command() -> None:
+    """Measure speed on this machine.
+
+    `eval` takes random weights and frames and needs no data; `prepare` takes a folder of videos.
+
+    \b
+    Examples:
+      strmctl bench eval --backbone resnet50
+      strmctl bench prepare --videos ~/UCF-101/Archery
+    """
+
+
+@command.command(name="eval")
+@click.option("--backbone", default="resnet50", show_default=True, help="Backbone, such as resnet18.")
+@click.option("--clips", type=click.IntRange(1), default=8, show_default=True, help="Clips embedded at a time.")
+@click.option("--episodes", type=click.IntRange(16), default=64, show_default=True, help="Episodes per repetition.")
+@click.option("--repeats", type=click.IntRange(1), default=3, show_default=True, help="Of each measurement.")
+@json_option
+def evaluation(backbone: str, clips: int, episodes: int, repeats: int, as_json: bool) -> None:
+    """Evaluation: every clip embedded once and episodes matched in blocks, against embedding every episode anew.
+
+    5-way 5-shot with one query per class, D' = 1152, pairs of frames, on the CPU. ResNet-50 takes a few minutes.
+    """
+    from strmctl.bench.evaluation import bench_eval
+    from strmctl.report.terminal import benchmarks
+
+    with console.progress("measuring", "steps") as progress:
+        found = bench_eval(backbone=backbone, clips=clips, episodes=episodes, repeats=repeats, progress=progress)
+    if as_json:
+        console.print_json(found)
+        return
+    console.print_table(f"Evaluation with {backbone}, {found['threads']} threads", *benchmarks.evaluation(found))
+    console.say(
+        f"ratio: the time of 10,000 episodes embedded anew, {found['uncached_seconds_per_episode']:.1f} s each, over "
+        "that of 2,857 clips (the SSv2 test split) embedded once and 10,000 matches; extrapolated from "
+        f"{clips} clips and {found['extrapolated_from']['episodes']} episodes, the median of {repeats}"
+    )
+
+
+def at_least(fewest: int):
+    """A callback that turns `1,2` into `(1, 2)` and takes no number below `fewest`.
+
+    Raises:
+        click.BadParameter: malformed, or too small.
+    """
+    parse = comma_separated(int)
+
+    def convert(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+        numbers = parse(context, parameter, text)
+        if numbers is not None and min(numbers) < fewest:
+            raise click.BadParameter(f"{min(numbers)} is below {fewest}")
+        return numbers
+
+    return convert
+
+
+@command.command(name="prepare")
+@click.option("--videos", type=FOLDER, required=True, help="Folder of videos; those in folders below count too.")
+@click.option(
+    "--size", type=click.IntRange(16, 4096), default=256, show_default=True, help="Pixels of the shorter side."
+)
+@click.option("--quality", type=click.IntRange(1, 100), default=90, show_default=True, help="JPEG quality of ours.")
+@click.option(
+    "--peer-quality", type=click.IntRange(2, 31), help="-q:v of ffmpeg.  [default: 2, which is nearest to quality 90]"
+)
+@click.option("--workers", metavar="N,...", callback=at_least(1), help="Processes.  [default: 1 and one per CPU]")
+@click.option(
+    "--frames", type=click.IntRange(8), default=8, show_default=True, help="Frames per clip, besides all frames."
+)
+@click.option("--repeats", type=click.IntRange(1), default=3, show_default=True, help="Of each measurement.")
+@click.option("--no-peer", is_flag=True, help="Measure prepare alone, without ffmpeg.")
+@json_option
+def preparation(
+    videos: Path,
+    size: int,
+    quality: int,
+    peer_quality: int | None,
+    workers: tuple[int, ...] | None,
+    frames: int,
+    repeats: int,
+    no_peer: bool,
+    as_json: bool,
+) -> None:
+    """Preparation: strmctl prepare against one ffmpeg process after another, as clips per second.
+
+    The peers' way is `ffmpeg -i VIDEO -vf scale=... -q:v 2 DIR/%05d.jpg` for each video, which uses all cores. Both
+    make frames of the same size on the same files, in turns, into a temporary folder (TMPDIR) that is removed
+    afterwards; it needs room for the frames of all videos. A few dozen videos are enough.
+
+    \b
+    Examples:
+      strmctl bench prepare --videos ~/UCF-101/Archery
+      strmctl bench prepare --videos ~/k400/val --workers 1,4,16 --frames 16 --json
+    """
+    from strmctl.bench.preparation import PEER_QUALITY, bench_prepare
+    from strmctl.report.terminal import benchmarks
+
+    with console.progress("measuring", "steps") as progress:
+        found = bench_prepare(
+            videos,
+            size=size,
+            quality=quality,
+            peer_quality=peer_quality or PEER_QUALITY,
+            workers=workers or (),
+            frames=frames,
+            repeats=repeats,
+            peers=not no_peer,
+            progress=progress,
+        )
+    if as_json:
+        console.print_json(found)
+        return
+    console.print_table(f"Preparation of {found['clips']} clips", *benchmarks.preparation(found))
+    kinds = ", ".join(f"{clips} × {kind}" for kind, clips in found["summary"].items())
+    console.say(
+        f"{found['clips']} clips with {found['frames']} frames ({kinds}); median of {repeats}, {found['cpus']} CPUs; "
+        f"shorter side {size} pixels, JPEG quality {quality}, {found['decoder']}"
+    )
+    if found["ffmpeg"]:
+        console.say(
+            f"ffmpeg {found['ffmpeg']}, -q:v {found['peer_quality']}, with its own choice of threads; "
+            "bytes per frame tell whether the quality is of one class (ours count what the zip adds)"
+        )
+    if found["clips_of_other_length"]:
+        console.say(f"note: of {found['clips_of_other_length']} clips ffmpeg stores another number of frames")
+    for entry in found["left_out"]:
+        console.say(f"left out: {entry['video']}: {entry['reason']}")

@@ -1,0 +1,203 @@
+"""`strmctl eval`: test a run on many episodes of classes that it has never seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from strmctl.cli import console, eval_output
+from strmctl.cli.options import (
+    FOLDER,
+    byte_count,
+    comma_separated,
+    data_option,
+    device_option,
+    json_option,
+    runs_option,
+)
+
+USUAL = (5, 1, 10_000, 0)  # way, queries, episodes, seed
+
+
+@click.command(name="eval", short_help="Test a run on 10,000 episodes, with intervals.")
+@click.option(
+    "--run",
+    "run_names",
+    metavar="NAME",
+    multiple=True,
+    help="Run to test; repeat it for training seeds of one recipe.  [default: the newest]",
+)
+@click.option(
+    "--shots", default="1,5", show_default=True, callback=comma_separated(int), help="Support clips per class."
+)
+@click.option("--way", type=click.IntRange(2), default=5, show_default=True, help="Classes per episode.")
+@click.option("--queries", type=click.IntRange(1), default=1, show_default=True, help="Query clips per class.")
+@click.option("--episodes", type=click.IntRange(1), default=10_000, show_default=True, help="Number of episodes.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the episodes.")
+@click.option(
+    "--split", type=click.Choice(["test", "val"]), default="test", show_default=True, help="Subset of classes."
+)
+@click.option("--classes", metavar="A,B,…", callback=comma_separated(str), help="Only these classes of the split.")
+@click.option("--dataset", metavar="NAME", help="Frame store to test on.  [default: the one it was trained on]")
+@click.option(
+    "--missing-classes",
+    type=click.Choice(["error", "drop"]),
+    help="What to do about test classes without a usable clip.  [default: what the recipe says]",
+)
+@click.option("--weights", type=FOLDER, help="Other weights than the run's own weights.pt.")
+@click.option(
+    "--frame-order",
+    "order",
+    type=click.Choice(["natural", "repeated", "shuffled"]),
+    default="natural",
+    show_default=True,
+    help="Control: repeat the middle frame, or shuffle the frames of each clip.",
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "bfloat16"]),
+    default="float32",
+    show_default=True,
+    help="Precision of embedding; episodes are matched in float32.",
+)
+@click.option("--no-cache", is_flag=True, help="Embed every episode from its frames, as other code does: slow.")
+@click.option(
+    "--memory",
+    callback=byte_count,
+    metavar="SIZE",
+    help="Features up to this size, such as 2G, are held in memory.  [default: a quarter of what is free]",
+)
+@click.option(
+    "--distinct-groups",
+    is_flag=True,
+    help="Never take support and query of an episode from the same source video.",
+)
+@click.option("--save-episodes", type=FOLDER, help="Write the episodes to this CSV file: episode, role, class, clip.")
+@click.option("--episodes-from", type=FOLDER, help="Test on the episodes of such a file instead of drawing them.")
+@click.option("--no-pictures", is_flag=True, help="Leave out the pictures of the confusion matrices.")
+@click.option(
+    "--controls", is_flag=True, help="Test with each --frame-order and on each pair of opposite classes (2-way)."
+)
+@data_option
+@runs_option
+@device_option
+@json_option
+def command(
+    run_names: tuple[str, ...],
+    shots: tuple[int, ...],
+    way: int,
+    queries: int,
+    episodes: int,
+    seed: int,
+    split: str,
+    classes: tuple[str, ...] | None,
+    dataset: str | None,
+    missing_classes: str | None,
+    weights: Path | None,
+    order: str,
+    dtype: str,
+    no_cache: bool,
+    memory: int | None,
+    distinct_groups: bool,
+    save_episodes: Path | None,
+    episodes_from: Path | None,
+    no_pictures: bool,
+    controls: bool,
+    data_dir: Path,
+    runs: Path,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Test a run: accuracy for each number of shots, with 95 % intervals over episodes and over classes.
+
+    \b
+    Examples:
+      strmctl eval --shots 1,5,10
+      strmctl eval --run sprites --classes up,down --way 2
+      strmctl eval --frame-order shuffled --episodes 2000
+      strmctl eval --run seed0 --run seed1 --run seed2
+      strmctl eval --distinct-groups --save-episodes episodes.csv
+      strmctl eval --controls
+
+    Each clip is embedded once, and its features are kept in runs/NAME/cache for the next test of the same weights.
+    Results: runs/NAME/eval/*.json, *.csv with one row per query, and confusion matrices.
+    """
+    if min(shots) < 1:
+        raise click.BadParameter("shots count from 1", param_hint="--shots")
+    drawn_here = (way, queries, episodes, seed) != USUAL
+    unusual = distinct_groups or save_episodes or no_cache or dtype != "float32" or len(run_names) > 1
+    refusals = {
+        "--controls tests every frame order; leave out --frame-order": controls and order != "natural",
+        "--controls tests one run, as is usual; leave out the other options": controls and (unusual or episodes_from),
+        "--no-cache is for comparison and computes in float32; leave out --dtype": no_cache and dtype != "float32",
+        "--weights are those of one run": weights and len(run_names) > 1,
+        "--episodes-from says the way, queries, number and seed of the episodes; leave these out": episodes_from
+        and drawn_here,
+    }
+    for message in (message for message, wrong in refusals.items() if wrong):
+        raise click.UsageError(message)
+    from strmctl.episodes.files import write_episodes
+    from strmctl.evaluation.comparison.saved_results import agreement_with_float32
+    from strmctl.evaluation.comparison.seed_groups import check_one_recipe, group_summary
+    from strmctl.evaluation.episodes import draw_episodes, episodes_of_file
+    from strmctl.evaluation.match import Protocol
+    from strmctl.evaluation.run import evaluate_run, result_stem, select, store_of
+    from strmctl.runs.checkpoint import load_run
+    from strmctl.runs.folder import run_folder
+
+    protocol = Protocol(split, way, sorted(set(shots)), queries, episodes, seed, distinct_groups)
+    tested = []
+    for name in run_names or (None,):
+        run = load_run(run_folder(runs, name), device=device, weights=weights)
+        store = store_of(run, data_dir, dataset)
+        tested.append((run, select(run, store, split, classes, missing_classes)))
+    if controls:
+        _controls(*tested[0], protocol, as_json)
+        return
+    if len({run.name for run, _ in tested}) < len(tested):
+        raise click.UsageError("the same run is named twice")
+    check_one_recipe({run.name: run.recipe.model_dump() for run, _ in tested})
+    how = {"order": order, "dtype": dtype, "cached": not no_cache, "memory": memory, "announce": console.say}
+    results = []
+    for run, tests in tested:
+        source = (tests.clips, tests.store.groups, protocol)
+        drawn = episodes_of_file(episodes_from, *source) if episodes_from else draw_episodes(*source)
+        if save_episodes is not None:
+            write_episodes(save_episodes, drawn.episodes)
+        with console.progress("embedding", "clips") as embedding, console.progress("matching", "episodes") as matching:
+            result = evaluate_run(run, tests, drawn, embedding=embedding, matching=matching, **how)
+        stem = result_stem(run, result)
+        written = result.write(stem)
+        eval_output.write_confusion(result, stem, pictures=not no_pictures)
+        results.append(result)
+        if not as_json:
+            eval_output.show(result)
+        eval_output.remark(result, tests, written)
+        if dtype != "float32":
+            eval_output.remark_agreement(agreement_with_float32(run, result))
+    summary = group_summary(results) if len(results) > 1 else None
+    if as_json:
+        documents = [result.document() for result in results]
+        console.print_json({"runs": documents, "summary": summary} if summary else documents[0])
+    elif summary:
+        eval_output.show_seeds(summary)
+
+
+def _controls(run, tests, protocol, as_json: bool) -> None:
+    from strmctl.evaluation.run import evaluate_controls, result_stem
+    from strmctl.paths import write_json, write_text
+    from strmctl.report.terminal import eval_tables
+
+    with console.progress("controls", "steps") as progress:
+        results = evaluate_controls(run, tests, protocol, progress=progress)
+    documents = {name: result.document() for name, result in results}
+    plain = result_stem(run, results[0][1])
+    stem = plain.with_name(f"controls_{plain.name}")
+    write_json(stem.with_suffix(".json"), documents)
+    write_text(stem.with_suffix(".md"), eval_tables.controls_markdown(results))
+    if as_json:
+        console.print_json(documents)
+        return
+    console.print_table(f"Controls of run {run.name}", *eval_tables.controls(results))
+    console.say(f"{stem}.md")

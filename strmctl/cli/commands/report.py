@@ -1,0 +1,51 @@
+"""`strmctl report`: grids and runs as tables, figures and a page, with the paper's numbers beside ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from strmctl.cli import console
+from strmctl.cli.options import json_option, runs_option
+
+
+@click.command(name="report", short_help="Tables, figures and a page of grids and runs, the paper's beside ours.")
+@click.argument("names", metavar="[RUN|GRID …]", nargs=-1)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("report"),
+    show_default=True,
+    help="Folder of the report; other files stay.",
+)
+@runs_option
+@json_option
+def command(names: tuple[str, ...], out: Path, runs: Path, as_json: bool) -> None:
+    """Draw the tables and figures of section 4 of the paper from grids (`strmctl ablate`) and tested runs.
+
+    \b
+    Examples:
+      strmctl report --out reports/mine
+      strmctl report sprites-components sprites-shots --out reports/mine
+      strmctl report ssv2-s0 ssv2-s1 ssv2-s2 --out reports/ssv2
+
+    Without names, all grids in --runs. Runs that are training seeds of one recipe count together. A grid that is not
+    finished is reported as far as it is.
+
+    The folder gets index.html (everything on one page, to open or send), report.md, report.json, and of each table CSV
+    and LaTeX (booktabs), of each figure PNG and SVG. Published values stand in columns and panels of their own.
+    """
+    from strmctl.ablation.report_document import collect
+    from strmctl.report.charts.draw import draw_all
+    from strmctl.report.pages.findings import findings
+    from strmctl.report.pages.write import write_report
+
+    document = collect(runs, names)
+    written = write_report(document, out, draw_all(document))
+    if as_json:
+        console.print_json(document)
+    else:
+        for sentence in findings(document):
+            click.echo(f"- {sentence}")
+    console.say(f"{written[0]} and {len(written) - 1} more files beside it")

@@ -1,0 +1,64 @@
+"""`strmctl train`: a recipe and a frame store become a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from strmctl.cli import console
+from strmctl.cli.options import data_option, device_option, json_option, runs_option, set_option
+
+
+@click.command(name="train", short_help="Train a recipe; the val split chooses the model.")
+@click.option("--recipe", metavar="NAME|FILE", help="What to train; see `strmctl recipe ls`.")
+@click.option("--name", metavar="NAME", help="Name of the run.  [default: the recipe's, with a number if it is taken]")
+@click.option("--resume", is_flag=True, help="Go on with a killed run: the newest, or --name.")
+@set_option
+@data_option
+@runs_option
+@device_option
+@json_option
+def command(
+    recipe: str | None,
+    name: str | None,
+    resume: bool,
+    assignments: tuple[str, ...],
+    data_dir: Path,
+    runs: Path,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Train a model; the best one on the val split is kept, the test split is never read.
+
+    \b
+    Examples:
+      strmctl train --recipe sprites
+      strmctl train --recipe ssv2_r50 --set backbone.weights=resnet50.pth
+      strmctl train --recipe sprites --set train.seed=1 --name sprites_seed1
+      strmctl train --resume
+
+    A run is a folder: runs/NAME/ with recipe.yaml, weights.pt, weights.json, state.pt, train.csv.
+    """
+    from strmctl.training.run import begun_run, new_run
+
+    if resume:
+        run = begun_run(runs, name, recipe, assignments)
+    elif recipe is None:
+        raise click.UsageError("name a recipe, such as --recipe sprites, or give --resume")
+    else:
+        run = new_run(runs, name, recipe, assignments)
+    with console.progress(f"training {run.name}", "episodes") as report:
+        info = run.train(data_dir, device=device, progress=report, announce=console.say)
+    if as_json:
+        console.print_json({"run": run.name, "folder": str(run.folder), **info})
+        return
+    chosen = info.get("validation")
+    what = (
+        f"best on the val split at training episode {info['training_episodes']}: {100 * chosen['accuracy']:.1f} ± "
+        f"{100 * chosen['ci95']:.1f} % ({chosen['shot']}-shot, {chosen['episodes']} episodes)"
+        if chosen
+        else f"weights of the last training episode, {info['training_episodes']}: there is no val split to choose by"
+    )
+    click.echo(f"{run.folder}: {what}")
+    console.say("next: `strmctl eval --shots 1,5`, `strmctl viz --video FILE`")

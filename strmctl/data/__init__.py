@@ -1,1 +1,0 @@
-"""From videos to episodes of clips."""

@@ -1,0 +1,1 @@
+"""Which videos there are: data sets, splits, lists of clips, and where videos come from."""

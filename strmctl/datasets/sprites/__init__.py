@@ -1,0 +1,1 @@
+"""Sprites: the data set that the tool renders itself."""

@@ -1,0 +1,1 @@
+"""Which clips are support and which are queries, and their pixels."""

@@ -1,0 +1,82 @@
+"""From frames to the clip that a model sees: which frames, resized, cropped, mirrored; uint8 until the device.
+
+Frames are evenly spaced in test, with jittered ends in training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
+from typing import Literal
+
+import torch
+
+from strmctl.draws import Draws
+from strmctl.errors import DataError
+from strmctl.frames.store.store import FrameStore
+from strmctl.videos.frame_positions import even_positions, jittered_positions
+from strmctl.videos.pixels import centre_crop, decode_frames, to_shorter_side
+
+FrameOrder = Literal["natural", "repeated", "shuffled"]
+
+
+class ClipLoader:
+    """Reads clips of a store as tensors.
+
+    Args:
+        store: where the frames lie.
+        frames: L, frames per clip.
+        size: pixels that the shorter side is resized to (bilinear), when it differs.
+        crop: pixels, side of the square that is cut out: the centre in test, anywhere in training.
+        flip: mirror half of the training clips.
+        order: `natural`; `repeated`: the middle frame L times; `shuffled`: the frames in a fixed random order per clip.
+    """
+
+    def __init__(
+        self, store: FrameStore, *, frames: int, size: int, crop: int, flip: bool, order: FrameOrder = "natural"
+    ) -> None:
+        self.store, self.frames, self.size, self.crop, self.flip, self.order = store, frames, size, crop, flip, order
+
+    def load(self, clip: str, draws: Draws | None = None) -> torch.Tensor:
+        """One clip, uint8 (L, 3, crop, crop); with `draws`, jittered, cropped and mirrored as in training.
+
+        Raises:
+            DataError: a frame is missing or damaged; names the clip.
+        """
+        count = self.store.by_id[clip].frames
+        if draws is None:
+            positions = even_positions(count, self.frames)
+        else:
+            positions = jittered_positions(count, self.frames, draws)
+        pixels = to_shorter_side(self._decode(clip, self._reorder(clip, positions)), self.size)
+        if draws is None:
+            return centre_crop(pixels, self.crop)
+        # one crop and one flip for all frames of a clip
+        top = draws.integer(0, pixels.shape[-2] - self.crop)
+        left = draws.integer(0, pixels.shape[-1] - self.crop)
+        pixels = pixels[..., top : top + self.crop, left : left + self.crop]
+        return pixels.flip(-1) if self.flip and draws.sign() < 0 else pixels
+
+    def load_many(
+        self, clips: Sequence[str], pool: Executor, draws: Iterable[Draws | None] | None = None
+    ) -> torch.Tensor:
+        """Several clips, uint8 (N, L, 3, crop, crop), decoded by the threads of `pool`."""
+        return torch.stack(list(pool.map(self.load, clips, draws or [None] * len(clips))))
+
+    def _reorder(self, clip: str, positions: list[int]) -> list[int]:
+        if self.order == "repeated":
+            return [positions[len(positions) // 2]] * len(positions)
+        if self.order == "shuffled":
+            draws = Draws("shuffled frames", clip)
+            return sorted(positions, key=lambda _: draws.uniform())
+        return positions
+
+    def _decode(self, clip: str, positions: list[int]) -> torch.Tensor:
+        encoded = self.store.read(clip, positions)
+        try:
+            return decode_frames(encoded)
+        except RuntimeError as error:
+            raise DataError(
+                f"a stored frame of clip {clip} cannot be decoded",
+                f"`{self.store.prepare_command} --redo` extracts all again",
+            ) from error

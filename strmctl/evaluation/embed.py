@@ -1,0 +1,121 @@
+"""Features of many clips: loaded ahead by threads, embedded in batches."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from strmctl.episodes.clip_loader import ClipLoader
+from strmctl.progress import Progress, silent
+
+LOADER_THREADS = min(4, os.cpu_count() or 1)
+CLIPS_PER_BATCH = 16
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class ClipFeatures:
+    """Features of clips, and the row of each clip in every tensor."""
+
+    tensors: dict[str, Tensor]
+    row: dict[str, int]
+
+    @property
+    def bytes(self) -> int:
+        """Size of all tensors."""
+        return sum(value.numel() * value.element_size() for value in self.tensors.values())
+
+    @property
+    def gathered_bytes(self) -> int:
+        """Size of one clip's features as `gather` gives them."""
+        sizes = [(value[0].numel(), value.element_size()) for value in self.tensors.values()]
+        return sum(count * max(4, size) for count, size in sizes)
+
+    def gather(self, clips: Sequence, shape: tuple[int, ...]) -> dict[str, Tensor]:
+        """Features of clips given as a flat sequence of ids, first axes as in `shape`; those in bfloat16 as float32."""
+        rows = torch.tensor([self.row[clip] for clip in clips])
+        picked = {name: tensor[rows].unflatten(0, shape) for name, tensor in self.tensors.items()}
+        return {name: value.float() if value.dtype == torch.bfloat16 else value for name, value in picked.items()}
+
+
+@contextlib.contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside the block, and the mode before it afterwards."""
+    before = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(before)
+
+
+def pixels_to_model(clips: Tensor, model: nn.Module) -> Tensor:
+    """uint8 pixels on the CPU to floats in [0, 1], where the model is and in its precision."""
+    parameter = next(model.parameters())
+    return clips.to(parameter.device).to(parameter.dtype) / 255
+
+
+def loading_depth(model: nn.Module) -> int:
+    """How many batches to load ahead: none on a CPU, where loading would only take cores from the model."""
+    return 0 if next(model.parameters()).device.type == "cpu" else 2
+
+
+def ahead(function: Callable[[Item], Value], items: Iterable[Item], *, depth: int) -> Iterator[Value]:
+    """`map` that computes up to `depth` values ahead in a background thread, in order."""
+    if depth == 0:
+        yield from map(function, items)
+        return
+    with ThreadPoolExecutor(1) as worker:
+        waiting: deque = deque()
+        try:
+            for item in items:
+                waiting.append(worker.submit(function, item))
+                if len(waiting) > depth:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+@torch.inference_mode()
+def embed_clips(
+    model: nn.Module, loader: ClipLoader, clips: Sequence[str], *, progress: Progress = silent
+) -> ClipFeatures:
+    """Embeds each clip once, in evaluation mode; the features stay on the model's device.
+
+    Args:
+        model: is left in the mode it was in.
+        loader: reads the clips.
+        clips: distinct clip ids.
+        progress: is told (clips done, clips in all, "").
+    """
+    parts: list[dict[str, Tensor]] = []
+    done = 0
+    progress(0, len(clips), "")
+    for part in embed_batches(model, loader, clips):
+        parts.append(part)
+        done += len(next(iter(part.values())))
+        progress(done, len(clips), "")
+    tensors = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    return ClipFeatures(tensors, {clip: row for row, clip in enumerate(clips)})
+
+
+@torch.inference_mode()
+def embed_batches(model: nn.Module, loader: ClipLoader, clips: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+    """Features of `CLIPS_PER_BATCH` clips at a time, loaded ahead where that helps; arguments as for `embed_clips`."""
+    batches = [clips[first : first + CLIPS_PER_BATCH] for first in range(0, len(clips), CLIPS_PER_BATCH)]
+    with ThreadPoolExecutor(LOADER_THREADS) as pool, evaluating(model):
+        for pixels in ahead(lambda ids: loader.load_many(ids, pool), batches, depth=loading_depth(model)):
+            yield model.embed(pixels_to_model(pixels, model))

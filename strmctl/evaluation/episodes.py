@@ -1,0 +1,90 @@
+"""The episodes of a test: drawn, or read from a file; and what a result says about them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from strmctl.episodes.files import read_episodes
+from strmctl.episodes.sampler import Episode, shared_source_share
+from strmctl.errors import UsageError
+from strmctl.evaluation.match import Protocol
+from strmctl.provenance import sha256_of
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Episodes to test on.
+
+    Attributes:
+        episodes: all of them, with the most shots.
+        protocol: what they are like.
+        notes: for the provenance of a result: whether sources were kept apart, in what share of the episodes support
+            and query share one when not, and the file that they were read from.
+    """
+
+    episodes: Sequence[Episode]
+    protocol: Protocol
+    notes: Mapping[str, Any]
+
+
+def draw_episodes(clips: Mapping[str, Sequence[str]], groups: Mapping[str, str], protocol: Protocol) -> Drawn:
+    """Draws the episodes of a protocol.
+
+    Args:
+        clips: class -> clip ids.
+        groups: clip id -> source video.
+        protocol: how to test.
+
+    Raises:
+        UsageError: the classes have too few clips, or too few from different sources.
+    """
+    episodes = protocol.draw(clips, groups)
+    return Drawn(episodes, protocol, _notes(episodes, groups, protocol))
+
+
+def episodes_of_file(
+    path: Path, clips: Mapping[str, Sequence[str]], groups: Mapping[str, str], protocol: Protocol
+) -> Drawn:
+    """The episodes of a file that `write_episodes` wrote; way, queries and their number are the file's.
+
+    Raises:
+        DataError: the file is missing, damaged, or of other clips.
+        UsageError: it has fewer shots, or support and query share a source although they were to be kept apart.
+    """
+    saved = read_episodes(path, clips)
+    if max(protocol.shots) > saved.shot:
+        raise UsageError(
+            f"the episodes of {path} have {saved.shot} support clips per class", f"use --shots {saved.shot}"
+        )
+    protocol = replace(protocol, way=saved.way, queries=saved.queries, episodes=len(saved))
+    episodes = [saved.episode(index) for index in range(len(saved))]
+    if protocol.distinct_groups and (share := shared_source_share(episodes, groups, saved.shot)) > 0:
+        raise UsageError(
+            f"support and query share a source in {100 * share:.1f} % of the episodes of {path}",
+            "leave out --distinct-groups, or draw others: `strmctl eval --distinct-groups --save-episodes FILE`",
+        )
+    notes = {"episodes_from": str(path), "episodes_file_sha256": sha256_of(path)}
+    return Drawn(episodes, protocol, {**_notes(episodes, groups, protocol), **notes})
+
+
+def _notes(episodes: Sequence[Episode], groups: Mapping[str, str], protocol: Protocol) -> dict[str, Any]:
+    shots = sorted(protocol.shots)
+    notes: dict[str, Any] = {
+        "distinct_groups": protocol.distinct_groups,
+        "episodes_sha256": {str(shot): episodes_sha256(episodes, shot) for shot in shots},
+    }
+    if not protocol.distinct_groups:
+        notes["shared_sources"] = {str(shot): shared_source_share(episodes, groups, shot) for shot in shots}
+    return notes
+
+
+def episodes_sha256(episodes: Sequence[Episode], shot: int) -> str:
+    """What two tests with the same support and queries share, wherever their episodes come from."""
+    digest = hashlib.sha256()
+    for episode in episodes:
+        digest.update(repr((episode.classes, episode.query, [clips[:shot] for clips in episode.support])).encode())
+    return digest.hexdigest()

@@ -1,0 +1,204 @@
+"""Evaluation on many episodes: every clip is embedded once, then episodes are matched in blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from strmctl.episodes.clip_loader import ClipLoader
+from strmctl.episodes.sampler import Episode, EpisodeSampler
+from strmctl.evaluation.embed import (
+    LOADER_THREADS,
+    ClipFeatures,
+    Progress,
+    embed_clips,
+    evaluating,
+    pixels_to_model,
+    silent,
+)
+from strmctl.results import QueryRow
+
+# Larger blocks are slower: what `match` makes of them falls out of the processor's cache, and beyond some megabytes
+# every tensor costs fresh pages of memory, whose zeroing takes longer than the computation.
+BLOCK_BYTES = 2 << 20  # of features at a time
+BLOCK_EPISODES = 16
+NARROW = 1e-4  # of the range of a query's logits
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a model is tested.
+
+    Attributes:
+        split: subset of the classes, `test` or `val`.
+        way: classes per episode.
+        shots: numbers of support clips per class, each on the same episodes and queries.
+        queries: query clips per class.
+        episodes: how many.
+        seed: of the episodes.
+        distinct_groups: whether support and query of an episode never come from the same source video.
+    """
+
+    split: str = "test"
+    way: int = 5
+    shots: Sequence[int] = (1, 5)
+    queries: int = 1
+    episodes: int = 10_000
+    seed: int = 0
+    distinct_groups: bool = False
+
+    def sampler(self, clips: Mapping[str, Sequence[str]], groups: Mapping[str, str] | None = None) -> EpisodeSampler:
+        """Episodes with the most shots; see `EpisodeSampler` for what can be wrong."""
+        shape = {"way": self.way, "shot": max(self.shots), "queries": self.queries}
+        kept_apart = groups if self.distinct_groups else None
+        return EpisodeSampler(clips, split=self.split, seed=self.seed, groups=kept_apart, **shape)
+
+    def draw(self, clips: Mapping[str, Sequence[str]], groups: Mapping[str, str] | None = None) -> list[Episode]:
+        """All episodes, so that whatever is wrong with one is said before any work."""
+        sampler = self.sampler(clips, groups)
+        return [sampler.episode(index) for index in range(self.episodes)]
+
+
+class Evaluation(NamedTuple):
+    """What an evaluation found.
+
+    Attributes:
+        rows: in the order of shots, episodes, queries.
+        narrow: per shot, predictions whose margin, the lead over the second class, is below `NARROW` of the logits'
+            range over the classes: rounding may decide them.
+    """
+
+    rows: list[QueryRow]
+    narrow: dict[int, int]
+
+
+def evaluate(
+    model: nn.Module,
+    loader: ClipLoader,
+    clips: Mapping[str, Sequence[str]],
+    protocol: Protocol,
+    *,
+    embedding: Progress = silent,
+    matching: Progress = silent,
+) -> Evaluation:
+    """Predictions for every query of every episode; every clip of the subset is embedded once.
+
+    Args:
+        model: in any mode; it is evaluated in evaluation mode.
+        loader: reads the clips.
+        clips: class name -> clip ids, of the subset.
+        protocol: how to test.
+        embedding: progress in clips.
+        matching: progress in episodes.
+
+    Raises:
+        UsageError: the subset has too few classes, or a class too few clips.
+    """
+    episodes = protocol.draw(clips)
+    features = embed_clips(model, loader, all_clips(clips), progress=embedding)
+    return match_episodes(model, features, episodes, protocol.shots, progress=matching)
+
+
+def all_clips(clips: Mapping[str, Sequence[str]]) -> list[str]:
+    """The ids of all classes, sorted."""
+    return sorted(clip for ids in clips.values() for clip in ids)
+
+
+@torch.inference_mode()
+def match_episodes(
+    model: nn.Module,
+    features: ClipFeatures,
+    episodes: Sequence[Episode],
+    shots: Sequence[int],
+    *,
+    progress: Progress = silent,
+) -> Evaluation:
+    """Matches episodes in blocks of one size, whose predictions do not depend on each other."""
+    size = block_size(
+        features.gathered_bytes, len(episodes[0].query_clips), len(episodes[0].support_clips), len(episodes[0].classes)
+    )
+    device = next(model.parameters()).device
+
+    def logits_of(block: Sequence[Episode]) -> Iterator[tuple[int, Tensor]]:
+        way, queries, most = len(block[0].classes), len(block[0].query[0]), len(block[0].support[0])
+        # The last block is filled up, so that an episode is computed alike however many there are.
+        block = [*block, *[block[-1]] * (size - len(block))]
+        query = features.gather([clip for episode in block for clip in episode.query_clips], (size, way * queries))
+        support = features.gather([clip for episode in block for clip in episode.support_clips], (size, way, most))
+        query, support = ({name: value.to(device) for name, value in side.items()} for side in (query, support))
+        for shot in sorted(shots):  # the 1-shot support is part of the 5-shot support
+            yield shot, model.match({name: value[:, :, :shot] for name, value in support.items()}, query).total
+
+    with evaluating(model):
+        return _collect(episodes, shots, size, logits_of, progress)
+
+
+@torch.inference_mode()
+def evaluate_uncached(
+    model: nn.Module,
+    loader: ClipLoader,
+    episodes: Sequence[Episode],
+    shots: Sequence[int],
+    *,
+    progress: Progress = silent,
+) -> Evaluation:
+    """As `match_episodes`, but each episode is embedded from its own frames, as other code bases do: for comparison."""
+
+    def logits_of(block: Sequence[Episode]) -> Iterator[tuple[int, Tensor]]:
+        (episode,) = block
+        query = pixels_to_model(loader.load_many(episode.query_clips, pool), model)
+        for shot in sorted(shots):
+            support = pixels_to_model(
+                loader.load_many([clip for ids in episode.support for clip in ids[:shot]], pool), model
+            )
+            labels = torch.arange(len(episode.classes), device=support.device).repeat_interleave(shot)
+            yield shot, model(support, labels, query).total[None]
+
+    with evaluating(model), ThreadPoolExecutor(LOADER_THREADS) as pool:
+        return _collect(episodes, shots, 1, logits_of, progress)
+
+
+def _collect(
+    episodes: Sequence[Episode],
+    shots: Sequence[int],
+    size: int,
+    logits_of: Callable[[Sequence[Episode]], Iterator[tuple[int, Tensor]]],
+    progress: Progress,
+) -> Evaluation:
+    """Predictions of all episodes, `size` of them at a time; `logits_of` gives (shot, logits `(B, Q, C)`)."""
+    rows: dict[int, list[QueryRow]] = {shot: [] for shot in sorted(shots)}
+    narrow = dict.fromkeys(rows, 0)
+    progress(0, len(episodes), "")
+    for first in range(0, len(episodes), size):
+        block = episodes[first : first + size]
+        for shot, logits in logits_of(block):
+            ranked = logits[: len(block)].sort(dim=-1, descending=True).values  # (B, Q, C)
+            margin, spread = ranked[..., 0] - ranked[..., 1], ranked[..., 0] - ranked[..., -1]  # (B, Q)
+            narrow[shot] += int((margin < NARROW * spread).sum())
+            for episode, predicted in zip(block, logits.argmax(dim=-1).tolist(), strict=False):
+                queries = [
+                    (clip, name) for name, ids in zip(episode.classes, episode.query, strict=True) for clip in ids
+                ]
+                rows[shot] += [
+                    QueryRow(shot, episode.index, clip, name, episode.classes[column])
+                    for (clip, name), column in zip(queries, predicted, strict=True)
+                ]
+        progress(first + len(block), len(episodes), "")
+    return Evaluation([row for shot in rows for row in rows[shot]], narrow)
+
+
+def block_size(clip_bytes: int, queries: int, support: int, classes: int) -> int:
+    """Episodes per block, so that gathered features, and prototypes of that size for each class, fit `BLOCK_BYTES`.
+
+    Args:
+        clip_bytes: features of a clip.
+        queries: clips of an episode.
+        support: clips of an episode.
+        classes: of an episode.
+    """
+    return max(1, min(BLOCK_EPISODES, BLOCK_BYTES // (clip_bytes * (support + queries * classes))))

@@ -1,0 +1,1 @@
+"""Numbers and intervals that are derived from predictions."""

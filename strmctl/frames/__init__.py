@@ -1,0 +1,1 @@
+"""From original videos to a frame store that can be trusted."""

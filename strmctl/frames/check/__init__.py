@@ -1,0 +1,1 @@
+"""Whether a frame store can be trusted."""

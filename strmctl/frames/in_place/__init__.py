@@ -1,0 +1,1 @@
+"""Frames that somebody has extracted already, read where they lie."""

@@ -1,0 +1,167 @@
+"""Frames that someone has extracted already: a folder for each clip, in a folder tree or in one zip file.
+
+Nothing is copied or unpacked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from strmctl.errors import DataError
+from strmctl.frames.in_place.frame_folders import FrameFolder
+from strmctl.frames.in_place.frame_names import image_stem, natural_order
+from strmctl.frames.in_place.frame_zips import FrameZip
+from strmctl.frames.in_place.image_headers import image_header
+
+MOST_PIXELS = 64_000_000  # of one image; a header may declare any size, and decoding would believe it
+LISTINGS = 256  # clips whose image names are remembered
+
+
+@dataclass(frozen=True)
+class ClipFrames:
+    """What the frames of a clip are like.
+
+    Attributes:
+        frames: how many images there are.
+        width: pixels of the first image.
+        height: pixels of the first image.
+        sha256: over name, length and content of all images in their order.
+        reason: what is wrong with some of the images; empty when all of them can be used together.
+    """
+
+    frames: int
+    width: int
+    height: int
+    sha256: str
+    reason: str
+
+
+class ExtractedFrames:
+    """The frames below a folder or in a zip file, read only; threads may use it at the same time."""
+
+    def __init__(self, path: Path, *, zipped: bool) -> None:
+        self.path, self._zipped = path, zipped
+        self._source = FrameZip(path) if zipped else FrameFolder(path)
+        self._listing = functools.lru_cache(LISTINGS)(self._list)
+
+    @classmethod
+    def open(cls, path: Path) -> ExtractedFrames:
+        """Opens a folder or a zip file.
+
+        Raises:
+            DataError: there is neither, or the zip is damaged.
+        """
+        if not (path.is_dir() or path.is_file()):  # reading a pipe would wait for ever
+            raise DataError(f"no frames at {path}", "name a folder or a zip file with a folder of images for each clip")
+        frames = cls(path, zipped=not path.is_dir())
+        if frames._zipped:
+            frames.clips()
+        return frames
+
+    def clips(self) -> list[str]:
+        """Paths of all folders that hold images, `/`-separated, sorted.
+
+        Raises:
+            DataError: the folder or the zip cannot be read.
+        """
+        return sorted(self._source.found.clips)
+
+    @property
+    def ignored(self) -> list[tuple[str, str]]:
+        """Files that were left out, and why: (path, reason), sorted; system files and hidden ones are not named."""
+        return sorted(self._source.found.ignored)
+
+    def images(self, clip: str) -> list[str]:
+        """Names of a clip's images in natural order: `9.jpg` before `10.jpg`.
+
+        Raises:
+            DataError: there is no such clip, or several images claim to be the same frame.
+        """
+        with self._naming(clip):
+            return list(self._listing(clip))
+
+    def read(self, clip: str, positions: Sequence[int]) -> list[bytes]:
+        """Image files of a clip by position, counted from 0.
+
+        Raises:
+            DataError: the clip or an image is missing or damaged.
+        """
+        with self._naming(clip):
+            listing = self._listing(clip)
+            members = list(listing.values())
+            if beyond := [position for position in positions if not 0 <= position < len(members)]:
+                raise DataError(f"there is no frame {beyond[0] + 1} of {len(members)}")
+            return list(self._source.contents(clip, [members[position] for position in positions]))
+
+    def describe(self, clip: str) -> ClipFrames:
+        """Reads all images of a clip, without decoding them.
+
+        Raises:
+            DataError: none of them can be used; the reason in a few words, without the path.
+        """
+        listing, digest, faults = self._listing(clip), hashlib.sha256(), Counter()
+        width = height = 0
+        for name, content in zip(listing, self._source.contents(clip, listing.values()), strict=True):
+            digest.update(f"{name}\n{len(content)}\n".encode() + content)
+            header = image_header(content)
+            if header is None:
+                if content and not width:
+                    raise DataError(f"{name} is neither a JPEG nor a PNG image")
+                faults["no images" if content else "empty"] += 1
+                continue
+            if header.width * header.height > MOST_PIXELS:
+                limit = f"more than {MOST_PIXELS // 10**6} megapixels"
+                raise DataError(f"{name} declares {header.width}x{header.height} pixels, {limit}")
+            width, height = width or header.width, height or header.height
+            if content.rfind(header.ending) < header.start:
+                faults["cut off"] += 1
+            if (header.width, header.height) != (width, height):
+                faults[f"not {width}x{height}: sizes differ"] += 1
+        if not width:
+            raise DataError("all images are empty")
+        reason = "; ".join(f"{count} of {len(listing)} images are {fault}" for fault, count in faults.items())
+        return ClipFrames(len(listing), width, height, digest.hexdigest(), reason)
+
+    def digest(self, clip: str) -> str:
+        """The `sha256` of `describe`.
+
+        Raises:
+            DataError: as `describe`.
+        """
+        return self.describe(clip).sha256
+
+    @contextlib.contextmanager
+    def _naming(self, clip: str) -> Iterator[None]:
+        try:
+            yield
+        except DataError as error:
+            raise DataError(f"the frames of clip {clip} in {self.path} cannot be read: {error}", error.hint) from error
+
+    def _list(self, clip: str) -> dict[str, Any]:
+        """Image name -> where it lies, in natural order."""
+        members = self._source.members(clip)
+        stems: dict[str, str] = {}
+        for name in members:
+            first = stems.setdefault(image_stem(name), name)
+            if first != name:
+                raise DataError(f"{first} and {name} are the same frame", "keep one image of each frame")
+        if not members:
+            raise DataError("there are no images")
+        return {name: members[name] for name in sorted(members, key=natural_order)}
+
+
+@functools.lru_cache(4)
+def opened(path: Path) -> ExtractedFrames:
+    """The same object for a path throughout a process: the directory of a zip with millions of members takes seconds.
+
+    Raises:
+        DataError: as `ExtractedFrames.open`.
+    """
+    return ExtractedFrames.open(path)

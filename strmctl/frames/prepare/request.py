@@ -1,0 +1,237 @@
+"""What `strmctl prepare` is asked to do, and what that means: which data set, split, folders and settings."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from strmctl.datasets.catalogue import DATA_SETS, DataSet, is_folder, known_dataset
+from strmctl.datasets.scan import Scan, scan
+from strmctl.datasets.splits import SUBSETS, Split, load_split
+from strmctl.datasets.sprites.render import VERSION as SPRITES_VERSION
+from strmctl.errors import DataError, UsageError
+from strmctl.frames.in_place.extracted import ExtractedFrames
+from strmctl.frames.store.settings import DEFAULTS, prepare_command, read_settings
+from strmctl.frames.store.shards import Shard, Workplace
+from strmctl.videos.extract import Size, parse_size
+
+# settings that decide stored bytes
+DECIDING = ("dataset", "size", "quality", "frames", "frames_from", "seed", "generator_version")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to prepare.
+
+    Attributes:
+        what: a data set's name, or a folder of videos.
+        data_dir: folder of the frame stores.
+        videos: folder of the original videos; None: `<data_dir>/videos/<data set>`.
+        annotations: folder of the annotation files of Something-Something; None: looked for near the videos.
+        list_file: text file that lists the clips to take; None takes all.
+        name: of the store; None: the data set's name.
+        split_file: split to use instead of the data set's own, or for a folder.
+        flat: the folder holds videos without classes.
+        size: pixels, `256` (shorter side) or `256x256` (width x height); None: the data set's default.
+        quality: of the JPEG images, 1 to 100.
+        frames: evenly spaced frames to keep per clip, at least 8; None keeps all.
+        frames_from: folder or zip of frames that somebody has extracted; they are used where they lie.
+        seed: of the rendered videos (sprites only).
+    """
+
+    what: str
+    data_dir: Path = Path("data")
+    videos: Path | None = None
+    annotations: Path | None = None
+    list_file: Path | None = None
+    name: str | None = None
+    split_file: Path | None = None
+    flat: bool = False
+    size: str | None = None
+    quality: int = DEFAULTS["quality"]
+    frames: int | None = None
+    frames_from: Path | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """A request with everything looked up.
+
+    Attributes:
+        dataset: which data set.
+        split: its classes; None for a folder without one.
+        originals: folder of the original videos, or folder or zip of the frames that are used where they lie.
+        folder: of the frame store.
+        settings: what `store.json` will say.
+        size: pixels that frames are stored at.
+        request: where all this comes from.
+    """
+
+    dataset: DataSet
+    split: Split | None
+    originals: Path
+    folder: Path
+    settings: dict[str, Any]
+    size: Size
+    request: Request
+
+    @property
+    def seed(self) -> int | None:
+        """Of the videos that are to be rendered; None for those that are not."""
+        return self.settings.get("seed")
+
+    def scan(self, shard: Shard | None = None) -> Scan:
+        """Finds the clips, or those of a shard; see `scan.scan`."""
+        request = self.request
+        found = scan(
+            self.dataset,
+            self.split,
+            self.originals,
+            annotations=request.annotations,
+            list_file=request.list_file,
+            extracted=None if request.frames_from is None else ExtractedFrames.open(request.frames_from),
+        )
+        if shard is not None:
+            found.clips = [clip for clip in found.clips if shard.has(clip.clip)]
+        return found
+
+    def check_settings(self, place: Workplace) -> None:
+        """Makes sure that what is there already was made with the same settings.
+
+        Raises:
+            UsageError: it was not.
+        """
+        for folder in dict.fromkeys((place.store, place.folder)):
+            self._check_same(
+                read_settings(folder), "give the same options" if place.shard else "add `--redo` to make it anew"
+            )
+
+    def _check_same(self, there: dict[str, Any], mend: str) -> None:
+        pairs = [(key, there.get(key), self.settings.get(key)) for key in DECIDING if there]
+        changed = [f"{key} {before}, now {now}" for key, before, now in pairs if before != now]
+        changed += self._lost(there)
+        if changed:
+            made = prepare_command(self.folder, there)
+            hint = f"{mend}, or another `--name` to keep both; it was made with `{made}`"
+            raise UsageError(f"the frame store {self.folder} was made with {'; '.join(changed)}", hint)
+
+    def _lost(self, there: dict[str, Any]) -> list[str]:
+        """What the store would lose: its classes, or which clips were chosen. To add what it lacks is no loss."""
+        asked, asks = there.get("request", {}), self.settings["request"]
+        lists = [Path(request["list"]).name if "list" in request else None for request in (asked, asks)]
+        pairs = [("split", there.get("split"), self.settings["split"]), ("list", *lists)]
+        lost = [f"{what} {before}, now {now or 'none'}" for what, before, now in pairs if before not in (None, now)]
+        if "request" in there and ("flat" in asked) != ("flat" in asks):
+            lost.append("--flat, now without" if "flat" in asked else "class folders, now --flat")
+        return lost
+
+
+def look_up(request: Request) -> Job:
+    """Looks up all that a request names.
+
+    Raises:
+        UsageError: an unknown data set, or options that do not go together.
+        DataError: the split is not valid, or a file is named where a folder of videos belongs.
+    """
+    dataset = _own_dataset(request) if _is_own(request) else known_dataset(request.what)
+    own = dataset.name not in DATA_SETS
+    _check_options(request, dataset, own)
+    split = None if own and request.split_file is None else load_split(request.split_file or dataset.name)
+    name = request.name or dataset.name
+    size = parse_size(request.size or str(dataset.size))
+    settings: dict[str, Any] = {
+        "dataset": dataset.name,
+        "display_name": _display_name(name, dataset, split, request),
+        "title": dataset.title,
+        "size": str(size) if isinstance(size, int) else f"{size[0]}x{size[1]}",
+        "quality": request.quality,
+        "frames": request.frames or "all",
+        "split": split.name if split else None,
+        "classes": {subset: split.classes(subset) for subset in SUBSETS} if split else {},
+        "opposites": [list(pair) for pair in split.opposites] if split else [],
+        "request": _asked(request, own=own),
+    }
+    originals = Path(request.what) if own else request.data_dir / "videos" / dataset.name
+    if request.frames_from is not None:
+        originals = request.frames_from
+        settings = {key: value for key, value in settings.items() if key not in ("size", "quality", "frames")}
+        settings["frames_from"] = str(originals.absolute())
+    if dataset.name == "sprites":
+        settings |= {"seed": request.seed or 0, "generator_version": SPRITES_VERSION}
+        if request.seed:  # so that two seeds do not take turns in one folder
+            originals = originals.with_name(f"sprites_seed{request.seed}")
+    return Job(dataset, split, request.videos or originals, request.data_dir / name, settings, size, request)
+
+
+def _is_own(request: Request) -> bool:
+    """Whether the clips are the user's: in a folder, or frames under a name of the user's choice."""
+    return is_folder(request.what) or (request.frames_from is not None and request.what not in DATA_SETS)
+
+
+def _own_dataset(request: Request) -> DataSet:
+    layout = "flat" if request.flat else "class_folders"
+    if request.frames_from is not None:
+        if os.sep in request.what:
+            hint = f"`strmctl prepare NAME --frames-from {request.frames_from}`"
+            raise UsageError("--frames-from names the frames, so a folder of videos has nothing to say", hint)
+        return DataSet(request.name or request.what, request.what, layout)
+    if Path(request.what).is_file():
+        hint = f"name the folder that the videos lie in: `strmctl prepare {Path(request.what).parent}/ --name NAME`"
+        raise DataError(f"{request.what} is a file, not a folder of videos", hint)
+    if not request.name:
+        raise UsageError("the frame store of a folder needs a name", f"add `--name NAME` to `prepare {request.what}`")
+    if request.name in DATA_SETS:
+        hint = f"`strmctl prepare {request.name} --videos {request.what}`, or take another name"
+        raise UsageError(f"{request.name} is a data set of its own", hint)
+    return DataSet(request.name, request.name, layout)
+
+
+def _asked(request: Request, *, own: bool) -> dict[str, Any]:
+    """The folders and files that are asked for, so that the command can be given again from any folder."""
+    paths = {
+        "folder": Path(request.what) if own and request.frames_from is None else None,
+        "videos": request.videos,
+        "annotations": request.annotations,
+        "list": request.list_file,
+        "split": request.split_file,
+        "frames-from": request.frames_from,
+    }
+    asked: dict[str, Any] = {key: str(path.absolute()) for key, path in paths.items() if path is not None}
+    return asked | ({"flat": True} if request.flat else {})
+
+
+def _check_options(request: Request, dataset: DataSet, own: bool) -> None:
+    name = request.name
+    if name is not None and (
+        name in ("", ".", "..", "videos") or name.startswith((".", "-")) or {"/", "\\", os.sep} & {*name}
+    ):
+        raise UsageError(f"{name!r} cannot name a frame store", "it becomes a folder beside `videos`: use a plain word")
+    taken = request.frames_from is not None
+    clashes = {
+        "--flat is for a folder of videos, not for a data set": request.flat and not own,
+        "--flat means no classes, so --split has nothing to say": request.flat and request.split_file is not None,
+        "--videos is for a data set; the folder is named already": own and request.videos is not None,
+        "--annotations is for ssv2 and ssv2_small": request.annotations is not None and dataset.layout != "ssv2",
+        "--frames-from takes frames where they lie, so --videos has nothing to say": taken and request.videos,
+        "--frames-from takes frames as they are: --size, --quality and --frames have nothing to say": taken
+        and (request.size, request.quality, request.frames) != (None, DEFAULTS["quality"], None),
+        "sprites are rendered; there are no frames to take from elsewhere": taken and dataset.name == "sprites",
+        "--seed is for sprites, which are rendered": request.seed is not None and dataset.name != "sprites",
+        "--frames below 8 leaves clips that cannot be sampled": request.frames is not None and request.frames < 8,
+        "--quality goes from 1 to 100": not 1 <= request.quality <= 100,
+    }
+    if wrong := [message for message, applies in clashes.items() if applies]:
+        raise UsageError("; ".join(wrong), "see `strmctl prepare --help`")
+
+
+def _display_name(name: str, dataset: DataSet, split: Split | None, request: Request) -> str:
+    """The store's name in results: it says when the clips are not those of the benchmark."""
+    remarks = []
+    if request.split_file is not None and dataset.name in DATA_SETS:
+        remarks.append(f"split {split.name}")
+    if dataset.listed and request.list_file is None:
+        remarks.append("all clips")
+    return f"{name} ({', '.join(remarks)})" if remarks else name

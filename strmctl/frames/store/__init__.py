@@ -1,0 +1,1 @@
+"""The frame store: its archives, manifest and settings."""

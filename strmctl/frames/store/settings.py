@@ -1,0 +1,52 @@
+"""The settings of a frame store, `store.json`, and the command that makes the store again."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+from strmctl.datasets.catalogue import DATA_SETS, DataSet
+from strmctl.paths import write_json
+from strmctl.videos.extract import QUALITY
+
+SCHEMA = 2
+SETTINGS = "store.json"
+ASKED = ("videos", "annotations", "list", "split", "frames-from")  # options of `prepare` that name a folder or a file
+DEFAULTS = {"quality": QUALITY, "frames": "all", "seed": 0}  # of `prepare`, for what the settings say
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """What `store.json` says; empty when it is missing or damaged."""
+    try:
+        content = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def write_settings(folder: Path, settings: dict[str, Any]) -> None:
+    """Writes `store.json`."""
+    write_json(folder / SETTINGS, {"schema": SCHEMA, **settings})
+
+
+def prepare_command(folder: Path, settings: dict[str, Any]) -> str:
+    """The command that makes or mends a store, with every option that differs from its default."""
+    dataset, name, asked = settings.get("dataset", folder.name), folder.name, settings.get("request", {})
+    known = DATA_SETS.get(dataset)
+    values = {
+        "--name": name if name != dataset or (known is None and "frames-from" not in asked) else None,
+        "--data": folder.parent if folder.parent != Path("data") else None,
+        **{f"--{option}": asked.get(option) for option in ASKED},
+        **{f"--{option}": _unless(default, settings.get(option)) for option, default in DEFAULTS.items()},
+        "--size": _unless(str(known.size if known else DataSet.size), settings.get("size")),
+    }
+    words = ["strmctl", "prepare", dataset if known or "frames-from" in asked else asked.get("folder", "FOLDER")]
+    for option, value in values.items():
+        words += [option, str(value)] if value is not None else []
+    return shlex.join([*words, "--flat"] if asked.get("flat") else words)
+
+
+def _unless(default: Any, value: Any) -> Any:
+    return None if value == default else value

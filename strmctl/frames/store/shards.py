@@ -1,0 +1,188 @@
+"""Shards: the part of a data set that one of several jobs prepares, and where each job does its work."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from strmctl.errors import DataError, UsageError
+from strmctl.frames.store.manifest import MANIFEST
+from strmctl.paths import alone
+
+SHARDS = "shards"  # folder of the shards in a store, until they are merged
+JOURNAL = "manifest.journal.jsonl"
+PARTIAL = ".partial"  # folder of what is being written
+LOCK = "lock"  # file in it
+SLURM_ARRAY = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_STEP", "SLURM_ARRAY_TASK_COUNT")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Part `index` of `count`, counted from 1.
+
+    Attributes:
+        index: 1 to `count`.
+        count: of all shards.
+        origin: what said so, for people.
+    """
+
+    index: int
+    count: int
+    origin: str = "--shard"
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+    def has(self, clip: str) -> bool:
+        """Whether a clip belongs to it; that depends on the clip's id alone, not on which others there are."""
+        return int.from_bytes(hashlib.sha256(clip.encode()).digest()[:8], "big") % self.count == self.index - 1
+
+
+def parse_shard(text: str) -> Shard | None:
+    """`3/8` as a shard; `1/1` is no shard but the whole.
+
+    Raises:
+        UsageError: it is none.
+    """
+    match = re.fullmatch(r"(\d+)/(\d+)", text.strip())
+    index, count = map(int, match.groups()) if match else (0, 0)
+    if not 1 <= index <= count:
+        raise UsageError(f"{text!r} is not a shard", "write i/n with i from 1 to n, such as 1/8 … 8/8")
+    return Shard(index, count) if count > 1 else None
+
+
+def shard_of_environment(environment: Mapping[str, str] = os.environ) -> Shard | None:
+    """The shard of a process that `torchrun`, `srun` or a Slurm job array started; None of one that runs alone.
+
+    Raises:
+        UsageError: a job array whose indices are not evenly spaced.
+    """
+
+    def number(name: str, default: int) -> int:
+        text = environment.get(name, "")
+        return int(text) if text.isdecimal() else default
+
+    index, parts, origins = 0, 1, []
+    task, first, step, tasks = map(number, SLURM_ARRAY, (-1, 0, 1, 1))
+    if tasks > 1 and task >= 0:
+        index, between = divmod(task - first, max(1, step))
+        if between or not 0 <= index < tasks:  # to prepare all of it instead would collide with the other tasks
+            hint = "write `--array=1-n`, or name the part with `--shard i/n`"
+            raise UsageError(f"task {task} of a job array of {tasks} does not tell which shard it is", hint)
+        parts, origins = tasks, [SLURM_ARRAY[0]]
+    # the number of tasks of the step: a batch script without srun is one process, whatever it has reserved
+    for name, of in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")):
+        rank, count = number(name, -1), number(of, 1)
+        if count > 1 and 0 <= rank < count:  # each task of an array may start several
+            index, parts = index * count + rank, parts * count
+            origins.append(name)
+            break
+    return Shard(index + 1, parts, " and ".join(origins)) if origins else None
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where a run of `prepare` writes: the store's own files, or those of its shard. Frames lie in one tree for all.
+
+    Attributes:
+        store: folder of the store.
+        shard: None for the whole.
+    """
+
+    store: Path
+    shard: Shard | None
+
+    @property
+    def folder(self) -> Path:
+        """Of settings, manifest and journal."""
+        return self.store if self.shard is None else self.store / SHARDS / f"{self.shard.index}-of-{self.shard.count}"
+
+    @property
+    def journal(self) -> Path:
+        """A line per finished clip, until the manifest is written."""
+        return self.folder / JOURNAL
+
+    @property
+    def partial(self) -> Path:
+        """Folder of the files that are being written."""
+        return self.folder / PARTIAL
+
+    @contextlib.contextmanager
+    def occupied(self) -> Iterator[None]:
+        """Keeps a second run out, and removes what a killed one was writing.
+
+        Shards may be at work together, but not beside a run of the whole.
+
+        Raises:
+            UsageError: another run is at work here.
+        """
+        whole = self.store / PARTIAL / LOCK
+        with contextlib.ExitStack() as locks:
+            try:
+                locks.enter_context(alone(whole, wait=False, shared=self.shard is not None))
+                if self.shard is not None:
+                    locks.enter_context(alone(self.partial / LOCK, wait=False))
+            except BlockingIOError as error:
+                message = f"another `prepare` is at work on {self.store}"
+                raise UsageError(message, "wait for it to end, or give each its own `--shard i/n`") from error
+            try:
+                for half in self.folder.glob(".*.part"):  # a manifest or settings, see `replacing`
+                    half.unlink(missing_ok=True)
+                yield
+            finally:
+                shutil.rmtree(self.partial, ignore_errors=True)
+        with contextlib.suppress(BlockingIOError), alone(whole, wait=False):  # no other shard is at work
+            shutil.rmtree(whole.parent, ignore_errors=True)
+
+
+def shards_in(store: Path) -> list[Workplace]:
+    """Where the shards of a store are prepared, those that are not finished included."""
+    names = (re.fullmatch(r"(\d+)-of-(\d+)", path.name) for path in (store / SHARDS).glob("*-of-*"))
+    found = [Workplace(store, Shard(int(name[1]), int(name[2]))) for name in names if name]
+    return sorted(found, key=lambda place: place.shard.index)
+
+
+def check_no_other_shards(store: Path, shard: Shard | None) -> None:
+    """Makes sure that a run does not mix with shards that were cut in another way.
+
+    Raises:
+        UsageError: it would.
+    """
+    counts = sorted({place.shard.count for place in shards_in(store)})
+    others = [count for count in counts if shard is None or count != shard.count]
+    if others:
+        asked = f"shard {shard}" if shard else "the whole data set"
+        hint = (
+            f"finish them with `--shard i/{others[0]}` and join them with `--merge`; or remove {store / SHARDS}: "
+            "frames that are stored stay, but are extracted again"
+        )
+        raise UsageError(f"{store} holds shards i/{others[0]} that wait to be merged, and {asked} is asked for", hint)
+
+
+def unfinished(store: Path) -> list[str]:
+    """Shards that are still to be prepared before all can be merged, as `i/n`.
+
+    Raises:
+        UsageError: there is no shard.
+        DataError: they were not cut in the same way.
+    """
+    places = shards_in(store)
+    if not places:
+        raise UsageError(f"{store} holds no shards to merge", "prepare them with `--shard 1/n` … `--shard n/n`")
+    counts = sorted({place.shard.count for place in places})
+    if len(counts) > 1:
+        cuts = " and ".join(f"i/{count}" for count in counts)
+        raise DataError(
+            f"{store} holds shards {cuts}, which do not fit together", f"remove one kind from {store / SHARDS}"
+        )
+    count = counts[0]
+    # a journal beside the manifest: it is being prepared anew
+    finished = [place for place in places if (place.folder / MANIFEST).is_file() and not place.journal.exists()]
+    done = {place.shard.index for place in finished}
+    return [f"{index}/{count}" for index in range(1, count + 1) if index not in done]

@@ -1,0 +1,120 @@
+"""The frame store: one uncompressed zip of JPEG frames per clip, and a manifest that says what each holds.
+
+One file per clip, not one per frame: file systems and copying tools suffer under millions of small files.
+"""
+
+from __future__ import annotations
+
+import functools
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from strmctl.errors import DataError
+from strmctl.frames.in_place.extracted import ExtractedFrames, opened
+from strmctl.frames.store.clip_zip import archive_path, member_name
+from strmctl.frames.store.manifest import MANIFEST, ClipRow, read_manifest
+from strmctl.frames.store.settings import SETTINGS, prepare_command, read_settings
+from strmctl.frames.store.shards import shards_in, unfinished
+from strmctl.provenance import sha256_of
+
+
+class FrameStore:
+    """The frames of one data set, read only.
+
+    Attributes:
+        name: of its folder below the data folder.
+        settings: what `store.json` says: dataset, title, size, quality, frames, classes of each subset, and under
+            `request` the folders and files that it was made from.
+        rows: one per clip, sorted by id.
+        by_id: the same by clip id.
+        manifest_sha256: of the manifest; two stores with the same one hold the same frames.
+    """
+
+    def __init__(self, folder: Path, settings: dict[str, Any], rows: list[ClipRow], manifest_sha256: str) -> None:
+        self.folder, self.settings, self.rows, self.manifest_sha256 = folder, settings, rows, manifest_sha256
+        self.name = folder.name
+        self.by_id = {row.clip: row for row in rows}
+
+    @classmethod
+    def open(cls, data_dir: Path, name: str) -> FrameStore:
+        """Opens `<data_dir>/<name>`.
+
+        Raises:
+            DataError: it is missing, unfinished or damaged; the hint is the command that mends it.
+        """
+        folder = data_dir / name
+        settings = read_settings(folder)
+        mend = prepare_command(folder, settings)
+        if not (folder / MANIFEST).is_file():
+            if shards := shards_in(folder):
+                waiting = unfinished(folder)
+                state = f"waits for its shards {', '.join(waiting)}" if waiting else "is not merged"
+                then = "when they are done, " if waiting else ""
+                hint = f"{then}run `{prepare_command(folder, read_settings(shards[0].folder))} --merge`"
+                raise DataError(f"the frame store {folder} {state}", hint)
+            state = "is not finished" if settings else "does not exist"
+            raise DataError(f"the frame store {folder} {state}", f"run `{mend}`")
+        if not settings:
+            raise DataError(f"the frame store {folder} has no readable {SETTINGS}", f"run `{mend} --redo`")
+        return cls(folder, settings, read_manifest(folder), sha256_of(folder / MANIFEST))
+
+    @staticmethod
+    def names(data_dir: Path) -> list[str]:
+        """The finished frame stores in a data folder."""
+        return sorted(path.parent.name for path in data_dir.glob(f"*/{MANIFEST}"))
+
+    @property
+    def display_name(self) -> str:
+        """What results call it, such as `kinetics100 (all clips)`."""
+        return self.settings.get("display_name", self.name)
+
+    @property
+    def prepare_command(self) -> str:
+        """The command that made it and that mends it."""
+        return prepare_command(self.folder, self.settings)
+
+    @property
+    def groups(self) -> dict[str, str]:
+        """Clip id -> what clips cut from the same source video share; a clip without a group is its own."""
+        return {row.clip: row.group or row.clip for row in self.rows}
+
+    def clips(self, subset: str) -> dict[str, list[str]]:
+        """Class -> ids of the clips of a subset that can be sampled, all sorted."""
+        result: dict[str, list[str]] = {}
+        for row in self.rows:
+            if row.subset == subset and row.status == "ok":
+                result.setdefault(row.cls, []).append(row.clip)
+        return {cls: sorted(result[cls]) for cls in sorted(result)}
+
+    def read(self, clip: str, positions: Sequence[int]) -> list[bytes]:
+        """Images (JPEG; PNG where frames lie elsewhere) of a clip by position, counted from 0; threads may call it.
+
+        Raises:
+            DataError: the clip or a frame is missing or damaged.
+        """
+        if self._elsewhere is not None:
+            return self._elsewhere.read(self.by_id[clip].source, positions)
+        try:
+            with zipfile.ZipFile(archive_path(self.folder, clip)) as archive:
+                return [archive.read(member_name(position)) for position in positions]
+        except (OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            message = f"the frames of clip {clip} in {self.folder} are missing or damaged: {error}"
+            raise DataError(message, f"`{self.prepare_command}` extracts them again") from error
+
+    def digest(self, clip: str) -> str:
+        """SHA-256 of a clip's frames as they lie there; that of the manifest when they are intact.
+
+        Raises:
+            OSError: they cannot be read.
+        """
+        if self._elsewhere is not None:
+            return self._elsewhere.digest(self.by_id[clip].source)
+        return sha256_of(archive_path(self.folder, clip))
+
+    @functools.cached_property
+    def _elsewhere(self) -> ExtractedFrames | None:
+        """Frames that somebody has extracted and that are used where they lie."""
+        path = self.settings.get("frames_from")
+        return opened(Path(path)) if path else None

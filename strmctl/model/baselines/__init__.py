@@ -1,1 +1,0 @@
-"""The methods that STRM is compared with, one file each: `embed`, `match`, `enrich`."""

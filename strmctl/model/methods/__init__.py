@@ -1,0 +1,1 @@
+"""STRM and the methods that it is compared with, one file each."""

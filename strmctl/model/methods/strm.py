@@ -1,0 +1,189 @@
+"""STRM: spatio-temporal relation modelling for few-shot action recognition.
+
+    frames -> backbone -> patches -> PLE -> mean over patches: H -> FLE: E
+    TRM compares E of query and support, QC compares H; total = TRM + lambda * QC (the same lambda as in the loss)
+
+A clip's features do not depend on its episode (in evaluation mode), so the method is two functions: `embed`, everything
+that one clip decides, and `match`, everything that needs both sides. Without PLE, H is the spatial mean of the unpooled
+map; without FLE, E is H; without PLE, FLE and QC the model is TRX.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from torch import Tensor, nn
+
+from strmctl.model.backbones.build import Backbone
+from strmctl.model.enrichment import Enriched, enrich
+from strmctl.model.episode import Features, Logits, match_clips
+from strmctl.model.frame_enrichment import FrameEnrichment
+from strmctl.model.patch_enrichment import PatchEnrichment
+from strmctl.model.positional_encoding import PositionalEncoding
+from strmctl.model.query_class import build_query_class
+from strmctl.model.seeding import seeded
+from strmctl.model.temporal_relations import Distance, build_temporal_relations
+from strmctl.model.tuples import Combine
+
+Prediction = Literal["joint", "trm"]
+
+
+class STRM(nn.Module):
+    """The whole model, made of blocks that can each be left out.
+
+    Args:
+        backbone: frames `(N·L, 3, H, W)` to maps `(N·L, D, h, w)`.
+        patch_enrichment: PLE, on `(N, L, P², D)`; None to leave it out.
+        frame_enrichment: FLE, on `(N, L, D)`; None to leave it out.
+        temporal_relations: TRM, with `embed` and `match`.
+        query_class: QC, with `embed` and `match`; None to leave it out.
+        query_class_weight: lambda, the weight of QC in the prediction.
+        prediction: `joint`: TRM + lambda * QC; `trm`: TRM alone, QC being trained all the same.
+        patches: P, patches along each side of a frame.
+    """
+
+    def __init__(
+        self,
+        *,
+        backbone: nn.Module,
+        patch_enrichment: nn.Module | None,
+        frame_enrichment: nn.Module | None,
+        temporal_relations: nn.Module,
+        query_class: nn.Module | None,
+        query_class_weight: float = 0.1,
+        prediction: Prediction = "joint",
+        patches: int = 4,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.patch_enrichment = patch_enrichment
+        self.frame_enrichment = frame_enrichment
+        self.temporal_relations = temporal_relations
+        self.query_class = query_class
+        self.query_class_weight = query_class_weight
+        self.prediction = prediction
+        self.patches = patches
+
+    def enrich(self, clips: Tensor) -> Enriched:
+        """Clips `(N, L, 3, H, W)`, float in [0, 1], to H and E, and the patches that attention maps are drawn from."""
+        blocks = {"patch_enrichment": self.patch_enrichment, "frame_enrichment": self.frame_enrichment}
+        return enrich(clips, backbone=self.backbone, patches=self.patches, **blocks)
+
+    def embed(self, clips: Tensor) -> Features:
+        """Everything that a clip decides on its own: projections of its frames, from which `match` forms tuples.
+
+        Args:
+            clips: `(N, L, 3, H, W)`, float in [0, 1].
+
+        Returns:
+            Per cardinality `trm{w}.key` and `trm{w}.value`, `(N, w, L, D')`; with QC also `qc{w}`, `(N, w, L, D'')`.
+        """
+        enriched = self.enrich(clips)
+        features = self.temporal_relations.embed(enriched.enriched_frames)
+        if self.query_class is not None:
+            features |= self.query_class.embed(enriched.frames)
+        return features
+
+    def match(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None) -> Logits:
+        """Compare queries with the support of their episode, B episodes at once.
+
+        Args:
+            support: features of `embed`, `(B, C, K, …)`; any finite numbers where `mask` is False.
+            query: features of `embed`, `(B, Q, …)`.
+            mask: `(B, C, K)`, True where the shot exists, at least one per class; None when all do.
+
+        Returns:
+            Logits `(B, Q, C)`.
+        """
+        trm = self.temporal_relations.match(support, query, mask)
+        if self.query_class is None:
+            return Logits(trm, trm)
+        query_class = self.query_class.match(support, query, mask)
+        joint = self.prediction == "joint"
+        return Logits(trm + self.query_class_weight * query_class if joint else trm, trm, query_class)
+
+    def forward(self, support_clips: Tensor, support_labels: Tensor, query_clips: Tensor) -> Logits:
+        """One episode from its clips; see `match_clips`. Logits `(Q, C)`."""
+        return match_clips(self, support_clips, support_labels, query_clips)
+
+
+def build_strm(
+    *,
+    backbone: Backbone,
+    frames: int = 8,
+    patches: int = 4,
+    patch_enrichment: bool = True,
+    patch_hidden: int | None = None,
+    scaled_scores: bool = True,
+    gated: bool = False,
+    patch_encoding: bool = False,
+    frame_enrichment: bool = True,
+    frame_encoding: bool = False,
+    cardinalities: Sequence[int] = (2,),
+    dim: int = 1152,
+    distance: Distance = "squared",
+    dropout: float = 0.1,
+    combine: Combine = "sum",
+    query_class: bool = True,
+    query_class_dim: int | None = None,
+    query_class_weight: float = 0.1,
+    query_class_trained: bool = True,
+    prediction: Prediction = "joint",
+    seed: int = 0,
+) -> STRM:
+    """Build STRM from numbers; every block is initialised from (seed, its path) alone.
+
+    Args:
+        backbone: of `strmctl.model.backbones.build_backbone`.
+        frames: L, frames per clip.
+        patches: P, patches along each side of a frame.
+        patch_enrichment: whether to have PLE.
+        patch_hidden: hidden width of psi; D / 2 when None.
+        scaled_scores: divide PLE's scores by sqrt(D).
+        gated: give PLE a learned gate.
+        patch_encoding: give PLE a positional encoding of the patches, with dropout.
+        frame_enrichment: whether to have FLE.
+        frame_encoding: give FLE a positional encoding of the frames, with dropout.
+        cardinalities: each w once, from 1 to `frames`; TRM and QC have a block for each.
+        dim: D', the width of keys and values.
+        distance: of TRM, `squared` or `norm`.
+        dropout: of TRM, QC and the encodings, a probability.
+        combine: `sum` or `mean` over cardinalities.
+        query_class: whether to have QC.
+        query_class_dim: D'', the width of QC's projections; D / 2 when None.
+        query_class_weight: lambda.
+        query_class_trained: False freezes W_cls.
+        prediction: `joint` or `trm`.
+        seed: of all initial weights.
+
+    Raises:
+        RecipeError: a set of cardinalities that clips of this length do not have.
+    """
+    channels = backbone.dim
+    size = {"frames": frames, "channels": channels}
+    tuples = {"cardinalities": cardinalities, "dropout": dropout, "combine": combine, "seed": seed, **size}
+
+    def encoding(wanted: bool, length: int) -> PositionalEncoding | None:
+        return PositionalEncoding(length=length, channels=channels, dropout=dropout) if wanted else None
+
+    ple = fle = None
+    if patch_enrichment:
+        changes = {"scaled": scaled_scores, "gated": gated, "encoding": encoding(patch_encoding, patches * patches)}
+        with seeded(seed, "patch_enrichment"):
+            ple = PatchEnrichment(channels=channels, hidden=patch_hidden, **changes)
+    if frame_enrichment:
+        with seeded(seed, "frame_enrichment"):
+            fle = FrameEnrichment(**size, encoding=encoding(frame_encoding, frames))
+    return STRM(
+        backbone=backbone,
+        patch_enrichment=ple,
+        frame_enrichment=fle,
+        temporal_relations=build_temporal_relations(dim=dim, distance=distance, **tuples),
+        query_class=build_query_class(dim=query_class_dim, trained=query_class_trained, **tuples)
+        if query_class
+        else None,
+        query_class_weight=query_class_weight,
+        prediction=prediction,
+        patches=patches,
+    )

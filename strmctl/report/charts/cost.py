@@ -1,0 +1,64 @@
+"""The figure of what the methods cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from strmctl.report.charts import style as look
+from strmctl.report.charts.text import wrapped
+
+# Grey and hatch of a part of a model.
+PARTS = {
+    "backbone": ("0.85", ""),
+    "PLE": ("white", "///"),
+    "FLE": ("0.6", ""),
+    "TRM": ("0.3", ""),
+    "QC": ("white", "xxx"),
+}
+
+
+def draw_cost(document: Mapping[str, Any]) -> Figure:
+    """Operations of one episode by part, whole and without the backbone, which dwarfs all else."""
+    cost = document["cost"]
+    methods = {label: found["flops"]["episode"] for label, found in cost["methods"].items()}
+    figure, axes = look.panels(2, width=6.6, height=1.6 + 0.95 * len(methods))
+    rest = [part for part in PARTS if part != "backbone"]
+    for panel, parts, named, words in (
+        (axes[0], list(PARTS), ["backbone"], "all parts"),
+        (axes[1], rest, rest, "without the backbone"),
+    ):
+        look.title(panel, words)
+        sums = [sum(flops[part] for part in parts) / 1e9 for flops in methods.values()]
+        for row, (flops, total) in enumerate(zip(methods.values(), sums, strict=True)):
+            left = 0.0
+            for part in parts:
+                colour, hatch = PARTS[part]
+                panel.barh(row, flops[part] / 1e9, 0.5, left, color=colour, hatch=hatch, edgecolor="black", zorder=2)
+                left += flops[part] / 1e9
+            look.number(panel, (total, row), _giga(total), flat=True)
+            each = ", ".join(f"{part} {_giga(flops[part] / 1e9)}" for part in named if flops[part])
+            below = {"xytext": (3, -3), "textcoords": "offset points", "va": "top", "fontsize": look.SMALL}
+            panel.annotate(each, (0, row + 0.25), **below)
+        look.categories(panel, [wrapped(label, look.TEXT, 150, most=2) for label in methods], flat=True)
+        panel.set_xlim(0, 1.22 * (max(sums) or 1))
+        panel.xaxis.set_major_locator(MaxNLocator(4))
+        panel.xaxis.set_major_formatter("{x:,.5g}")
+        panel.set_xlabel("GFLOP per episode", fontsize=look.TEXT)
+    per_class = "query" if cost["queries"] == 1 else "queries"
+    caption = (
+        f"Floating-point operations of one {cost['way']}-way {cost['shot']}-shot episode, {cost['queries']} "
+        f"{per_class} per class, {cost['frames']} frames of {cost['pixels']} × {cost['pixels']} pixels a clip, in 10⁹; "
+        f"{cost['backbone']}, D' = {cost['dim']}, D'' = {cost['query_class_dim']}. Counted, not measured: without data "
+        "set, training or seeds, and so without error bars. Beside each bar its sum; the panels have their own scales."
+    )
+    legend = {part: Patch(facecolor=colour, hatch=hatch, edgecolor="black") for part, (colour, hatch) in PARTS.items()}
+    return look.finish(figure, caption, legend)
+
+
+def _giga(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

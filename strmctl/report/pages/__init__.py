@@ -1,0 +1,1 @@
+"""A report as files: a page, Markdown, and tables for papers."""

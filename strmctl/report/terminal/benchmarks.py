@@ -1,0 +1,41 @@
+"""Measured speed as a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from strmctl.report.terminal.eval_tables import Table
+
+
+def evaluation(found: dict[str, Any]) -> Table:
+    """A row per quantity, a column per precision, of `strmctl bench eval`."""
+    precisions = list(found["embed_ms_per_clip"])
+    rows = [
+        ("embedding, ms per clip", "embed_ms_per_clip", "{:.1f}"),
+        ("matching, episodes per second", "match_episodes_per_second", "{:.1f}"),
+        ("matching, share of the matrix-product rate", "match_share_of_matrix_product", "{:.2f}"),
+        ("matrix product, GFLOP/s", "matrix_product_gflops", "{:.0f}"),
+        ("ratio for 10,000 episodes over 2,857 clips", "ratio_10000_episodes_2857_clips", "{:.0f}"),
+    ]
+    return ["", *precisions], [
+        [label, *(form.format(found[key][name]) for name in precisions)] for label, key, form in rows
+    ]
+
+
+def preparation(found: dict[str, Any]) -> Table:
+    """A row per way to prepare the same videos, of `strmctl bench prepare`."""
+    columns = ["", "seconds", "min to max", "clips/s", "frames/s", "bytes per frame", "times ffmpeg"]
+    rows = []
+    for way in found["ways"]:
+        rows.append(
+            [
+                way["way"],
+                f"{way['seconds']:.2f}",
+                f"{way['seconds_min']:.2f} to {way['seconds_max']:.2f}",
+                f"{way['clips_per_second']:.1f}",
+                f"{way['frames_per_second']:.0f}",
+                f"{way['bytes_per_stored_frame']:.0f}",
+                "-" if way["ratio"] is None else f"{way['ratio']:.2f}",
+            ]
+        )
+    return columns, rows

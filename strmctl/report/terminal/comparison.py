@@ -1,0 +1,97 @@
+"""Comparisons and groups of training seeds as tables: differences in percentage points, a table for each shot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from strmctl.report.terminal.eval_tables import Table
+
+PAIRED = (
+    "Difference: run - base, in percentage points, ± the half-width of the 95 % interval: over episodes 1.96 · "
+    "standard deviation / sqrt(n), over classes, each with the same weight, Student's t. p: two-sided sign-flip test "
+    "with 9,999 flips; over n classes it cannot fall below 2^(1-n)."
+)
+SEEDS = (
+    "Difference: run - run of the base with the same training seed, in percentage points, ± the half-width of the 95 % "
+    "interval by Student's t over n seeds. Standard deviations are of single runs, over seeds."
+)
+
+
+def comparison(document: Mapping[str, Any]) -> Iterator[tuple[str, Table]]:
+    """A title and a table for each number of shots, of what `compare` found.
+
+    Args:
+        document: of runs or of groups of seeds; fractions.
+    """
+    of_groups, head = "groups" in document, _head(document)
+    for shot in sorted({figures["shot"] for other in document["comparisons"] for figures in other["results"]}):
+        at_shot = [
+            (other, figures)
+            for other in document["comparisons"]
+            for figures in other["results"]
+            if figures["shot"] == shot
+        ]
+        table = _groups(document["groups"], at_shot, shot) if of_groups else _runs(document["base"], at_shot)
+        yield f"{head}, {shot}-shot", table
+
+
+def _head(document: Mapping[str, Any]) -> str:
+    per_class = "query" if document["queries"] == 1 else "queries"
+    return (
+        f"{document['dataset']} ({document['split']}): {document['way']}-way, {document['queries']} {per_class} per "
+        f"class, {document['episodes']:,} episodes, seed {document['seed']}"
+    )
+
+
+def _runs(base: str, at_shot: list[tuple[dict[str, Any], dict[str, Any]]]) -> Table:
+    """The base and each run that is compared with it."""
+    first = at_shot[0][1]
+    episodes, classes = first["over_episodes"]["n"], first["over_classes"]["n"]
+    columns = ["run", "accuracy, %", f"difference over {episodes:,} episodes", "p", f"over {classes} classes", "p"]
+    rows = [[f"{base} (base)", f"{100 * first['base_accuracy']:.2f}", "", "", "", ""]]
+    for other, figures in at_shot:
+        cells = [other["run"], f"{100 * figures['accuracy']:.2f}"]
+        for over in (figures["over_episodes"], figures["over_classes"]):
+            cells += [_points(over), f"{over['p']:.4f}"]
+        rows.append(cells)
+    return columns, rows
+
+
+def _groups(groups: list[dict[str, Any]], at_shot: list[tuple[dict[str, Any], dict[str, Any]]], shot: int) -> Table:
+    """The first group and each that is compared with it."""
+    found = {tuple(other["runs"]): figures for other, figures in at_shot}
+    columns = ["runs", "mean, %", "sd", "n", "differences by seed", "mean difference"]
+    rows = []
+    for position, group in enumerate(groups):
+        name = ", ".join(group["runs"])
+        own = next(figures for figures in group["results"] if figures["shot"] == shot)
+        cells = [f"{name} (base)" if position == 0 else name, f"{100 * own['mean']:.2f}", _sd(own), str(own["n"])]
+        if figures := found.get(tuple(group["runs"])) if position else None:
+            by_seed = zip(group["seeds"], figures["each"], strict=True)
+            cells += ["  ".join(f"{seed}: {100 * each:+.2f}" for seed, each in by_seed), _points(figures)]
+        rows.append([*cells, "", ""][: len(columns)])
+    return columns, rows
+
+
+def seeds(summary: Mapping[str, Any]) -> Table:
+    """Each run of a group, their mean and standard deviation; a column for each number of shots."""
+    count, results = len(summary["runs"]), summary["results"]
+    columns = ["run", "training seed", *(f"{figures['shot']}-shot, %" for figures in results)]
+    rows = [
+        [run, str(seed), *(f"{100 * figures['each'][position]:.2f}" for figures in results)]
+        for position, (run, seed) in enumerate(zip(summary["runs"], summary["seeds"], strict=True))
+    ]
+    rows.append([f"mean, n = {count}", "", *(f"{100 * figures['mean']:.2f}" for figures in results)])
+    rows.append([f"standard deviation over seeds, n = {count}", "", *map(_sd, results)])
+    return columns, rows
+
+
+def _sd(figures: Mapping[str, Any]) -> str:
+    return "–" if figures["sd"] is None else f"{100 * figures['sd']:.2f}"
+
+
+def _points(figures: Mapping[str, Any]) -> str:
+    """`+1.20 ± 0.31`, in percentage points."""
+    half = "" if figures["ci95"] is None else f" ± {100 * figures['ci95']:.2f}"
+    return f"{100 * figures['difference']:+.2f}{half}"

@@ -1,0 +1,1 @@
+"""Run folders, and how a recipe becomes a model."""

@@ -1,0 +1,118 @@
+"""A training run as a folder: named, started, taken up again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from strmctl.errors import UsageError
+from strmctl.frames.store.store import FrameStore
+from strmctl.frames.store.usable_clips import usable_clips
+from strmctl.paths import write_text
+from strmctl.progress import Progress, silent
+from strmctl.provenance import provenance
+from strmctl.recipe import Recipe, load_recipe
+from strmctl.runs.build import clip_loader
+from strmctl.runs.checkpoint import read_notes
+from strmctl.runs.folder import LATEST, check_new, point_latest, run_folder
+from strmctl.training.train import TrainingData, train
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """A run that can be trained, from its beginning or from where it was killed."""
+
+    recipe: Recipe
+    folder: Path
+    new: bool
+    latest: bool = True  # whether `runs/latest` is to point at it
+
+    @property
+    def name(self) -> str:
+        """Of the run."""
+        return self.folder.name
+
+    def train(
+        self,
+        data_dir: Path,
+        *,
+        device: str = "auto",
+        progress: Progress = silent,
+        announce: Callable[[str], None] = lambda message: None,
+    ) -> dict[str, Any]:
+        """Trains on a frame store and returns what `weights.json` says; the folder is made once the data is there.
+
+        Raises:
+            DataError: the store or classes of it are missing.
+            UsageError: too few classes or clips for the recipe's episodes.
+        """
+        self._check_free()
+        store = FrameStore.open(data_dir, self.recipe.data.dataset)
+        policy = self.recipe.data.missing_classes
+        clips, dropped = {}, {}
+        for subset in ("train", "val"):
+            clips[subset], dropped[subset] = usable_clips(store, subset, missing_classes=policy)
+        info = {
+            "dataset": store.display_name,
+            "train_classes": sorted(clips["train"]),
+            "val_classes": sorted(clips["val"]),
+            "dropped_classes": {subset: names for subset, names in dropped.items() if names},
+            "provenance": provenance(manifest_sha256=store.manifest_sha256, seed=self.recipe.train.seed),
+        }
+        loader = clip_loader(self.recipe, store)
+        data = TrainingData(clips["train"], clips["val"], loader, info)
+        tell = {"progress": progress, "announce": announce}
+        return train(self.recipe, self.folder, data, device=device, begin=self._begin, **tell)
+
+    def _check_free(self) -> None:
+        if self.new and self.folder.is_dir():
+            raise UsageError(f"another training has begun in {self.folder}", "run the same command again")
+
+    def _begin(self) -> None:
+        """Makes the folder, and the run the newest if it is to be."""
+        self._check_free()
+        self.folder.mkdir(parents=True, exist_ok=not self.new)
+        write_text(self.folder / "recipe.yaml", self.recipe.to_yaml())
+        if self.latest:
+            point_latest(self.folder.parent, self.folder)
+
+
+def new_run(runs: Path, name: str | None, recipe: str, assignments: Iterable[str]) -> TrainingRun:
+    """A new run; nothing is written yet.
+
+    Raises:
+        RecipeError: the recipe is unknown or invalid.
+        UsageError: a run of this name is there already.
+    """
+    loaded = load_recipe(recipe, assignments)
+    if name is None:
+        name, number = loaded.name, 2
+        while (runs / name).exists() and name != LATEST:
+            name, number = f"{loaded.name}-{number}", number + 1
+    check_new(runs, name, f"go on with it: `strmctl train --resume --name {name}`; or ")
+    return TrainingRun(loaded, runs / name, new=True)
+
+
+def begun_run(runs: Path, name: str | None, recipe: str | None, assignments: Iterable[str]) -> TrainingRun:
+    """A run that was begun; with a recipe, the run must be of that recipe.
+
+    Raises:
+        DataError: there is no such run.
+        UsageError: the run was begun with another recipe, or imported.
+    """
+    folder = run_folder(runs, name)
+    if "imported_from" in read_notes(folder / "weights.pt"):
+        raise UsageError(
+            f"run {folder.name} was imported, so there is no training of it to go on with", "name another with --name"
+        )
+    own = load_recipe(folder / "recipe.yaml")
+    assignments = tuple(assignments)
+    if recipe is None and assignments:
+        raise UsageError("a run goes on with the recipe it was begun with", "leave out --set, or start a new run")
+    if recipe is not None and load_recipe(recipe, assignments) != own:
+        raise UsageError(
+            f"run {folder.name} was begun with another recipe", f"leave out --recipe; {folder}/recipe.yaml is used"
+        )
+    return TrainingRun(own, folder, new=False)

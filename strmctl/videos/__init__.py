@@ -1,0 +1,1 @@
+"""One video file: how it is decoded, which of its frames are taken, and their pixels."""

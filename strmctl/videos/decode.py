@@ -1,0 +1,58 @@
+"""Decoding a video: by OpenCV, and by PyAV what OpenCV cannot read. Both take the first video stream, on one thread."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from strmctl.errors import DataError
+from strmctl.videos import decoder_opencv, decoder_pyav
+from strmctl.videos.video import Picture, Video
+
+
+def decode(path: Path) -> Video:
+    """Opens a video and decodes its first frame; the others follow as they are asked for.
+
+    A file that breaks off or is damaged further on ends early, without an error; see `Video.lacks`.
+
+    Raises:
+        DataError: the reason in a few words, without the path.
+    """
+    _check_readable(path)
+    try:
+        return _started(decoder_opencv.open_video(path))
+    except DataError as first:
+        try:
+            return _started(decoder_pyav.open_video(path))
+        except DataError as second:
+            raise DataError(f"{first}; {second}", second.hint) from second
+
+
+def _started(video: Video) -> Video:
+    """The video with the size of its first frame, which is decoded to see whether there is one."""
+    first = next(video.pictures, None)
+    if first is None:
+        raise DataError(f"{video.decoder.split()[0]} reads no frame")
+    pixels = first.pixels()
+    height, width = pixels.shape[:2]
+
+    def pictures() -> Iterator[Picture]:
+        with contextlib.closing(video.pictures):
+            yield Picture(first.time, lambda: pixels)
+            yield from video.pictures
+
+    return replace(video, width=width, height=height, pictures=pictures())
+
+
+def _check_readable(path: Path) -> None:
+    if not path.is_file():  # a pipe would keep the decoder waiting for ever
+        raise DataError("no such file" if not path.exists() else "not a regular file")
+    try:
+        with path.open("rb") as file:
+            empty = not file.read(1)
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}") from error
+    if empty:
+        raise DataError("the file is empty")

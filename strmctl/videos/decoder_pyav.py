@@ -1,0 +1,86 @@
+"""Decoding by PyAV, which reads what OpenCV's wheel does not, such as AV1. The one file that knows it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from strmctl.errors import DataError
+from strmctl.videos.video import LARGEST, Picture, Video, check_size, positive
+
+INSTALL = "`pip install 'strmctl[av]'` adds PyAV, which reads more kinds of video"
+
+
+def open_video(path: Path) -> Video:
+    """Opens a video; its size is that of the header.
+
+    Raises:
+        DataError: the reason in a few words, without the path.
+    """
+    try:
+        import av
+    except ImportError as error:
+        raise DataError("PyAV, which may, is not installed", INSTALL) from error
+    av.logging.set_level(None)
+    try:
+        # the scheme keeps a name from being taken for an address; titles may be in any encoding
+        container = av.open(f"file:{path.absolute()}", metadata_errors="replace")
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise DataError(f"PyAV: {_words(error)}") from error
+    try:
+        if not container.streams.video:
+            raise DataError("PyAV: no video stream")
+        stream = container.streams.video[0]
+        context = stream.codec_context
+        check_size(context.width or 0, context.height or 0)
+        context.thread_count = 1
+        context.options = {"max_pixels": str(LARGEST)}
+        fps = positive(stream.average_rate)
+        seconds = positive(float(stream.duration * stream.time_base) if stream.duration else None)
+        declared = stream.frames or round(fps * seconds)
+    except BaseException:
+        container.close()
+        raise
+    decoder = f"PyAV {av.__version__}"
+    return Video(context.width, context.height, round(fps, 3), declared, decoder, _pictures(container, stream))
+
+
+def _pictures(container: Any, stream: Any) -> Iterator[Picture]:
+    import av
+
+    with container, contextlib.suppress(av.FFmpegError, OSError, ValueError):  # damaged: what came so far counts
+        for frame in container.decode(stream):
+            yield Picture(float("nan") if frame.time is None else frame.time, lambda frame=frame: _pixels(frame))
+
+
+def _pixels(frame: Any) -> np.ndarray:
+    pixels = frame.to_ndarray(format="bgr24")
+    return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90))) if frame.rotation else pixels
+
+
+def swscale(how: str) -> tuple[Callable, Callable, Callable]:
+    """FFmpeg's scaler on one thread, to be compared with: (shrink a frame to (width, height), take pixels, give them).
+
+    Args:
+        how: `BILINEAR`, `BICUBIC` or `AREA`.
+
+    Raises:
+        ImportError: PyAV is not installed.
+    """
+    from av import VideoFrame
+    from av.video.reformatter import VideoReformatter
+
+    scaler = VideoReformatter()  # keeps its tables from frame to frame
+    return (
+        lambda frame, to: scaler.reformat(frame, *to, interpolation=how, threads=1),
+        lambda frame: VideoFrame.from_ndarray(np.ascontiguousarray(frame.transpose(2, 0, 1)), format="yuv444p"),
+        lambda frame: frame.to_ndarray().transpose(1, 2, 0),
+    )
+
+
+def _words(error: Exception) -> str:
+    return getattr(error, "strerror", None) or type(error).__name__

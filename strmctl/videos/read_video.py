@@ -1,0 +1,55 @@
+"""The clip that a model sees of a video file that lies in no store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from strmctl.errors import DataError
+from strmctl.videos.extract import QUALITY, extract
+from strmctl.videos.frame_positions import even_positions
+from strmctl.videos.pixels import centre_crop, decode_frames, to_shorter_side
+
+
+@dataclass(frozen=True)
+class VideoClip:
+    """The clip that a model sees of a video that lies in no store.
+
+    Attributes:
+        pixels: uint8 (L, 3, crop, crop), RGB.
+        positions: of the L frames in the video, counted from 0.
+        count: frames of the video.
+        fps: frames per second of the video; 0 when it does not say.
+    """
+
+    pixels: torch.Tensor
+    positions: list[int]
+    count: int
+    fps: float
+
+
+def read_video(path: Path, *, frames: int, size: int, crop: int) -> VideoClip:
+    """What `prepare` and then `ClipLoader` would give in test, with frames stored at `size` pixels.
+
+    Args:
+        path: of the video.
+        frames: L, frames per clip; a shorter video has some of its frames repeated.
+        size: pixels that the shorter side is resized to.
+        crop: pixels, side of the square that is cut out of the centre.
+
+    Raises:
+        DataError: the video cannot be decoded, or has a single frame.
+    """
+    encoded: list[bytes] = []  # of each wanted frame once
+    try:
+        found = extract(path, size=size, quality=QUALITY, frames=frames, keep=encoded.append)
+    except DataError as error:
+        raise DataError(f"the video {path} cannot be read: {error}", error.hint) from error
+    if found.decoded < 2:
+        raise DataError(f"the video {path} has a single frame", "a clip needs two frames at least")
+    taken = even_positions(len(encoded), frames)  # all of them, some again when the video is shorter
+    pixels = decode_frames([encoded[index] for index in taken])
+    positions = [found.positions[index] for index in taken]
+    return VideoClip(centre_crop(to_shorter_side(pixels, size), crop), positions, found.decoded, found.video.fps)

@@ -1,0 +1,47 @@
+"""The two ways that `bench eval` compares compute the same, and its figures follow from its measurements."""
+
+import pytest
+import torch
+
+from strmctl.bench.evaluation import bench_eval, matching_operations, peer_episode
+from strmctl.errors import UsageError
+from strmctl.model.backbones.build import build_backbone
+from strmctl.model.methods.strm import build_strm
+from tests.model.reference import relative_error
+
+
+@pytest.mark.parametrize("cardinalities", [(2,), (2, 3)])
+def test_the_other_way_gives_the_logits_of_the_model(cardinalities):
+    torch.manual_seed(0)
+    backbone = build_backbone("conv3", weights="none")
+    model = build_strm(backbone=backbone, frames=4, dim=16, cardinalities=cardinalities).double().eval()
+    support, query = torch.rand(10, 4, 3, 64, 64).double(), torch.rand(5, 4, 3, 64, 64).double()
+    with torch.inference_mode():
+        expected = model(support, torch.arange(5).repeat_interleave(2), query).total
+        assert relative_error(peer_episode(model, support, query), expected) < 1e-12
+
+
+def test_operations_of_matching_are_those_that_torch_counts():
+    from torch.utils.flop_counter import FlopCounterMode
+
+    model = build_strm(backbone=build_backbone("conv3", weights="none"), dim=16, query_class_dim=8).eval()
+    shapes = {"trm2.key": (2, 8, 16), "trm2.value": (2, 8, 16), "qc2": (2, 8, 8)}
+    support = {name: torch.rand(1, 5, 5, *shape) for name, shape in shapes.items()}
+    query = {name: torch.rand(1, 5, *shape) for name, shape in shapes.items()}
+    with FlopCounterMode(display=False) as counter:
+        model.match(support, query)
+    assert counter.get_total_flops() == matching_operations(model)
+
+
+def test_figures_follow_from_the_measurements():
+    told = []
+    found = bench_eval(backbone="conv3", clips=2, episodes=16, repeats=1, progress=lambda *now: told.append(now))
+    for name in ("float32", "bfloat16"):
+        embed, match = found["embed_ms_per_clip"][name], found["match_episodes_per_second"][name]
+        assert embed > 0 and match > 0
+        ratio = 10_000 * found["uncached_seconds_per_episode"] / (2857 * embed / 1000 + 10_000 / match)
+        assert found["ratio_10000_episodes_2857_clips"][name] == pytest.approx(ratio, rel=1e-12)
+    assert found["extrapolated_from"] == {"clips": 2, "episodes": 16, "repeats": 1}
+    assert told[-1][:2] == (14, 14)
+    with pytest.raises(UsageError, match="resnet19"):
+        bench_eval(backbone="resnet19")

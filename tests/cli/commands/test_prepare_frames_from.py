@@ -1,0 +1,218 @@
+"""`strmctl prepare` over frames that are extracted already, and of what lists name; the command that a store names."""
+
+import shlex
+import shutil
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+
+from strmctl.draws import Draws
+from strmctl.episodes.clip_loader import ClipLoader
+from strmctl.frames.store.store import FrameStore
+from tests.cli.small import CLASSES, class_folders, evaluate, read_rows, train, write_split
+from tests.frames.prepare.test_prepare import digests
+from tests.videos_for_tests import strmctl, write_video
+
+ONE = ("--workers", "1")
+CLIPS = sorted(f"{cls}/{number}" for classes in CLASSES.values() for cls in classes for number in range(3))
+
+
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory):
+    """A data folder with the store `plain`, made from videos, and its images in folders and in a zip; tests read it."""
+    folder = tmp_path_factory.mktemp("twins")
+    class_folders(folder / "videos", [cls for classes in CLASSES.values() for cls in classes])
+    write_split(folder / "mine.yaml", CLASSES)
+    words = (
+        "prepare",
+        f"{folder}/videos",
+        "--name",
+        "plain",
+        "--split",
+        folder / "mine.yaml",
+        "--data",
+        folder / "data",
+    )
+    assert strmctl(*words, "--size", "40", *ONE).code == 0
+    with zipfile.ZipFile(folder / "frames.zip", "w") as everything:
+        for clip in CLIPS:
+            with zipfile.ZipFile(folder / "data" / "plain" / "frames" / f"{clip}.zip") as archive:
+                archive.extractall(folder / "frames" / clip)
+                for name in archive.namelist():
+                    everything.writestr(f"rawframes/{clip}/{name}", archive.read(name))
+    return folder
+
+
+def take(twins, data, kind, *words):
+    """`strmctl prepare taken` from the folder or the zip of images."""
+    where = twins / ("frames" if kind == "folder" else "frames.zip")
+    return strmctl("prepare", "taken", "--frames-from", where, "--data", data, *words)
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_frames_that_are_extracted_give_the_same_pixels_as_videos(twins, tmp_path, kind):
+    before = digests(twins)
+    ran = take(twins, tmp_path, kind, "--split", twins / "mine.yaml", *ONE)
+    assert ran.code == 0 and ran.out.startswith("taken: 24 clips\n") and "24 of 24 clips stored" in ran.err
+    assert digests(twins) == before and digests(tmp_path).keys() == {"taken/manifest.csv", "taken/store.json"}
+    plain, taken = FrameStore.open(twins / "data", "plain"), FrameStore.open(tmp_path, "taken")
+    for subset in CLASSES:  # the same ids, hence the same episodes, whatever folder an archive puts around them
+        assert taken.clips(subset) == plain.clips(subset) and plain.clips(subset).keys() == {*CLASSES[subset]}
+    loaders = [ClipLoader(store, frames=8, size=40, crop=32, flip=True) for store in (plain, taken)]
+    for clip in CLIPS:
+        for draws in ((None, None), (Draws("same"), Draws("same"))):
+            first, second = (loader.load(clip, draw) for loader, draw in zip(loaders, draws, strict=True))
+            assert torch.equal(first, second) and first.float().std() > 0
+    with ThreadPoolExecutor(2) as pool:
+        many = loaders[1].load_many(CLIPS, pool)
+    assert torch.equal(many, torch.stack([loaders[0].load(clip) for clip in CLIPS]))
+
+
+def test_classes_without_a_split_are_the_folders_above_the_clips(twins, tmp_path):
+    for kind in ("folder", "zip"):
+        assert take(twins, tmp_path / kind, kind, *ONE).code == 0
+        classes = FrameStore.open(tmp_path / kind, "taken").clips("")
+        assert sorted(classes) == sorted(cls for names in CLASSES.values() for cls in names)
+        assert all(len(clips) == 3 for clips in classes.values())
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_train_and_eval_read_them(twins, tmp_path, kind):
+    assert take(twins, tmp_path / "taken", kind, "--split", twins / "mine.yaml", *ONE).code == 0
+    shutil.copytree(twins / "data" / "plain", tmp_path / "plain" / "plain")
+    rows = {}
+    for name in ("plain", "taken"):
+        runs = tmp_path / name / "runs"
+        ran = train(tmp_path / name, runs, changes=(f"data.dataset={name}",))
+        assert ran.code == 0, ran.err
+        ran = evaluate(tmp_path / name, runs)
+        assert ran.code == 0, ran.err
+        losses = [row["loss"] for row in read_rows(runs / "latest" / "train.csv") if row["loss"]]
+        rows[name] = losses, read_rows(next((runs / "latest" / "eval").glob("*.csv")))
+    losses, predicted = rows["taken"]
+    assert losses and len(predicted) == len(rows["plain"][1]) > 0
+    if kind == "folder":  # the zip has a folder around the classes: other ids, other episodes
+        assert rows["taken"] == rows["plain"]
+
+
+def test_a_dry_run_stores_nothing_and_says_so(twins, tmp_path):
+    ran = take(twins, tmp_path, "zip", "--dry-run")
+    assert ran.code == 0 and list(tmp_path.iterdir()) == []
+    assert "24 clips would be read, 0 are there; no frames would be stored. Nothing was written." in ran.err
+    assert take(twins, tmp_path, "zip", *ONE).code == 0
+    assert "0 clips would be read, 24 are there" in take(twins, tmp_path, "zip", "--dry-run").err
+
+
+def test_shards_of_frames_make_the_same_store(twins, tmp_path):
+    for index in (1, 2):
+        assert take(twins, tmp_path / "shards", "zip", "--shard", f"{index}/2", *ONE).code == 0
+    assert take(twins, tmp_path / "shards", "zip", "--merge").code == 0
+    assert take(twins, tmp_path / "plain", "zip", *ONE).code == 0
+    assert digests(tmp_path / "shards") == digests(tmp_path / "plain")
+
+
+@pytest.mark.parametrize(
+    ("what", "words", "part"),
+    [
+        ("taken", ("--size", "32"), "--frames-from takes frames as they are"),
+        ("taken", ("--quality", "80"), "--frames-from takes frames as they are"),
+        ("taken", ("--frames", "8"), "--frames-from takes frames as they are"),
+        ("ucf101", ("--videos", "v"), "--frames-from takes frames where they lie"),
+        ("ucf101", ("--download",), "--download puts the videos"),
+        ("taken", ("--download",), "--download is for a data set"),
+        ("sprites", (), "sprites are rendered"),
+        ("./videos", ("--name", "mine"), "a folder of videos has nothing to say"),
+    ],
+)
+def test_options_that_clash_are_exit_2(twins, tmp_path, what, words, part):
+    ran = strmctl("prepare", what, "--frames-from", twins / "frames.zip", "--data", tmp_path / "data", *words)
+    assert (ran.code, ran.out) == (2, "") and part in ran.err and list(tmp_path.iterdir()) == []
+
+
+def test_a_list_counts_what_is_missing_per_class_for_people_and_machines(tmp_path):
+    for number in range(2):
+        write_video(tmp_path / "v" / "Side Kick" / f"{number}.mp4", seed=number)
+        write_video(tmp_path / "v" / "busking" / f"b{number}.mp4", seed=number)
+    (tmp_path / "list.txt").write_text(
+        "side kick/0\nSIDE_KICK/1.mp4\nside kick/7\nbusking/b0\nbusking/b8\nbusking/b9\nyoga/x\n"
+    )
+    words = ("prepare", f"{tmp_path}/v", "--name", "m", "--list", tmp_path / "list.txt", "--data", tmp_path, *ONE)
+    ran = strmctl(*words)
+    assert ran.code == 0 and ran.out.startswith("m: 3 clips\n")
+    assert "missing: 4 listed clips: side kick/7, busking/b8, busking/b9, yoga/x\n" in ran.err
+    assert "missing by class: Side Kick 1 of 3, busking 2 of 3, yoga 1 of 1 (all with --json)\n" in ran.err
+    assert "ignored: 1 (not on the list): busking/b1.mp4" in ran.err
+    document = strmctl(*words, "--json").json()
+    assert document["listed"] == {
+        "Side Kick": {"listed": 3, "missing": 1},
+        "busking": {"listed": 3, "missing": 2},
+        "yoga": {"listed": 1, "missing": 1},
+    }
+    assert document["missing_clips"] == ["side kick/7", "busking/b8", "busking/b9", "yoga/x"]
+    (tmp_path / "all.txt").write_text("side kick/0\nbusking/b0\n")
+    other = strmctl(*words[:2], "--name", "all", "--list", tmp_path / "all.txt", "--data", tmp_path, *ONE)
+    assert other.code == 0 and "missing" not in other.err
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    """Original videos of several kinds with what belongs to them; tests read it."""
+    folder = tmp_path_factory.mktemp("sources")
+    class_folders(folder / "my videos", ["walk", "run"], clips=2)
+    write_split(folder / "mine.yaml", {"train": ["walk"], "test": ["run"]})
+    (folder / "list.txt").write_text("walk/0\nrun/1\n")
+    for seed, name in enumerate(("HandstandPushups/v_HandStandPushups_g01_c01", "Archery/v_Archery_g02_c01")):
+        write_video(folder / "UCF-101" / f"{name}.avi", seed=seed, codec="MJPG")
+    for clip in (1, 3):
+        write_video(folder / "ssv2" / f"{clip}.mp4", seed=clip)
+    (folder / "labels").mkdir()
+    (folder / "labels" / "train.json").write_text('[{"id": "1", "template": "Folding [something]"}]')
+    (folder / "labels" / "validation.json").write_text('[{"id": "3", "template": "Picking [something] up"}]')
+    shutil.copytree(folder / "UCF-101", folder / "data" / "videos" / "ucf101")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "'my videos/' --name mine",
+        "'my videos/' --name 'of mine' --split mine.yaml --size 48x32 --quality 70 --frames 8",
+        "'my videos/' --name mine --list list.txt --size 32",
+        "ssv2/ --name flat --flat",
+        "ucf101",
+        "ucf101 --videos UCF-101 --size 40",
+        "ucf101 --name u40 --videos UCF-101 --size 40 --frames 12",
+        "ucf101 --frames-from frames",
+        "ssv2 --videos ssv2 --annotations labels --size 256x256",
+        "taken --frames-from frames --split mine.yaml",
+        "taken --frames-from frames.zip --list list.txt",
+    ],
+)
+def test_the_command_that_a_store_names_makes_the_same_store_again(sources, tmp_path, monkeypatch, line):
+    monkeypatch.chdir(shutil.copytree(sources, tmp_path / "here"))
+    words = shlex.split(line)
+    if "--frames-from" in words:
+        make_images(tmp_path / "here", "UCF-101" if words[0] == "ucf101" else "my videos")
+    ran = strmctl("prepare", *words, *ONE)
+    assert ran.code == 0, ran.err
+    store = next(path.parent for path in (tmp_path / "here" / "data").glob("*/store.json"))
+    before = digests(store)
+    program, *again = shlex.split(FrameStore.open(store.parent, store.name).prepare_command)
+    shutil.rmtree(store)
+    monkeypatch.chdir(tmp_path)  # the folder that it is given in does not matter
+    ran = strmctl(*again, *ONE)
+    assert (program, ran.code) == ("strmctl", 0), ran.err
+    assert digests(store) == before
+
+
+def make_images(here, videos):
+    """The images of a folder of videos as `frames/` and `frames.zip`."""
+    ran = strmctl("prepare", f"./{videos}", "--name", "i", "--size", "32", "--data", here / "other", *ONE)
+    assert ran.code == 0, ran.err
+    top = here / "other" / "i" / "frames"
+    for path in top.rglob("*.zip"):
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(here / "frames" / path.relative_to(top).with_suffix(""))
+    shutil.make_archive(str(here / "frames"), "zip", here / "frames")

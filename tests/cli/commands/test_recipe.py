@@ -1,0 +1,39 @@
+import json
+
+from click.testing import CliRunner
+
+from strmctl import yaml
+from strmctl.cli.main import main
+from strmctl.recipe import shipped_recipes
+
+
+def test_ls_lists_all():
+    shown = CliRunner().invoke(main, ["recipe", "ls"])
+    assert shown.exit_code == 0
+    assert all(name in shown.stdout for name in shipped_recipes())
+    rows = json.loads(CliRunner().invoke(main, ["recipe", "ls", "--json"]).stdout)
+    assert [row["recipe"] for row in rows] == list(shipped_recipes())
+
+
+def test_show_prints_the_file_with_its_comments():
+    shown = CliRunner().invoke(main, ["recipe", "show", "sprites"])
+    assert shown.stdout == shipped_recipes()["sprites"].read_text()
+
+
+def test_validate_prints_what_would_be_used():
+    shown = CliRunner().invoke(main, ["recipe", "validate", "sprites", "--set", "train.seed=7"])
+    assert shown.exit_code == 0
+    assert yaml.parse(shown.stdout)["train"]["seed"] == 7
+
+
+def test_a_recipe_with_two_wrong_keys_names_both(tmp_path):
+    text = shipped_recipes()["sprites"].read_text().replace("dropout:", "drop_out:").replace("  seed: 0", "  sede: 0")
+    (tmp_path / "mine.yaml").write_text(text)
+    shown = CliRunner().invoke(main, ["recipe", "validate", str(tmp_path / "mine.yaml")])
+    assert shown.exit_code == 4
+    assert "trm.drop_out: unknown key, did you mean trm.dropout?" in shown.stderr
+    assert "train.sede: unknown key, did you mean train.seed?" in shown.stderr
+
+
+def test_an_unknown_recipe():
+    assert CliRunner().invoke(main, ["recipe", "show", "nope"]).exit_code == 4

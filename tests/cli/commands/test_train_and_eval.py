@@ -1,0 +1,268 @@
+"""`strmctl train` and `strmctl eval` as typed, on a small frame store: run folders, resuming, results, controls."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from strmctl.datasets.sprites.render import render
+from strmctl.model.weight_files import read_tensors
+from strmctl.paths import shipped
+from tests.cli.small import CLASSES, evaluate, prepare, read_rows, small, snapshot, train, write_split
+from tests.videos_for_tests import strmctl
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    """A folder of runs with one, `sprites`; tests copy it rather than write to it."""
+    runs = tmp_path_factory.mktemp("runs")
+    assert train(data, runs).code == 0
+    return runs
+
+
+@pytest.fixture
+def runs(trained, tmp_path):
+    """A copy of the trained run that a test may write to."""
+    return copy_runs(trained, tmp_path / "runs")
+
+
+def copy_runs(source, target):
+    for name, content in snapshot(source).items():
+        path = target / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if (source / name).is_symlink():
+            path.symlink_to(content.decode())
+        else:
+            path.write_bytes(content)
+    return target
+
+
+def test_a_run_is_named_after_its_recipe_and_the_next_gets_a_number(data, tmp_path):
+    runs = tmp_path / "runs"
+    ran = train(data, runs)
+    assert ran.code == 0 and ran.out.startswith(f"{runs / 'sprites'}: best on the val split at training episode ")
+    assert len(ran.out.splitlines()) == 1 and "next: `strmctl eval --shots 1,5`" in ran.err
+    files = ["recipe.yaml", "state.pt", "train.csv", "weights.json", "weights.pt"]
+    assert sorted(path.name for path in (runs / "sprites").iterdir()) == files
+    assert str((runs / "latest").readlink()) == "sprites"
+    before = snapshot(runs / "sprites")
+
+    assert train(data, runs).out.startswith(f"{runs / 'sprites-2'}: ")
+    assert str((runs / "latest").readlink()) == "sprites-2"
+    assert train(data, runs, "--recipe", "sprites", "--name", "mine", changes=("train.seed=1",)).code == 0
+    assert str((runs / "latest").readlink()) == "mine"
+    weights = {name: read_tensors(runs / name / "weights.pt") for name in ("sprites", "sprites-2", "mine")}
+    same = {name: all(map(torch.equal, weights["sprites"].values(), weights[name].values())) for name in weights}
+    assert same == {"sprites": True, "sprites-2": True, "mine": False}
+    assert snapshot(runs / "sprites") == before
+
+
+def test_the_newest_run_is_tested_unless_another_is_named(data, runs):
+    assert train(data, runs, "--recipe", "sprites", "--name", "second").code == 0
+    assert evaluate(data, runs, "--json").json()["run"] == "second"
+    assert evaluate(data, runs, "--run", "sprites", "--json").json()["run"] == "sprites"
+
+
+@pytest.mark.parametrize("name", ["sprites", "latest", "a/b", "..", ""])
+def test_a_name_that_cannot_be_given_to_a_new_run(data, runs, name):
+    before = snapshot(runs)
+    ran = train(data, runs, "--recipe", "sprites", "--name", name)
+    assert ran.code == 2 and "another --name" in ran.err
+    assert snapshot(runs) == before
+
+
+@pytest.mark.parametrize("name", ["latest", "a/b", "..", ".", ""])
+def test_nor_can_it_to_the_first_run(data, tmp_path, name):
+    ran = train(data, tmp_path / "a" / "runs", "--recipe", "sprites", "--name", name)
+    assert ran.code == 2 and "another --name" in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_train_in_json(data, tmp_path):
+    ran = train(data, tmp_path, "--recipe", "sprites", "--json")
+    document = ran.json()
+    assert document["run"] == "sprites" and document["folder"] == str(tmp_path / "sprites")
+    assert document["selected_by"] == "val split" and document["training_episodes"] in (1, 2)
+    assert (document["train_classes"], document["val_classes"]) == (CLASSES["train"], CLASSES["val"])
+    assert {"shot", "accuracy", "ci95", "episodes"} <= set(document["validation"])
+    assert {"run", "folder"} | set(json.loads((tmp_path / "sprites" / "weights.json").read_text())) == set(document)
+    assert "training sprites 2/2" in ran.err and "episode 2: validation" in ran.err
+
+
+KILLED = """
+import os, signal, sys
+from strmctl.cli.main import main
+from strmctl.training.train import RunLog
+
+add = RunLog.add
+
+def add_and_die(self, **line):
+    add(self, **line)
+    if line["episode"] == 9:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+RunLog.add = add_and_die
+main(sys.argv[1:])
+"""
+
+
+def test_a_run_that_was_killed_ends_with_the_very_same_weights(data, tmp_path):
+    changes = ("train.episodes=12", "validation.every=4", "train.queries=2")
+    assert train(data, tmp_path / "a", changes=changes).code == 0
+    killed = tmp_path / "b"
+    words = ["train", "--recipe", "sprites", *small("data.dataset=mine", *changes), "--data", data, "--runs", killed]
+    code = subprocess.run(
+        [sys.executable, "-c", KILLED, *map(str, words), "--device", "cpu"],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        check=False,
+    ).returncode
+    assert code == -signal.SIGKILL
+    assert read_tensors(killed / "sprites" / "state.pt")["done"] == 8
+    assert [row["episode"] for row in read_rows(killed / "sprites" / "train.csv")][-1] == "9"
+
+    ran = strmctl("train", "--resume", "--data", data, "--runs", killed, "--device", "cpu")
+    assert ran.code == 0, ran.err
+    for name in ("weights.pt", "state.pt"):
+        whole, resumed = (read_tensors(runs / "sprites" / name) for runs in (tmp_path / "a", killed))
+        whole, resumed = (value.get("model", value) for value in (whole, resumed))
+        assert list(whole) == list(resumed)
+        assert all(torch.equal(whole[key], resumed[key]) for key in whole), name
+    assert (killed / "sprites" / "train.csv").read_bytes() == (tmp_path / "a" / "sprites" / "train.csv").read_bytes()
+
+
+def test_resume_refuses_another_recipe(data, runs):
+    before = snapshot(runs)
+    ran = train(data, runs, "--resume", "--recipe", "sprites", changes=("trm.dim=9",))
+    assert ran.code == 2 and "run sprites was begun with another recipe" in ran.err
+    ran = train(data, runs, "--resume")  # `train` adds --set
+    assert ran.code == 2 and "leave out --set" in ran.err
+    ran = strmctl("train", "--resume", "--name", "none", "--data", data, "--runs", runs)
+    assert ran.code == 3 and "no run named 'none'" in ran.err and "runs here: sprites" in ran.err
+    assert strmctl("train", "--data", data, "--runs", runs).code == 2
+    assert snapshot(runs) == before
+    assert train(data, runs, "--resume", "--recipe", "sprites").code == 0  # the same one
+
+
+def test_eval_prints_a_table_and_keeps_its_messages_to_itself(data, runs):
+    ran = evaluate(data, runs, "--shots", "2,1")
+    assert ran.code == 0, ran.err
+    assert ran.out.startswith("Run sprites on mine (test): 2-way, 1 query per class, 20 episodes, seed 0")
+    assert "accuracy, %" in ran.out and "95 % interval, %" in ran.out and "Most confused, 2-shot" in ran.out
+    figures = json.loads((runs / "sprites" / "eval" / "test_2way_1q_s0_n20.json").read_text())["results"]
+    rows = [line.split() for line in ran.out.splitlines() if line.startswith((" 1 ", " 2 "))]
+    assert [row[0] for row in rows] == ["1", "2"]
+    for row, figure in zip(rows, figures, strict=True):
+        low, high = (100 * (figure["accuracy"] + sign * figure["ci95"]) for sign in (-1, 1))
+        interval = [f"{max(0.0, low):.2f}", "to", f"{min(100.0, high):.2f}"]
+        assert row[1:5] == [f"{100 * figure['accuracy']:.2f}", *interval] and row[-3:] == ["50", "20", "3"]
+    assert "embedding 9/9" in ran.err and "matching 20/20" in ran.err
+    assert f"{runs / 'sprites' / 'eval' / 'test_2way_1q_s0_n20.csv'}" in ran.err.splitlines()
+
+
+def test_results_of_other_tests_do_not_overwrite_each_other(data, runs):
+    tests = {
+        "test_2way_1q_s0_n20": (),
+        "test_3way_1q_s0_n20": ("--way", 3),
+        "test_2way_2q_s0_n20": ("--queries", 2),
+        "test_2way_1q_s7_n20": ("--seed", 7),
+        "val_2way_1q_s0_n20": ("--split", "val"),
+        "test_2way_1q_s0_n20_repeated": ("--frame-order", "repeated"),
+        "test_2way_1q_s0_n20_shuffled": ("--frame-order", "shuffled"),
+        "swim, walk": ("--classes", "swim,walk"),
+        "crawl, walk": ("--classes", "crawl,walk"),
+    }
+    folder, documents = runs / "sprites" / "eval", {}
+    for name, words in tests.items():
+        documents[name] = evaluate(data, runs, *words, "--json").json()
+    files = {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+    tables = sorted(path.stem for path in folder.glob("*.csv") if not path.stem.endswith("_confusion"))
+    assert tables == sorted(files) and len(files) == len(tests)
+    for name, document in documents.items():
+        assert document in files.values()
+        assert files.get(name, document) == document
+    source = documents["swim, walk"]["provenance"]
+    assert source["classes"] == ["swim", "walk"] and source["chosen_classes"]
+    assert documents["test_2way_1q_s0_n20_repeated"]["provenance"]["frame_order"] == "repeated"
+    again = evaluate(data, runs, "--classes", "walk,swim", "--json").json()
+    assert again["results"] == documents["swim, walk"]["results"]
+    assert len(list(folder.iterdir())) == 3 * len(tests)  # with the confusion matrices
+
+
+def test_weights_from_elsewhere_do_not_overwrite_the_run_s_own_result(data, runs):
+    assert evaluate(data, runs).code == 0
+    before = snapshot(runs / "sprites" / "eval")
+    assert train(data, runs, "--recipe", "sprites", "--name", "other", changes=("train.seed=1",)).code == 0
+    other = runs / "other" / "weights.pt"
+    ran = evaluate(data, runs, "--run", "sprites", "--weights", other, "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json()["provenance"]["weights_sha256"] == hashlib.sha256(other.read_bytes()).hexdigest()
+    assert before.items() <= snapshot(runs / "sprites" / "eval").items()
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_eval_refuses_a_class_that_was_trained_on(data, runs, form):
+    classes = {"train": ["crawl"], "val": ["sit"], "test": ["RUN", "swim", "walk"]}  # another spelling is no way round
+    videos = data.parent / "my videos"
+    split = write_split(runs.parent / "other.yaml", classes)
+    prepare(videos, "--name", "other", "--split", split, "--data", data)
+    ran = evaluate(data, runs, "--dataset", "other", *form)
+    assert ran.code == 2
+    message = ran.json()["error"]["message"] if form else ran.err
+    assert "run sprites was trained on RUN" in message
+    assert not (runs / "sprites" / "eval").exists()
+    chosen = evaluate(data, runs, "--dataset", "other", "--classes", "swim,walk", "--json").json()
+    assert chosen["dataset"] == "other"
+    (result,) = (runs / "sprites" / "eval").glob("*.json")
+    assert result.stem.startswith("test_2way_1q_s0_n20_other_classes-")
+
+
+PAIRS = ("grow or shrink", "up or down")
+
+
+def test_controls_on_sprites(tmp_path):
+    motions = ("split", "merge", "right", "left", "up", "down", "grow", "shrink")
+    render(tmp_path / "rendered", classes=motions, clips=3)
+    split = shipped("splits", "sprites.yaml")
+    prepare(tmp_path / "rendered", "--name", "mine", "--split", split, "--data", tmp_path / "data")
+    data, runs = tmp_path / "data", tmp_path / "runs"
+    assert train(data, runs).code == 0
+    ran = evaluate(data, runs, "--controls", "--json")
+    assert ran.code == 0, ran.err
+    documents = ran.json()
+    orders = {"as they are": "natural", "one frame repeated": "repeated", "frames shuffled": "shuffled"}
+    assert set(documents) == {*(f"all 4 classes, {name}" for name in orders), *PAIRS}
+    for name, order in orders.items():
+        assert documents[f"all 4 classes, {name}"]["provenance"]["frame_order"] == order
+    for pair in PAIRS:
+        document = documents[pair]
+        assert document["way"] == 2 and document["provenance"]["classes"] == sorted(pair.split(" or "))
+        assert set(document["results"][0]["per_class"]) == set(pair.split(" or "))
+    natural = evaluate(data, runs, "--json").json()
+    assert natural["results"] == documents["all 4 classes, as they are"]["results"]
+    folder = runs / "sprites" / "eval"
+    assert json.loads((folder / "controls_test_2way_1q_s0_n20.json").read_text()) == documents
+    assert "| grow or shrink | 2 | 50 |" in (folder / "controls_test_2way_1q_s0_n20.md").read_text()
+    ran = evaluate(data, runs, "--controls")
+    assert ran.out.startswith("Controls of run sprites")
+    assert "up or down" in ran.out
+    assert "controls_test_2way_1q_s0_n20.md" in ran.err
+
+
+def test_controls_use_the_opposites_of_a_split_of_the_user_s_own(data, runs):
+    split = write_split(runs.parent / "pairs.yaml", CLASSES, opposites=[["swim", "walk"]])
+    prepare(data.parent / "my videos", "--name", "pairs", "--split", split, "--data", data)
+    ran = evaluate(data, runs, "--dataset", "pairs", "--controls", "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json()["swim or walk"]["way"] == 2
+
+
+def test_controls_want_opposites(data, runs):
+    ran = evaluate(data, runs, "--controls")
+    assert ran.code == 3 and "the split of mine names no opposite classes" in ran.err
+    assert not (runs / "sprites" / "eval").exists()

@@ -1,0 +1,296 @@
+"""Which results can be compared, and what comes out; groups of training seeds."""
+
+import math
+import os
+
+import numpy as np
+import pytest
+
+from strmctl.errors import DataError, UsageError
+from strmctl.evaluation.comparison.compare import compare
+from strmctl.evaluation.comparison.seed_groups import check_one_recipe, group_summary
+from tests.saved import CLIPS, result_of, rows_of, save
+
+STEM = "test_5way_1q_s0"
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # commands in hints name the folder of runs where it is not ./runs
+    return tmp_path / "runs"
+
+
+def refusal(kind, runs, names=("a", "b"), stems=()):
+    with pytest.raises(kind) as caught:
+        compare(runs, names, stems)
+    return caught.value.message, caught.value.hint
+
+
+def right(rows, shot):
+    return {(row.episode, row.query): row.true == row.predicted for row in rows if row.shot == shot}
+
+
+def test_the_difference_is_that_of_the_rows(runs):
+    base, other = save(runs, "a", 0.6, answers=1), save(runs, "b", 0.8, answers=2)
+    document = compare(runs, ["a", "b"])
+    assert document["base"] == "a" and document["warnings"] == [] and "these weights" in document["conditional"]
+    (comparison,) = document["comparisons"]
+    assert comparison["run"] == "b" and [figures["shot"] for figures in comparison["results"]] == [1, 5]
+    for figures in comparison["results"]:
+        first, second = right(base.rows, figures["shot"]), right(other.rows, figures["shot"])
+        by_episode = [
+            sum(second[key] - first[key] for key in first if key[0] == episode) / 5 for episode in range(base.episodes)
+        ]
+        mean = sum(by_episode) / 40
+        sd = math.sqrt(sum((value - mean) ** 2 for value in by_episode) / 40)
+        over = figures["over_episodes"]
+        assert over["n"] == 40 and over["difference"] == pytest.approx(mean, abs=1e-12)
+        assert over["ci95"] == pytest.approx(1.96 * sd / math.sqrt(40), rel=1e-9)
+        classes = base.results[0]["per_class"]  # one is called NA
+        differences = []
+        for name in classes:
+            keys = [key for key in first if key[1].startswith(f"{name}/")]
+            differences.append(sum(second[key] - first[key] for key in keys) / len(keys))
+        over = figures["over_classes"]
+        assert over["n"] == 6 and over["difference"] == pytest.approx(sum(differences) / 6, abs=1e-12)
+        half = 2.570582 * np.std(differences, ddof=1) / math.sqrt(6)  # t with 5 degrees of freedom
+        assert over["ci95"] == pytest.approx(half, rel=1e-6)
+    back = compare(runs, ["b", "a"])["comparisons"][0]["results"]
+    for there, again in zip(comparison["results"], back, strict=True):
+        for over in ("over_episodes", "over_classes"):
+            assert again[over]["difference"] == pytest.approx(-there[over]["difference"])
+            assert again[over]["p"] == there[over]["p"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "option"),
+    [
+        ({"way": 3}, "way 5 and 3", ""),
+        ({"queries": 2}, "queries 1 and 2", ""),
+        ({"episodes": 39}, "episodes 40 and 39", "--episodes 40"),
+        ({"seed": 1}, "seed 0 and 1", ""),
+        ({"split": "val"}, "split test and val", ""),
+        ({"distinct_groups": True}, "distinct groups off and on", ""),
+        ({"episodes_file_sha256": "c" * 64}, "file of episodes none and cccccccccccc", ""),
+        ({"shots": (2, 3)}, "shots 1, 5 and 2, 3", "--shots 1,5"),
+    ],
+)
+def test_other_tests_are_refused_with_the_command_that_repeats_the_first(runs, changes, reason, option):
+    save(runs, "a")
+    save(runs, "b", **changes)
+    message, hint = refusal(UsageError, runs)
+    assert message == f"a and b were not tested on the same episodes: {reason}"
+    command = f"`strmctl eval --run b --dataset mine --shots 1,5 --episodes 40 --runs {runs}`"
+    assert hint.startswith(command) and option in command
+
+
+def test_all_reasons_are_given_and_the_command_has_all_settings(runs):
+    settings = {"way": 3, "queries": 2, "seed": 7, "split": "val", "chosen_classes": True, "distinct_groups": True}
+    save(runs, "a", shots=(2,), frame_order="shuffled", dtype="bfloat16", dropped_classes=["yawn"], **settings)
+    save(runs, "b", shots=(1,))
+    message, hint = refusal(UsageError, runs)
+    for part in ("split val and test", "way 3 and 5", "queries 2 and 1", "seed 7 and 0", "shots 2 and 1"):
+        assert part in message
+    command = (
+        "strmctl eval --run b --dataset mine --shots 2 --distinct-groups --way 3 --queries 2 --episodes 40 --seed 7 "
+        "--missing-classes drop --split val --classes NA,crawl,jump,run,swim,walk --frame-order shuffled "
+        f"--dtype bfloat16 --runs {runs}"
+    )
+    assert f"`{command}`" in hint
+
+
+def test_the_episodes_of_a_file_are_repeated_from_that_file(runs):
+    save(runs, "a", episodes_from="my file.csv", episodes_file_sha256="c" * 64)
+    save(runs, "b", seed=3)
+    _, hint = refusal(UsageError, runs)
+    command = f"strmctl eval --run b --dataset mine --shots 1,5 --episodes-from 'my file.csv' --runs {runs}"
+    assert f"`{command}`" in hint
+
+
+def test_the_same_episodes_are_compared_whichever_way_they_were_come_by(runs):
+    same = {"episodes_sha256": {"1": "d" * 64, "5": "e" * 64}}
+    save(runs, "a", **same, distinct_groups=True)
+    save(runs, "b", **same, episodes_file_sha256="c" * 64)
+    assert compare(runs, ["a", "b"])["warnings"] == []
+    save(runs, "b", episodes_sha256={"5": "f" * 64}, distinct_groups=True)
+    message, _ = refusal(DataError, runs)
+    assert "they have other support clips" in message
+
+
+def test_other_clips_are_refused(runs):
+    save(runs, "a")
+    renamed = {name: [clip.replace("walk/3", "walk/30") for clip in ids] for name, ids in CLIPS.items()}
+    save(runs, "b", clips=renamed, manifest_sha256="c" * 64)
+    message, hint = refusal(DataError, runs)
+    assert "a and b were not tested on the same clips: episode" in message and "query walk/" in message
+    assert "strmctl eval --run b --dataset mine" in hint
+    save(runs, "b", clip_ids_sha256="1" * 64)
+    save(runs, "c", clip_ids_sha256="2" * 64)  # the queries are the same, by chance
+    message, _ = refusal(DataError, runs, ("b", "c"))
+    assert "other ids" in message
+    assert compare(runs, ["a", "c"])["warnings"] == []  # a says nothing of them
+    save(runs, "b", classes=[*CLIPS, "yawn"])
+    message, _ = refusal(DataError, runs)
+    assert "only one of them has the classes yawn" in message
+
+
+def test_other_pixels_give_a_warning(runs):
+    save(runs, "a", answers=1, clip_ids_sha256="1" * 64)
+    save(runs, "b", answers=2, clip_ids_sha256="1" * 64, manifest_sha256="c" * 64, dtype="bfloat16")
+    save(runs, "c", answers=3, shots=(5, 10 - 3))
+    document = compare(runs, ["a", "b"])
+    assert document["warnings"] == [
+        "a and b saw the same clips with other pixels: manifests bbbbbbbbbbbb and cccccccccccc",
+        "a and b differ in dtype: float32 and bfloat16",
+    ]
+    assert document["comparisons"][0]["results"][0]["over_episodes"]["n"] == 40
+
+
+def test_only_shots_that_both_have_are_compared(runs):
+    save(runs, "a", shots=(1, 5))
+    save(runs, "b", shots=(2, 5), answers=1)
+    document = compare(runs, ["a", "b"])
+    assert [figures["shot"] for figures in document["comparisons"][0]["results"]] == [5]
+    assert document["warnings"] == [
+        "a and b: only one of them was tested at shots 1, 2, which are left out",
+    ]
+
+
+def test_the_newest_result_that_all_have_is_taken_unless_one_is_named(runs):
+    for run in "ab":
+        for age, stem, seed in ((30, "old", 0), (20, "new", 1)):
+            save(runs, run, stem=stem, seed=seed, answers=ord(run))
+            os.utime(runs / run / "eval" / f"{stem}.json", (1e9 - age, 1e9 - age))
+    save(runs, "a", stem="own", seed=2)
+    (runs / "a" / "eval" / "controls_new.json").write_text("{}")
+    assert compare(runs, ["a", "b"])["seed"] == 1
+    assert compare(runs, ["a", "b"], ["old"])["seed"] == 0
+    message, hint = refusal(DataError, runs, stems=["own"])
+    assert message == "run b has no result own; it has new, old"
+    assert (
+        hint
+        == f"`strmctl eval --run b --dataset mine --shots 1,5 --episodes 40 --seed 2 --runs {runs}` tests it as "
+        + ("a was tested")
+    )
+    assert "name another --result, or test it" in refusal(DataError, runs, stems=["none"])[1]
+    assert "give --result once" in refusal(UsageError, runs, stems=["a", "b", "c"])[1]
+
+
+def test_two_results_of_one_run(runs):
+    save(runs, "a", 0.9, answers=1)
+    save(runs, "a", 0.3, answers=2, stem="shuffled", frame_order="shuffled")
+    document = compare(runs, ["a", "a"], [STEM, "shuffled"])
+    assert document["base"] == f"a {STEM}" and document["comparisons"][0]["run"] == "a shuffled"
+    assert document["comparisons"][0]["results"][0]["over_episodes"]["difference"] < -0.3
+    assert document["warnings"] == [f"a {STEM} and a shuffled differ in frame order: natural and shuffled"]
+    assert refusal(UsageError, runs, ("a", "a"), [STEM])[0] == "a cannot be compared with itself"
+
+
+def test_runs_without_results(runs):
+    save(runs, "a")
+    save(runs, "b")
+    (runs / "b" / "eval" / f"{STEM}.csv").unlink()
+    message, hint = refusal(DataError, runs)
+    assert message == f"run b has no result {STEM}" and "strmctl eval --run b --dataset mine --shots 1,5" in hint
+    message, hint = refusal(DataError, runs, ("b", "a"))
+    assert message == "run b has no result" and "strmctl eval --run b" in hint
+    message, hint = refusal(DataError, runs, ("a", "z"))
+    assert message.startswith("no run named 'z'") and "runs here: a, b" in hint
+    assert "at least two" in refusal(UsageError, runs, ["a"])[0]
+
+
+@pytest.mark.parametrize("damage", ["half a line", "columns", "rows missing", "not text"])
+def test_damaged_rows_are_an_error_with_the_command_that_makes_them_again(runs, damage):
+    save(runs, "a")
+    save(runs, "b")
+    table = runs / "b" / "eval" / f"{STEM}.csv"
+    text = table.read_text()
+    damaged = {
+        "half a line": text[:-8],
+        "columns": text.replace("predicted", "guess", 1),
+        "rows missing": text[: text.rindex("\n", 0, -1) + 1],
+        "not text": "\x00\udcff",
+    }
+    table.write_bytes(damaged[damage].encode(errors="surrogateescape"))
+    message, hint = refusal(DataError, runs)
+    assert str(table) in message and "make it again: `strmctl eval --run b" in hint
+
+
+def seeds(runs, name, accuracies, **more):
+    """A group of runs with training seeds 0, 1, …"""
+    for seed, accuracy in enumerate(accuracies):
+        recipe = {"train": {"seed": seed}, **more.pop("recipe", {})} if "recipe" in more else {"train": {"seed": seed}}
+        save(runs, f"{name}{seed}", accuracy, answers=100 * ord(name) + seed, recipe=recipe, **more)
+    return ",".join(f"{name}{seed}" for seed in range(len(accuracies)))
+
+
+def test_groups_are_paired_by_seed(runs):
+    first, second = seeds(runs, "a", [0.5, 0.6, 0.7]), "b2,b0,b1"
+    seeds(runs, "b", [0.7, 0.8, 0.9])
+    document = compare(runs, [first, second])
+    assert "neither other clips" in document["conditional"]
+    results = {run: np.mean([row.true == row.predicted for row in rows_of_run(runs, run)]) for run in first.split(",")}
+    results |= {
+        run: np.mean([row.true == row.predicted for row in rows_of_run(runs, run)]) for run in second.split(",")
+    }
+    (comparison,) = document["comparisons"]
+    assert comparison["runs"] == ["b0", "b1", "b2"]
+    figures = comparison["results"][0]
+    differences = [results[f"b{seed}"] - results[f"a{seed}"] for seed in range(3)]
+    assert (figures["shot"], figures["n"]) == (1, 3)
+    assert figures["each"] == pytest.approx(differences)
+    assert figures["difference"] == pytest.approx(np.mean(differences))
+    assert figures["ci95"] == pytest.approx(4.302653 * np.std(differences, ddof=1) / math.sqrt(3), rel=1e-6)
+    summary = document["groups"][0]["results"][0]
+    own = [results[f"a{seed}"] for seed in range(3)]
+    assert summary["mean"] == pytest.approx(np.mean(own)) and summary["sd"] == pytest.approx(np.std(own, ddof=1))
+
+
+def rows_of_run(runs, run, shot=1):
+    """Its rows, drawn anew from what `seeds` asked for."""
+    accuracy = {"a": (0.5, 0.6, 0.7), "b": (0.7, 0.8, 0.9)}[run[0]][int(run[1])]
+    rows = rows_of(accuracy, answers=100 * ord(run[0]) + int(run[1]))
+    return [row for row in rows if row.shot == shot]
+
+
+def test_groups_must_be_seeds_of_one_recipe(runs):
+    group = seeds(runs, "a", [0.5, 0.6])
+    save(runs, "b", recipe={"train": {"seed": 1}, "trm": {"dim": 9}})
+    save(runs, "c")
+    message, hint = refusal(UsageError, runs, (group, "c,b"))
+    assert message == "c and b are not seeds of one recipe, their recipes differ in trm.dim: 8 and 9"
+    assert "strmctl compare c b" in hint
+    assert "a0 and c have the same training seed 0" in refusal(UsageError, runs, ("a0,a1,c", "b"))[0]
+    assert "a0 cannot be compared with itself" in refusal(UsageError, runs, (group, "c,a0"))[0]
+    message, _ = refusal(UsageError, runs, (group, "c"))
+    assert "a0,a1 have the seeds [0, 1] and c [0]" in message
+    assert "not a group" in refusal(UsageError, runs, (group, "a0,"))[0]
+
+
+def test_a_run_whose_name_holds_a_comma(runs):
+    save(runs, "a")
+    save(runs, "b,c", answers=1)
+    assert compare(runs, ["a", "b,c"])["comparisons"][0]["run"] == "b,c"
+
+
+def test_a_group_in_one_evaluation():
+    results = [
+        result_of(f"r{seed}", rows_of(0.6, answers=seed, shots=shots), recipe={"train": {"seed": seed}})
+        for seed, shots in ((3, (1, 5)), (1, (1, 5)), (2, (1,)))
+    ]
+    found = group_summary(results)
+    assert (found["runs"], found["seeds"]) == (["r1", "r2", "r3"], [1, 2, 3])
+    (figures,) = found["results"]  # one of them lacks the 5-shot test
+    each = [results[place].results[0]["accuracy"] for place in (1, 2, 0)]
+    mean = sum(each) / 3
+    assert figures["shot"] == 1 and figures["n"] == 3 and figures["each"] == each
+    assert figures["mean"] == pytest.approx(mean)
+    assert figures["sd"] == pytest.approx(math.sqrt(sum((value - mean) ** 2 for value in each) / 2))
+    assert group_summary(results[:1])["results"][0]["sd"] is None
+
+
+def test_recipes_of_seeds_may_differ_in_name_and_seed_only():
+    recipe = {"name": "x", "train": {"seed": 0, "way": 5}}
+    check_one_recipe({"x": recipe, "y": {"name": "y", "train": {"seed": 1, "way": 5}}})
+    with pytest.raises(UsageError, match=r"train\.more: None and 3; train\.way: 5 and 6"):
+        check_one_recipe({"x": recipe, "y": {"name": "x", "train": {"seed": 1, "way": 6, "more": 3}}})

