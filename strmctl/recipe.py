@@ -7,22 +7,23 @@ years later still says what was done. All problems are reported together, one `p
 from __future__ import annotations
 
 import difflib
-import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 from strmctl import yaml
 from strmctl.errors import RecipeError
+from strmctl.model.methods.table import METHODS, Key
+from strmctl.model.presets import DEVIATIONS
 from strmctl.paths import shipped
 
 Count = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
-Deviation = Literal["unscaled_scores", "gate", "patch_encoding", "frame_encoding", "mean_over_cardinalities"]
-CARDINALITIES = {"trm": [2], "trx": [2, 3]}  # of methods that are defined by them
+DeviationName = Literal[tuple(DEVIATIONS)]
 
 
 class Section(BaseModel):
@@ -58,7 +59,7 @@ class Model(Section):
     """Which STRM: the paper's, or that of the authors' released code."""
 
     preset: Literal["paper", "released"]
-    deviations: list[Deviation]  # of the released code, on top of the paper's; preset released has all of them
+    deviations: list[DeviationName]  # of the released code, from the paper's model; preset released has all of them
 
     @model_validator(mode="after")
     def _deviations_differ(self) -> Model:
@@ -111,19 +112,6 @@ class QueryClass(Section):
     trained: bool  # false: W_cls stays as it is initialised
 
 
-class Otam(Section):
-    """Method otam."""
-
-    smoothing: Positive  # lambda of softmin
-
-
-class Prototype(Section):
-    """Method prototype."""
-
-    distance: Literal["squared", "cosine"]  # of a query from the mean of a class
-    scale: Positive  # of cosine logits
-
-
 class Train(Section):
     """Episodic training; `queries` counts per class."""
 
@@ -148,11 +136,11 @@ class Validation(Section):
     shot: Count
 
 
-class Recipe(Section):
-    """A complete experiment."""
+class _Sections(Section):
+    """What comes before the sections of single methods in a recipe."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-    method: Literal["strm", "trm", "trx", "otam", "prototype"]
+    method: Literal[tuple(METHODS)]
     prediction: Literal["joint", "trm"]  # TRM + weight · query-class, or TRM alone
     data: Data
     input: Input
@@ -162,8 +150,23 @@ class Recipe(Section):
     frame_enrichment: FrameEnrichment
     trm: TemporalRelations
     query_class: QueryClass
-    otam: Otam
-    prototype: Prototype
+
+
+def _section(name: str, keys: Mapping[str, Key]) -> type[Section]:
+    """The section of a method's own keys."""
+    kinds = {
+        key: Literal[own.kind] if isinstance(own.kind, tuple) else Annotated[own.kind, Field(**own.limits)]
+        for key, own in keys.items()
+    }
+    return create_model(name, __base__=Section, **{key: (kind, ...) for key, kind in kinds.items()})
+
+
+_OWN = {name: (_section(name, method.keys), ...) for name, method in METHODS.items() if method.keys}
+
+
+class Recipe(create_model("_MethodSections", __base__=_Sections, **_OWN)):
+    """A complete experiment."""
+
     train: Train
     validation: Validation
 
@@ -183,30 +186,23 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _deviations_suit_the_method(self) -> Recipe:
-        possible = set()
-        if self.method in ("strm", "trm", "trx"):
-            possible |= {"mean_over_cardinalities"}
-        if self.method == "strm" and self.patch_enrichment.enabled:
-            possible |= {"unscaled_scores", "gate", "patch_encoding"}
-        if self.method == "strm" and self.frame_enrichment.enabled:
-            possible |= {"frame_encoding"}
-        if without := [name for name in self.model.deviations if name not in possible]:
+        parts = [p for p in METHODS[self.method].parts if getattr(getattr(self, p), "enabled", True)]
+        if without := [name for name in self.model.deviations if DEVIATIONS[name].part not in parts]:
             raise ValueError(f"model.deviations: this {self.method} model has no place for {', '.join(without)}")
         return self
 
     def settled(self) -> dict[str, Any]:
         """The recipe without what its method does not have, so that it says what is done.
 
-        Methods other than strm have no PLE, FLE and QC; trm and trx are defined by their cardinalities; otam and
-        prototype are in no preset.
+        Parts that the method lacks are off; a method with fixed cardinalities has these; a method without any part of
+        STRM is in no preset.
         """
-        values = self.model_dump()
-        if self.method != "strm":
-            for section in ("patch_enrichment", "frame_enrichment", "query_class"):
-                values[section]["enabled"] = False
-        if self.method in CARDINALITIES:
-            values["trm"]["cardinalities"] = list(CARDINALITIES[self.method])
-        if self.method in ("otam", "prototype"):
+        values, method = self.model_dump(), METHODS[self.method]
+        for section in ("patch_enrichment", "frame_enrichment", "query_class"):
+            values[section]["enabled"] &= section in method.parts
+        if method.cardinalities:
+            values["trm"]["cardinalities"] = list(method.cardinalities)
+        if not method.parts:
             values["model"]["preset"] = "paper"
         return values
 
@@ -241,6 +237,9 @@ def load_recipe(source: str | Path, assignments: Iterable[str] = ()) -> Recipe:
         raise RecipeError(f"{path}: {problem}", "see `strmctl recipe show sprites` for a valid one") from problem
     if not isinstance(values, dict):
         raise RecipeError(f"{path} holds no recipe", "see `strmctl recipe show sprites` for a valid one")
+    for name, method in METHODS.items():
+        if method.keys and name != values.get("method"):
+            values.setdefault(name, {key: own.default for key, own in method.keys.items()})
     problems = [problem for text in assignments if (problem := _assign(values, text))]
     try:
         written = Recipe.model_validate(values)
@@ -293,7 +292,7 @@ def _overruled(written: Recipe, settled: Recipe, assignments: Iterable[str]) -> 
     """Assignments about which the recipe's method leaves no choice."""
     problems = []
     for key in (text.partition("=")[0].strip() for text in assignments):
-        asked, given = (functools.reduce(getattr, key.split("."), recipe) for recipe in (written, settled))
+        asked, given = map(attrgetter(key), (written, settled))
         if asked != given:
             problems.append(f"{key}: with method {settled.method} it is {given!r} (got {asked!r})")
     return problems

@@ -106,7 +106,7 @@ def test_all_problems_are_reported_together():
         ("trm.cardinalities=[2, 2]", "must differ"),
         ("trm.cardinalities=[]", "at least 1"),
         ("name=../x", "pattern"),
-        ("method=arn", "'strm', 'trm', 'trx', 'otam' or 'prototype'"),
+        ("method=arn", "'trm', 'trx', 'strm', 'otam' or 'prototype'"),
         ("model.preset=ours", "'paper' or 'released'"),
         ("model.deviations=[gates]", r"model\.deviations\.0: should be 'unscaled_scores', 'gate'"),
         ("model.deviations=[gate, gate]", "deviations must differ"),

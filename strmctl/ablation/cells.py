@@ -17,11 +17,11 @@ from typing import Any
 
 from strmctl import yaml
 from strmctl.errors import RecipeError, UsageError
+from strmctl.model.methods.table import METHODS
 from strmctl.recipe import Recipe, load_recipe
 
 CARDINALITIES = ((1,), (2,), (3,), (4,), (2, 3), (2, 4), (3, 4), (2, 3, 4))  # Table 2
-PARTS = ("patch_enrichment", "frame_enrichment", "query_class")
-OF_STRM = ("trm.cardinalities", *(f"{part}.enabled" for part in PARTS))  # keys that other methods overrule
+PARTS = tuple(part for part in METHODS["strm"].parts if part != "trm")
 COMPONENTS = {  # Figure 6, left: the parts that are there
     "TRM": (False, False, False),
     "TRM+PLE": (True, False, False),
@@ -29,7 +29,6 @@ COMPONENTS = {  # Figure 6, left: the parts that are there
     "TRM+PLE+FLE": (True, True, False),
     "STRM": (True, True, True),
 }
-METHODS = {"trm": "TRM", "trx": "TRX", "strm": "STRM", "otam": "OTAM", "prototype": "prototype"}
 LONGEST = 60  # letters of a cell in the name of its run
 
 
@@ -85,13 +84,11 @@ class Base:
         """A cell for each training seed; one that changes nothing is named by its method, in whatever grid."""
         own = self.load()
         words = [f"{key}={json.dumps(value)}" for key, value in changes.items()]
-        if changes.get("method", "strm") != "strm":  # it leaves no choice about these
-            words = [*(text for text in self.assignments if _key(text) not in OF_STRM), *words]
-        else:
-            words = [*self.assignments, *words]
+        method = METHODS.get(str(changes.get("method")))
+        kept = [text for text in self.assignments if method is None or method.leaves_open(_key(text))]
         found = []
         for seed in self.seeds:
-            recipe = load_recipe(self.recipe, (*words, f"train.seed={seed}"))
+            recipe = load_recipe(self.recipe, (*kept, *words, f"train.seed={seed}"))
             unchanged = recipe.of_any_seed() == own.of_any_seed()
             run = f"{self.name or own.name}-{own.method if unchanged else slug}-s{seed}"
             found.append(Cell(label, run, recipe))
@@ -102,7 +99,7 @@ def components(base: Base) -> list[Cell]:
     """TRM, then the paper's contributions one after the other (Figure 6, left)."""
     recipe = _strm(base)
     cells = []
-    if fixed := [text for text in base.assignments if _key(text) in OF_STRM[1:]]:
+    if fixed := [text for text in base.assignments if _key(text).endswith(".enabled")]:
         raise UsageError("this grid itself switches the parts on and off", f"leave out --set {fixed[0]}")
     for label, present in COMPONENTS.items():
         changes: dict[str, Any] = {f"{part}.enabled": on for part, on in zip(PARTS, present, strict=True)}
@@ -152,7 +149,9 @@ def tuples(base: Base, fractions: Sequence[float], trials: int, *, retrain: bool
 
 def shots(base: Base, methods: Sequence[str]) -> list[Cell]:
     """Methods, for a curve of each over the number of shots (Figure 7)."""
-    return [cell for method in _methods(methods) for cell in base.cells(METHODS[method], {"method": method}, method)]
+    return [
+        cell for method in _methods(methods) for cell in base.cells(METHODS[method].label, {"method": method}, method)
+    ]
 
 
 def training(base: Base, factors: Sequence[int], methods: Sequence[str]) -> list[Cell]:
@@ -163,7 +162,7 @@ def training(base: Base, factors: Sequence[int], methods: Sequence[str]) -> list
     for method in _methods(methods):
         for factor in sorted(set(factors)):
             slug = method if factor == 1 else f"{method}-x{factor}"
-            cells += base.cells(METHODS[method], {"method": method, "train.episodes": factor * episodes}, slug)
+            cells += base.cells(METHODS[method].label, {"method": method, "train.episodes": factor * episodes}, slug)
     return cells
 
 

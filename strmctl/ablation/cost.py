@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from strmctl.errors import RecipeError
+from strmctl.model.methods.table import METHODS
 from strmctl.recipe import Recipe, load_recipe
 from strmctl.runs.build import build_model
 
 WAY, SHOT, QUERIES = 5, 5, 1  # an episode of Table 1; queries per class
 SSV2_CLIPS, EPISODES = 2857, 10_000  # clips of the SSv2 test split, and the episodes that they are tested on
-METHODS = {"TRM {2}": "trm", "TRX {2,3}": "trx", "STRM {2}": "strm"}
 PARTS = {
     "backbone": "backbone",
     "PLE": "patch_enrichment",
@@ -62,7 +62,11 @@ def cost_table(
     recipe = load_recipe("ssv2_r50") if recipe is None else recipe
     if recipe.input.frames < 3:
         raise RecipeError("TRX {2,3} compares triples of frames", "write `input.frames: 3` or more in the recipe")
-    models = {name: _model(recipe, method) for name, method in METHODS.items()}
+    models = {
+        f"{method.label} {{{','.join(map(str, method.cardinalities or (2,)))}}}": _model(recipe, name)
+        for name, method in METHODS.items()
+        if "trm" in method.parts
+    }
     clip = torch.empty(1, recipe.input.frames, 3, recipe.input.crop, recipe.input.crop, device="meta")
     sizes = {"way": way, "shot": shot, "queries": queries}
     counted = {"clips": clips, "episodes": episodes}

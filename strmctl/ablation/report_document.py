@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from strmctl import yaml
-from strmctl.ablation.cells import COMPONENTS, METHODS, PARTS, Cell
+from strmctl.ablation.cells import COMPONENTS, PARTS, Cell
 from strmctl.ablation.cost import cost_table
 from strmctl.ablation.entries import Entries, Found, by_label, claims, entries, found_results, trials
 from strmctl.ablation.grid_file import Grid, grid_names, read_grid
 from strmctl.errors import DataError, UsageError
 from strmctl.evaluation.comparison.saved_results import read_results
+from strmctl.model.methods.table import METHODS
 from strmctl.model.tuples import tuple_indices
 from strmctl.paths import shipped
 from strmctl.provenance import provenance
@@ -101,7 +102,7 @@ def _section(kind: str, grid: Grid, found: Found) -> dict[str, Any]:
         }
     if kind == "training":
         return {label: _by_episodes(own, shots) for label, own in labels.items()}
-    order = list({"components": COMPONENTS, "shots": METHODS.values()}.get(kind, labels))
+    order = list({"components": COMPONENTS, "shots": [m.label for m in METHODS.values()]}.get(kind, labels))
     return {label: entries(labels[label], shots) for label in sorted(labels, key=order.index)}
 
 
@@ -194,7 +195,11 @@ def _table1(paper: dict[str, Any], groups: Sequence[Found]) -> dict[str, Any]:
     ours: dict[tuple[str, str, str], dict[str, Any]] = {}
     for group in groups:
         cell, result, _ = group[0]
-        place = METHODS[cell.recipe.method], BACKBONES.get(cell.recipe.backbone.name, ""), result.provenance["store"]
+        place = (
+            METHODS[cell.recipe.method].table1,
+            BACKBONES.get(cell.recipe.backbone.name, ""),
+            result.provenance["store"],
+        )
         usual = all(_whole_split(one) for _, one, _ in group) and 5 in _common_shots(group)
         if usual and _as_published(cell.recipe) and place not in ours:
             ours[place] = entries(group, [5])["5"]

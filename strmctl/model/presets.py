@@ -1,29 +1,49 @@
 """Where the authors' released code departs from the paper's model, one by one: arguments of `build_strm`.
 
-What it does by accident is not imitated: its W_cls was in no list of parameters, so that it was neither trained nor
-saved, and a dropout stayed on in evaluation. `query_class_trained=False` freezes W_cls, for comparison.
+What that code does by accident is not imitated: its W_cls was in no list of parameters, so that it was neither trained
+nor saved, and a dropout stayed on in evaluation. `query_class_trained=False` freezes W_cls, for comparison.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Collection, Iterable
+from typing import Any, NamedTuple
 
-DEVIATIONS: dict[str, dict[str, Any]] = {
-    "unscaled_scores": {"scaled_scores": False},  # PLE: no 1/sqrt(D)
-    "gate": {"gated": True},  # PLE: a learned gate that starts at 0
-    "patch_encoding": {"patch_encoding": True},  # PLE: positional encoding and dropout on the patches
-    "frame_encoding": {"frame_encoding": True},  # FLE: positional encoding and dropout on the frames
-    "mean_over_cardinalities": {"combine": "mean"},  # TRM and QC
+
+class Deviation(NamedTuple):
+    """One departure.
+
+    Attributes:
+        part: part of STRM that it changes, by its recipe section; `trm` changes QC as well.
+        argument: argument of `build_strm` that makes it.
+        value: value of the argument.
+    """
+
+    part: str
+    argument: str
+    value: Any
+
+
+DEVIATIONS = {
+    "unscaled_scores": Deviation("patch_enrichment", "scaled_scores", False),  # no 1/sqrt(D)
+    "gate": Deviation("patch_enrichment", "gated", True),  # a learned gate that starts at 0
+    "patch_encoding": Deviation("patch_enrichment", "patch_encoding", True),  # of the patches, with dropout
+    "frame_encoding": Deviation("frame_enrichment", "frame_encoding", True),  # of the frames, with dropout
+    "mean_over_cardinalities": Deviation("trm", "combine", "mean"),
 }
 
 
-def preset_arguments(preset: str, deviations: Iterable[str] = ()) -> dict[str, Any]:
-    """Arguments of `build_strm` for a preset.
+def preset_arguments(
+    preset: str,
+    deviations: Iterable[str] = (),
+    parts: Collection[str] = ("patch_enrichment", "frame_enrichment", "trm"),
+) -> dict[str, Any]:
+    """Arguments of a method's builder for a preset.
 
     Args:
         preset: `paper`, or `released` for all of `DEVIATIONS`.
-        deviations: of the released code, on top of the paper's model.
+        deviations: names of single departures, on top of the paper's model.
+        parts: parts that the method has; departures of others are left out.
     """
-    names = DEVIATIONS if preset == "released" else deviations
-    return {argument: value for name in names for argument, value in DEVIATIONS[name].items()}
+    chosen = [DEVIATIONS[name] for name in (DEVIATIONS if preset == "released" else deviations)]
+    return {argument: value for part, argument, value in chosen if part in parts}

@@ -19,10 +19,9 @@ from torch import Tensor, nn
 from strmctl.errors import CheckpointError
 from strmctl.model.backbones.build import BACKBONES, build_backbone
 from strmctl.model.methods.strm import build_strm
-from strmctl.model.methods.trx import TRX
+from strmctl.model.methods.trx import build_trx
 from strmctl.model.presets import preset_arguments
 from strmctl.model.seeding import seeded
-from strmctl.model.temporal_relations import build_temporal_relations
 from strmctl.model.weight_files import check_shapes, read_tensors, state_dict_in
 
 WRAPPERS = ("model_state_dict", "state_dict", "model")  # what a state dict may stand under in a file
@@ -217,21 +216,15 @@ def build_released(sizes: Sizes) -> nn.Module:
     """The model of the released code with these sizes and random weights."""
     with seeded(0, "backbone"):  # the caller's random state is untouched
         backbone = build_backbone(sizes.backbone, weights="none")
-    size = {"frames": sizes.frames, "cardinalities": sizes.cardinalities, "dim": sizes.dim}
+    same = {"backbone": backbone, "frames": sizes.frames, "patches": sizes.patches, "dim": sizes.dim}
+    same |= {"cardinalities": sizes.cardinalities, **preset_arguments("released")}
     if sizes.method == "trx":
-        combine = preset_arguments("released")["combine"]
-        return TRX(
-            backbone=backbone,
-            temporal_relations=build_temporal_relations(channels=backbone.dim, combine=combine, **size),
-        )
+        return build_trx(**same)
     return build_strm(
-        backbone=backbone,
-        patches=sizes.patches,
         patch_hidden=sizes.patch_hidden,
         query_class=sizes.query_class_dim is not None,
         query_class_dim=sizes.query_class_dim,
-        **size,
-        **preset_arguments("released"),
+        **same,
     )
 
 

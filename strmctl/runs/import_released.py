@@ -12,10 +12,11 @@ from typing import Any
 
 from strmctl.datasets.splits import known_splits, load_split
 from strmctl.errors import UsageError
+from strmctl.model.methods.table import METHODS
 from strmctl.model.released import Released, Sizes, read_released
 from strmctl.paths import write_json, write_text
 from strmctl.provenance import provenance, sha256_of
-from strmctl.recipe import CARDINALITIES, Recipe, load_recipe, shipped_recipes
+from strmctl.recipe import Recipe, load_recipe, shipped_recipes
 from strmctl.runs.checkpoint import save_tensors
 from strmctl.runs.folder import check_new, point_latest
 
@@ -101,7 +102,8 @@ def released_recipe(released: Released, dataset: str | None) -> Recipe:
     sizes = released.sizes
     base = f"{dataset}_r50" if f"{dataset}_r50" in shipped_recipes() else "ssv2_r50"
     strm = sizes.method == "strm"
-    method = next((m for m, c in CARDINALITIES.items() if sorted(sizes.cardinalities) == c and not strm), "strm")
+    ways = tuple(sorted(sizes.cardinalities))
+    method = "strm" if strm else next((name for name, m in METHODS.items() if m.cardinalities == ways), "strm")
     assignments = {
         "name": f"released_{sizes.method}_{sizes.backbone}",
         "method": method,

@@ -7,13 +7,14 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision import models
 
-from strmctl.ablation.cost import METHODS, cost_table
+from strmctl.ablation.cost import cost_table
 from strmctl.errors import RecipeError
 from strmctl.recipe import load_recipe
 from strmctl.runs.build import build_model
 from tests.toy import toy_recipe
 
 PARTS = ("backbone", "PLE", "FLE", "TRM", "QC")
+METHODS = {"TRM {2}": "trm", "TRX {2,3}": "trx", "STRM {2}": "strm"}
 CARDINALITIES = {"TRM {2}": (2,), "TRX {2,3}": (2, 3), "STRM {2}": (2,)}
 SMALL = (
     *("input.frames=5", "input.size=32", "input.crop=32", "trm.dim=6", "query_class.dim=10"),
