@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,16 @@ import click
 
 from strmctl.cli.grid_command import grid_options, planned, run_grid, run_grids
 from strmctl.cli.options import FOLDER, comma_separated
+from strmctl.model.methods.table import METHODS
 
 if TYPE_CHECKING:
     from strmctl.ablation.cells import Base, Cell
+
+
+def methods_option(default: str) -> Callable:
+    """The option `--methods` of a grid."""
+    known = f"Methods, out of {', '.join(METHODS)}."
+    return click.option("--methods", default=default, show_default=True, callback=comma_separated(str), help=known)
 
 
 @click.group(name="ablate", context_settings={"help_option_names": ["-h", "--help"]})
@@ -73,7 +81,7 @@ def tuples(*, fractions: tuple[float, ...], trials: int, retrain: bool, options:
 
 
 @command.command()
-@click.option("--methods", default="trm,trx,strm", show_default=True, callback=comma_separated(str), help="Methods.")
+@methods_option("trm,trx,strm")
 @grid_options("1,2,3,4,5,10")
 def shots(*, methods: tuple[str, ...], options: dict[str, Any]) -> None:
     """Methods over the number of shots (Figure 7)."""
@@ -84,7 +92,7 @@ def shots(*, methods: tuple[str, ...], options: dict[str, Any]) -> None:
 
 @command.command()
 @click.option("--factors", default="1,4", show_default=True, callback=comma_separated(int), help="Of the episodes.")
-@click.option("--methods", default="trm,strm", show_default=True, callback=comma_separated(str), help="Methods.")
+@methods_option("trm,strm")
 @grid_options("1,5")
 def training(*, factors: tuple[int, ...], methods: tuple[str, ...], options: dict[str, Any]) -> None:
     """Methods after multiples of the recipe's training episodes: is one better, or only faster?"""

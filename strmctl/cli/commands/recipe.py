@@ -6,9 +6,17 @@ import click
 
 from strmctl.cli import console
 from strmctl.cli.options import json_option, set_option
+from strmctl.model.methods.table import METHODS
 
 
-@click.group(name="recipe", context_settings={"help_option_names": ["-h", "--help"]})
+METHOD_LINES = "".join(f"\n  {name:<10} {method.summary}" for name, method in METHODS.items())
+
+
+@click.group(
+    name="recipe",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=f"\b\nMethods, values of the key `method`:{METHOD_LINES}",
+)
 def command() -> None:
     """List, show and check recipes.
 

@@ -1,0 +1,108 @@
+"""The table of methods is the only list of them, so that a new method is one file and one entry."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from strmctl.model.methods.table import METHODS
+from strmctl.recipe import load_recipe
+from tests.cli.small import prepared, small
+
+FILE = '''
+"""Clips are compared by one of their frames."""
+
+from torch import nn
+
+from strmctl.model.enrichment import enrich
+from strmctl.model.episode import Logits, match_clips, mean_over_shots
+
+
+class OneFrame(nn.Module):
+    def __init__(self, *, backbone, frame, patches):
+        super().__init__()
+        self.backbone, self.frame, self.patches = backbone, frame, patches
+
+    def enrich(self, clips):
+        return enrich(clips, backbone=self.backbone, patches=self.patches)
+
+    def embed(self, clips):
+        return {"frame": self.enrich(clips).frames[:, self.frame]}
+
+    def match(self, support, query, mask=None):
+        prototypes = mean_over_shots(support["frame"], mask)
+        return Logits((query["frame"][:, :, None] - prototypes[:, None]).abs().sum(dim=-1).neg())
+
+    def forward(self, support_clips, support_labels, query_clips):
+        return match_clips(self, support_clips, support_labels, query_clips)
+'''
+ENTRY = """
+METHODS["oneframe"] = Method(
+    label="One frame",
+    summary="a single frame of each clip",
+    builder="one_frame:OneFrame",
+    arguments={"frame": "oneframe.frame", "patches": "patch_enrichment.patches"},
+    keys={"frame": Key(int, 0, {"ge": 0})},
+)
+"""
+COMMANDS = """
+import json, sys
+from strmctl.model.methods.table import METHODS, Key, Method
+{entry}
+from strmctl.cli.main import main
+for words in json.loads(sys.argv[1]):
+    try:
+        main(words)
+    except SystemExit as end:
+        if end.code:
+            raise
+"""
+
+
+@pytest.mark.slow
+def test_a_new_method_is_one_file_and_one_entry(tmp_path):
+    (tmp_path / "one_frame.py").write_text(FILE)
+    words = ["--data", prepared(tmp_path), "--runs", tmp_path / "runs", "--device", "cpu"]
+    made = ["--recipe", "sprites", *small("data.dataset=mine"), *words]
+    test = ["--way", 2, "--shots", 1, "--episodes", 20]
+    commands = [
+        ["recipe", "--help"],
+        ["train", *made, "--set", "method=oneframe", "--set", "oneframe.frame=3"],
+        ["eval", *test, "--no-pictures", *words],
+        ["ablate", "shots", "--methods", "oneframe,trm", "--threads", 1, *test, *made],
+        ["report", "sprites", "sprites-shots", "--runs", tmp_path / "runs", "--out", tmp_path / "report"],
+    ]
+    command = [sys.executable, "-c", COMMANDS.format(entry=ENTRY), json.dumps(commands, default=str)]
+    paths = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[3])])
+    done = subprocess.run(
+        command, env=os.environ | {"PYTHONPATH": paths}, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "oneframe" in done.stdout and "a single frame of each clip" in done.stdout
+    recipe = (tmp_path / "runs" / "sprites" / "recipe.yaml").read_text()
+    assert "method: oneframe\n" in recipe and "oneframe:\n  frame: 3\n" in recipe
+    assert len(list((tmp_path / "runs" / "sprites" / "eval").glob("*.json"))) == 1
+    document = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert list(document["shots"]) == ["TRM", "One frame"]
+    assert [run["method"] for run in document["runs"]] == ["oneframe"]
+    assert "One frame" in (tmp_path / "report" / "index.html").read_text()
+
+
+def test_a_recipe_may_leave_out_the_sections_of_other_methods(tmp_path):
+    text = load_recipe("sprites").to_yaml()
+    for name, method in METHODS.items():
+        keys = "".join(f"  {key}: {own.default}\n" for key, own in method.keys.items())
+        assert not keys or f"{name}:\n{keys}" in text
+        text = text.replace(f"{name}:\n{keys}", "") if keys else text
+    (tmp_path / "short.yaml").write_text(text)
+    assert load_recipe(tmp_path / "short.yaml") == load_recipe("sprites")
+    assert load_recipe(tmp_path / "short.yaml", ["method=otam", "otam.smoothing=0.2"]).otam.smoothing == 0.2
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_readme_tells_of_every_method(name):
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    assert f"| `{name}` | {METHODS[name].summary} |" in readme
