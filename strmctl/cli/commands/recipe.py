@@ -8,7 +8,6 @@ from strmctl.cli import console
 from strmctl.cli.options import json_option, set_option
 from strmctl.model.methods.table import METHODS
 
-
 METHOD_LINES = "".join(f"\n  {name:<10} {method.summary}" for name, method in METHODS.items())
 
 
