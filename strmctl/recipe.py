@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from strmctl import yaml
 from strmctl.errors import RecipeError
+from strmctl.model.backbones.table import BACKBONES
 from strmctl.model.methods.table import METHODS, Key
 from strmctl.model.presets import DEVIATIONS
 from strmctl.paths import shipped
@@ -73,7 +74,7 @@ class Model(Section):
 class Backbone(Section):
     """The network that turns a frame into a map of features."""
 
-    name: Literal["conv3", "resnet18", "resnet34", "resnet50", "vit_b16", "efficientnet_lite0"]
+    name: Literal[tuple(BACKBONES)]
     weights: Annotated[str, Field(min_length=1)]  # imagenet | none | path of a weights file
     batch_norm: Literal["batch", "frozen"]  # statistics in training: of the batch, or those of the weights
 
@@ -180,8 +181,9 @@ class Recipe(create_model("_MethodSections", __base__=_Sections, **_OWN)):
 
     @model_validator(mode="after")
     def _crop_suits_the_backbone(self) -> Recipe:
-        if self.backbone.name == "vit_b16" and self.input.crop != 224:
-            raise ValueError(f"input.crop must be 224 with backbone vit_b16 (got {self.input.crop})")
+        name, crop = self.backbone.name, BACKBONES[self.backbone.name].crop
+        if crop not in (None, self.input.crop):
+            raise ValueError(f"input.crop must be {crop} with backbone {name} (got {self.input.crop})")
         return self
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ from strmctl.ablation.entries import Entries, Found, by_label, claims, entries, 
 from strmctl.ablation.grid_file import Grid, grid_names, read_grid
 from strmctl.errors import DataError, UsageError
 from strmctl.evaluation.comparison.saved_results import read_results
+from strmctl.model.backbones.table import BACKBONES
 from strmctl.model.methods.table import METHODS
 from strmctl.model.tuples import tuple_indices
 from strmctl.paths import shipped
@@ -37,7 +38,6 @@ ORDERS = {  # what the paper's figures show
     ),
     "shots": ("Figure 7", [("TRM", "STRM"), ("TRX", "STRM")]),
 }
-BACKBONES = {"resnet50": "ResNet-50", "vit_b16": "ViT"}  # as Table 1 calls them
 
 
 def collect(runs: Path, names: Sequence[str] = (), *, cost: bool = True) -> dict[str, Any]:
@@ -197,7 +197,7 @@ def _table1(paper: dict[str, Any], groups: Sequence[Found]) -> dict[str, Any]:
         cell, result, _ = group[0]
         place = (
             METHODS[cell.recipe.method].table1,
-            BACKBONES.get(cell.recipe.backbone.name, ""),
+            BACKBONES[cell.recipe.backbone.name].table1,
             result.provenance["store"],
         )
         usual = all(_whole_split(one) for _, one, _ in group) and 5 in _common_shots(group)

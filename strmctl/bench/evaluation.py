@@ -20,7 +20,8 @@ from strmctl.episodes.sampler import Episode
 from strmctl.errors import UsageError
 from strmctl.evaluation.embed import ClipFeatures
 from strmctl.evaluation.match import Protocol, match_episodes
-from strmctl.model.backbones.build import BACKBONES, build_backbone
+from strmctl.model.backbones.build import build_backbone
+from strmctl.model.backbones.table import BACKBONES
 from strmctl.model.methods.strm import STRM, build_strm
 from strmctl.progress import Progress, silent
 

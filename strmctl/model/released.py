@@ -17,7 +17,8 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from strmctl.errors import CheckpointError
-from strmctl.model.backbones.build import BACKBONES, build_backbone
+from strmctl.model.backbones.build import build_backbone
+from strmctl.model.backbones.table import BACKBONES
 from strmctl.model.methods.strm import build_strm
 from strmctl.model.methods.trx import build_trx
 from strmctl.model.presets import preset_arguments

@@ -9,10 +9,9 @@ import torch
 from strmctl.model.episode import group_by_label
 from strmctl.model.methods.otam import OTAM
 from strmctl.model.methods.strm import build_strm
-from strmctl.model.methods.trx import TRX
+from strmctl.model.methods.trx import build_trx
 from strmctl.model.positional_encoding import sinusoids
 from strmctl.model.presets import DEVIATIONS, preset_arguments
-from strmctl.model.temporal_relations import build_temporal_relations
 from tests.model.reference import relative_error
 from tests.model.small import maps_as_clips
 
@@ -113,12 +112,11 @@ def episode_on_frames():
 
 
 def trx(combine="mean"):
-    layers = build_temporal_relations(
-        cardinalities=CARDINALITIES, frames=FRAMES, channels=CHANNELS, dim=DIM, combine=combine
-    ).double()
-    prefix = "temporal_relations."
-    layers.load_state_dict({n.removeprefix(prefix): v for n, v in weights().items() if n.startswith(prefix)})
-    return TRX(backbone=maps_as_clips(CHANNELS), temporal_relations=layers, patches=1).eval()
+    size = {"frames": FRAMES, "dim": DIM, "patches": 1}
+    model = build_trx(backbone=maps_as_clips(CHANNELS), cardinalities=CARDINALITIES, combine=combine, **size).double()
+    stored = weights()
+    model.load_state_dict({name: stored[name] for name in model.state_dict()})
+    return model.eval()
 
 
 @torch.no_grad()

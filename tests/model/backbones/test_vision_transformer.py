@@ -6,7 +6,8 @@ from torch import nn
 from torchvision import models
 
 from strmctl.errors import CheckpointError, ExitCode, RecipeError
-from strmctl.model.backbones.build import BACKBONES, build_backbone
+from strmctl.model.backbones.build import build_backbone
+from strmctl.model.backbones.table import BACKBONES
 from strmctl.model.backbones.weights import load_trunk
 from tests.model.reference import relative_error
 

@@ -1,0 +1,74 @@
+"""The table of backbones: networks that turn single frames into feature maps. Recipes, builder and reports read it.
+
+A new backbone is one function that makes its network, and one entry in `BACKBONES`. Importing this file imports no
+torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Colours = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What strmctl knows of a backbone; code is named as `module:name` and imported when it is needed.
+
+    Attributes:
+        trunk: makes the network, `(N·L, 3, H, W)` to `(N·L, D, h, w)`, with random weights.
+        dim: D, channels of the map.
+        mean: mean per colour of pixels in [0, 1], used when the recipe asks for normalisation.
+        std: standard deviation per colour, likewise.
+        imagenet: ImageNet weights, torchvision's or a function that gives them; None when there are none.
+        classifier: prefix of the classifier's tensors, which a file may hold and the trunk does not.
+        rename: a tensor's name in a file of weights to its name in the network that the trunk was cut from; None: the
+            same.
+        crop: side in pixels of the only frames that it takes; None: any.
+        table1: name in Table 1 of the paper; None where it is not there.
+    """
+
+    trunk: str
+    dim: int
+    mean: Colours = (0.485, 0.456, 0.406)
+    std: Colours = (0.229, 0.224, 0.225)
+    imagenet: str | None = None
+    classifier: str = "fc."
+    rename: str | None = None
+    crop: int | None = None
+    table1: str | None = None
+
+
+HERE, VISION = "strmctl.model.backbones", "torchvision.models"
+
+BACKBONES: dict[str, Entry] = {
+    "conv3": Entry(f"{HERE}.build:conv3_trunk", 128, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
+    "resnet18": Entry(f"{HERE}.build:resnet18_trunk", 512, imagenet=f"{VISION}:ResNet18_Weights.IMAGENET1K_V1"),
+    "resnet34": Entry(f"{HERE}.build:resnet34_trunk", 512, imagenet=f"{VISION}:ResNet34_Weights.IMAGENET1K_V1"),
+    "resnet50": Entry(
+        f"{HERE}.build:resnet50_trunk",
+        2048,
+        imagenet=f"{VISION}:ResNet50_Weights.IMAGENET1K_V1",
+        table1="ResNet-50",
+    ),
+    "vit_b16": Entry(
+        f"{HERE}.vision_transformer:vit_b16_trunk",
+        768,
+        imagenet=f"{VISION}:ViT_B_16_Weights.IMAGENET1K_V1",
+        classifier="heads.",
+        rename=f"{HERE}.vision_transformer:present_name",
+        crop=224,
+        table1="ViT",
+    ),
+    "efficientnet_lite0": Entry(
+        f"{HERE}.efficientnet_lite:efficientnet_lite0_trunk",
+        1280,
+        # Its weights were trained on (pixel - 127) / 128, pixels from 0 to 255: MEAN_RGB and STDDEV_RGB of TensorFlow's
+        # efficientnet/lite/efficientnet_lite_builder.py. The README of `efficientnet-lite-pytorch` scales for b0 to b7.
+        mean=(127 / 255, 127 / 255, 127 / 255),
+        std=(128 / 255, 128 / 255, 128 / 255),
+        imagenet=f"{HERE}.efficientnet_lite:efficientnet_lite0_weights",
+        classifier="classifier.",
+        rename=f"{HERE}.efficientnet_lite:timm_name",
+    ),
+}
