@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo reproduce test lint format clean
+.PHONY: demo reproduce test test-fast lint format clean
 
 demo: $(STAMP)
 	$(BIN)/strmctl demo
@@ -16,7 +16,11 @@ reproduce: $(STAMP)
 	$(BIN)/strmctl report sprites-components sprites-cardinality sprites-tuples sprites-shots --out report
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+# Without the tests that take over five seconds.
+test-fast: $(STAMP)
+	$(BIN)/python -m pytest -m "not slow" $(PYTEST_OPTIONS)
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

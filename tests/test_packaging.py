@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+import strmctl
+from strmctl import yaml
 
 ROOT = Path(__file__).parents[1]
 FIND = (
@@ -35,21 +39,10 @@ def wheel(tmp_path_factory):
     source = folder / "source"  # a copy: building leaves traces, and old traces would end up in the wheel
     for name in ("strmctl", "recipes", "splits", "reports"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("setup.py", "pyproject.toml", "README.md"):
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--quiet",
-        "--no-deps",
-        "--no-build-isolation",
-        "--wheel-dir",
-        folder,
-        source,
-    ]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    words = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, source]
+    done = subprocess.run([sys.executable, "-m", "pip", *words], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return next(folder.glob("strmctl-*.whl"))
 
@@ -75,9 +68,26 @@ def test_a_wheel_finds_what_the_source_tree_finds(wheel, tmp_path):
     assert (installed["paper"], installed["loaded"], installed["test"]) == (True, "ssv2_r50", 24)
 
 
-def test_the_wheel_holds_no_tests_and_has_the_command(wheel):
+def test_the_wheel_holds_no_tests_and_has_command_types_and_licence(wheel):
     with zipfile.ZipFile(wheel) as archive:
+        texts = {name.rpartition("/")[2]: name for name in archive.namelist() if ".dist-info/" in name}
+        entry_points, metadata, licence = (
+            archive.read(texts[name]).decode() for name in ("entry_points.txt", "METADATA", "LICENSE")
+        )
         names = archive.namelist()
-        entry = next(name for name in names if name.endswith("entry_points.txt"))
-        assert "strmctl = strmctl.cli.main:main" in archive.read(entry).decode()
     assert all(name.startswith(("strmctl/", "strmctl-")) for name in names)
+    assert "strmctl = strmctl.cli.main:main" in entry_points
+    assert "strmctl/py.typed" in names
+    assert re.search(r"^License(-Expression)?: MIT$", metadata, re.MULTILINE)
+    assert licence == (ROOT / "LICENSE").read_text() and "the strmctl authors" in licence
+
+
+def test_the_citation_is_of_this_version():
+    citation = yaml.load(ROOT / "CITATION.cff")
+    assert (citation["version"], citation["license"], citation["type"]) == (strmctl.__version__, "MIT", "software")
+    (paper,) = citation["references"]
+    readme = (ROOT / "README.md").read_text()
+    assert paper["title"] in readme
+    assert [author["family-names"] for author in paper["authors"]] == re.findall(
+        r"(\w+), \w", re.search(r"author *= \{(.*?)\}", readme, re.DOTALL)[1]
+    )

@@ -1,0 +1,62 @@
+"""The Python interface: instant to import, typed, and every example in it runs."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import strmctl
+from tests.cli.small import evaluate, prepared, train
+from tests.videos_for_tests import write_video
+
+ROOT = Path(__file__).parents[1]
+HEAVY = ("torch", "torchvision", "pandas", "matplotlib", "cv2", "numpy", "pydantic", "scipy")
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    code = f"import json, sys, strmctl\nprint(json.dumps([dir(strmctl), sorted({set(HEAVY)} & set(sys.modules))]))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    names, loaded = json.loads(ran.stdout)
+    assert set(strmctl.__all__) <= set(names) and loaded == []
+
+
+def test_editors_see_the_names_that_python_imports():
+    tree = ast.parse(Path(strmctl.__file__).read_text(encoding="utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    seen = {alias.name: node.module for node in block.body for alias in node.names}
+    assert seen == {name: f"strmctl.{module}" for name, module in strmctl._MODULES.items()}
+    assert sorted(seen) == strmctl.__all__
+    for name, module in seen.items():
+        assert getattr(strmctl, name) is getattr(import_module(module), name)
+    with pytest.raises(AttributeError, match="no attribute 'load_runs'"):
+        strmctl.load_runs  # noqa: B018
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A folder with `clip.mp4`, the store `mine` in `data`, and the tested runs `strm` and `trx` in `runs`."""
+    folder = tmp_path_factory.mktemp("world")
+    data = prepared(folder)
+    write_video(folder / "clip.mp4", frames=10)
+    for name in ("strm", "trx"):
+        ran = train(data, folder / "runs", "--recipe", "sprites", "--name", name, changes=(f"method={name}",))
+        assert ran.code == 0, ran.err
+        assert evaluate(data, folder / "runs").code == 0
+    return folder
+
+
+def test_the_python_block_of_the_readme_runs(world, monkeypatch, capsys):
+    monkeypatch.chdir(world)
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    for video in re.findall(r'"([^"]+\.mp4)"', code):
+        write_video(Path(video), frames=10)
+    (run,) = re.findall(r'load_run\(Path\("(.+?)"\)', code)
+    Path(run).symlink_to(world / "runs" / "strm", target_is_directory=True)
+    exec(compile(code, "README.md", "exec"), {})  # noqa: S102
+    shown = [float(number) for number in re.findall(r"0\.\d+", capsys.readouterr().out)]
+    assert len(shown) == 2 and sum(shown) == pytest.approx(1, abs=1e-3)
