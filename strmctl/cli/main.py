@@ -27,6 +27,7 @@ COMMANDS = (
     "viz",
     "ablate",
     "report",
+    "runs",
     "import",
     "bench",
     "demo",

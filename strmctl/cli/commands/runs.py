@@ -1,0 +1,38 @@
+"""`strmctl runs`: a table of the runs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from strmctl.cli import console
+from strmctl.cli.options import json_option, runs_option
+
+
+@click.command(name="runs", short_help="List the runs with their validation and tests.")
+@runs_option
+@json_option
+def command(runs: Path, as_json: bool) -> None:
+    """List the runs, the newest first: method, data set, training, best validation, tests.
+
+    Accuracies stand with the half-width of their 95 % interval over episodes. A test other than the usual one (5-way,
+    one query per class, 10,000 episodes) is shown with the name of its file in RUNS/RUN/eval.
+
+    \b
+    Examples:
+      strmctl runs
+      strmctl runs --json --runs elsewhere
+    """
+    from strmctl.report.terminal.run_table import run_table
+    from strmctl.runs.listing import first_line, list_runs
+
+    rows = list_runs(runs)
+    if as_json:
+        console.print_json({"runs": [asdict(row) for row in rows]})
+        return
+    console.print_table(f"Runs in {runs}", *run_table(rows))
+    for row in rows:
+        if row.problem:
+            console.say(f"{row.name} cannot be read: {first_line(row.problem)}")

@@ -1,0 +1,99 @@
+"""The runs in a folder, one row each, read without torch."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from strmctl.errors import DataError, StrmctlError
+from strmctl.provenance import sha256_of
+from strmctl.recipe import load_recipe
+from strmctl.report.terminal.run_table import RunRow, Score
+from strmctl.results import read_document
+from strmctl.runs.folder import LATEST, run_folder
+
+OWN_FILES = ("recipe.yaml", "weights.pt", "state.pt", "train.csv")  # a folder with none of them is no run: a grid, say
+
+
+def list_runs(runs: Path) -> list[RunRow]:
+    """The runs in a folder, the newest first; a damaged one is a row with its problem.
+
+    Raises:
+        DataError: there is no run, or none that can be read.
+    """
+    found = [
+        (folder, [folder / name for name in OWN_FILES if (folder / name).is_file()])
+        for folder in (sorted(runs.iterdir()) if runs.is_dir() else ())
+        if folder.name != LATEST and not folder.name.startswith(".")
+    ]
+    rows = [_row(folder, files) for folder, files in found if files]
+    if not rows:
+        run_folder(runs, None)
+    if all(row.problem for row in rows):
+        problems = "".join(f"\n  {row.name}: {first_line(row.problem)}" for row in rows)
+        raise DataError(f"no run in {runs} can be read:{problems}", "train one anew: `strmctl train --recipe sprites`")
+    return sorted(rows, key=lambda row: row.changed, reverse=True)
+
+
+def first_line(problem: str) -> str:
+    """The first line of a problem, without the colon that leads to the others."""
+    return problem.splitlines()[0].removesuffix(":")
+
+
+def _row(folder: Path, files: list[Path]) -> RunRow:
+    weights = folder / "weights.pt"
+    written = (weights if weights in files else files[0]).stat().st_mtime
+    link = folder.parent / LATEST
+    row = {
+        "name": folder.name,
+        "latest": link.exists() and link.samefile(folder),
+        "changed": datetime.fromtimestamp(written, timezone.utc).isoformat(timespec="seconds"),
+    }
+    try:
+        return RunRow(**row, **_content(folder, weights))
+    except StrmctlError as error:
+        return RunRow(**row, problem=error.message)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return RunRow(**row, problem=f"{type(error).__name__}: {error}")
+
+
+def _content(folder: Path, weights: Path) -> dict[str, Any]:
+    """What the files of a run say."""
+    if not (folder / "recipe.yaml").is_file():
+        raise DataError("recipe.yaml is missing")
+    recipe = load_recipe(folder / "recipe.yaml")
+    notes = weights.with_suffix(".json")
+    info = json.loads(notes.read_text(encoding="utf-8")) if notes.is_file() else {}
+    imported = "imported_from" in info
+    validation = info.get("validation")
+    return {
+        "method": recipe.method,
+        "dataset": recipe.data.dataset,
+        "imported": imported,
+        "trained_episodes": info["training_episodes"] if imported else _logged_episodes(folder / "train.csv"),
+        "recipe_episodes": recipe.train.episodes,
+        "weights": weights.is_file(),
+        "validation": Score(*(validation[key] for key in ("shot", "accuracy", "ci95"))) if validation else None,
+        "tests": _tests(folder / "eval", weights),
+    }
+
+
+def _logged_episodes(log: Path) -> int:
+    """Training episodes in the log of a run; a line that a kill cut short does not count."""
+    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
+    numbers = (line.partition(",")[0] for line in reversed(lines) if "," in line)
+    return next((int(number) for number in numbers if number.isdigit()), 0)
+
+
+def _tests(folder: Path, weights: Path) -> tuple[Score, ...]:
+    """Scores of the results in a folder that are of these weights."""
+    results = {path.stem: read_document(path) for path in sorted(folder.glob("*.json"))}
+    sha256 = sha256_of(weights) if results and weights.is_file() else None
+    return tuple(
+        Score(figures["shot"], figures["accuracy"], figures["ci95"], stem)
+        for stem, result in results.items()
+        if result is not None and result.provenance.get("weights_sha256") == sha256
+        for figures in result.results
+    )
