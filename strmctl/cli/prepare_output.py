@@ -10,8 +10,7 @@ from strmctl.datasets.names import first_of
 from strmctl.disk import RESERVE, megabytes
 
 if TYPE_CHECKING:
-    from strmctl.datasets.unpack import Skipped
-    from strmctl.frames.prepare.fetch import ToFetch
+    from strmctl.datasets.download import ToFetch
     from strmctl.frames.prepare.result import PrepareResult, SubsetCount
 
 NAMED = 5  # how many missing or ignored things are named before "and so on"
@@ -32,10 +31,10 @@ def print_fetch(planned: ToFetch, *, as_json: bool) -> None:
     )
 
 
-def print_left_out(members: Sequence[Skipped]) -> None:
+def print_left_out(members: Sequence[str]) -> None:
     """Members of an archive that were not unpacked."""
     for member in members[:LINES]:
-        console.say(f"left out of the archive: {member.name}: {member.reason}")
+        console.say(f"left out of the archive: {member}")
     if len(members) > LINES:
         console.say(f"left out of the archive: {len(members) - LINES} more")
 

@@ -1,42 +1,97 @@
-"""A file from the web: resumed after a break, checked by its length and checksum, in place only when it is whole."""
+"""The videos of a data set from the web: curl fetches an archive, bsdtar (libarchive) unpacks it.
+
+curl writes into a pipe: so it ends with this process, and what lies on the disk is a beginning of the file at any
+moment. Each try is a call of its own, for `--retry` would begin again where its first try began.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import email.message
+import email
 import hashlib
-import http.client
-import json
+import os
+import re
 import shutil
-import ssl
+import subprocess
+import sys
+import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Collection, Iterator, Sequence
+from email.message import Message
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
-from strmctl.disk import FULL
-from strmctl.errors import DataError, OutputError, UsageError
-from strmctl.paths import alone, write_json
+from strmctl.datasets.names import readable
+from strmctl.datasets.splits import class_key
+from strmctl.disk import FULL, megabytes
+from strmctl.errors import DataError, OutputError
+from strmctl.paths import alone
 from strmctl.progress import Progress, silent
 
-PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds before the next try; one that brought bytes starts them anew
-TIMEOUT = 60.0  # seconds that a connection may be silent
-BLOCK = 1 << 20  # bytes
-HEX_DIGITS = {"md5": 32, "sha256": 64}
-TRY_AGAIN = (408, 425, 429)  # and all of 500 and above
+PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds before the next try; a try that brought bytes starts them anew
+TIMEOUT = 60  # seconds that a connection may bring nothing, or less than 1 kB/s
+BLOCK = 10**6  # bytes
+NO_RANGE = 33  # exit code of curl: the server does not give the rest
+FINAL = (0, 1, 3, 22, 47, 60)  # what another try does not mend, such as an HTTP error or a bad certificate
+BUSY = ("408", "425", "429", "500", "502", "503", "504")  # HTTP errors that another try may mend
 BY_HAND = "give another address with `--url`, or fetch the file by hand, unpack it and name its folder with `--videos`"
+INSTALL = {
+    "curl": "install it: `apt install curl` or `conda install curl`",
+    "bsdtar": "install it: `apt install libarchive-tools` or `conda install libarchive`",
+}
+INNER = re.compile(r"(.*[^.].*)\.(rar|zip|tar|tar\.gz|tgz)", re.IGNORECASE | re.DOTALL)
+DEPTH = 3  # archives within archives; one that holds itself would go on for ever
+LOCALE = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"  # names are UTF-8, messages are English
 
 
-class _BrokenError(Exception):
-    """The connection broke or the server is busy: another try may go on from here."""
+class ToFetch(NamedTuple):
+    """What is still to be fetched.
+
+    Attributes:
+        url: address of the archive, `http://` or `https://`.
+        archive: file that keeps it.
+        videos: folder that it is unpacked into.
+        checksum: `sha256:…` or `md5:…` that it must have; None where none can be cited.
+        classes: keys of the class folders in it.
+    """
+
+    url: str
+    archive: Path
+    videos: Path
+    checksum: str | None
+    classes: Collection[str]
+
+    def is_done(self) -> bool:
+        """Whether the folder of the videos holds something."""
+        return self.videos.is_dir() and any(not path.name.startswith(".") for path in self.videos.iterdir())
 
 
-class _ChangedError(Exception):
-    """What is there does not belong to the file that the server has now: start over."""
+def fetch(wanted: ToFetch, *, progress: Progress = silent) -> list[str]:
+    """Downloads and unpacks videos. Of several processes, one does it and the others wait.
+
+    Args:
+        wanted: what to fetch; the archive stays, so that nothing is fetched twice.
+        progress: called with (megabytes done, megabytes in all or 0, note).
+
+    Returns:
+        Members of the archive that were left out, and why.
+
+    Raises:
+        DataError: a program is missing, or the archive cannot be fetched or unpacked.
+        OutputError: the disk is too small.
+        OSError: the disk is full, or a folder cannot be written; what was downloaded is kept.
+    """
+    _program("bsdtar")  # better said before the download than after it
+    with alone(wanted.archive.parent / ".lock"):
+        if wanted.is_done():  # another process was faster
+            return []
+        if not wanted.archive.is_file():
+            try:
+                download(wanted.url, wanted.archive, checksum=wanted.checksum, progress=progress)
+            except OSError as error:
+                error.filename = error.filename or str(wanted.archive)  # a full disk names no file
+                raise
+        return unpack(wanted.archive, wanted.videos, classes=wanted.classes, progress=progress)
 
 
 def download(
@@ -46,241 +101,219 @@ def download(
     checksum: str | None = None,
     progress: Progress = silent,
     pauses: Sequence[float] = PAUSES,
-    sleep: Callable[[float], None] = time.sleep,
-    timeout: float = TIMEOUT,
-) -> Path:
-    """Fetches a file; a file that is already there is taken as it is, without a request.
-
-    What has arrived lies in `<target>.part` until it is whole, so that the next call goes on from there.
-
-    Args:
-        url: `http://` or `https://`.
-        target: where the file goes.
-        checksum: `sha256:…` or `md5:…` that it must have.
-        progress: is told (bytes done, bytes in all or 0, note).
-        pauses: seconds to wait before each further try when a connection brings nothing.
-        sleep: waits that long.
-        timeout: seconds that a connection may be silent.
-
-    Returns:
-        `target`.
+    timeout: int = TIMEOUT,
+) -> None:
+    """Fetches a file; what has arrived lies in `<target>.part`, so that the next call goes on from there.
 
     Raises:
-        UsageError: an address or a checksum of another kind.
-        DataError: it cannot be fetched, or is not the file that it should be.
-        OutputError: the disk is full; what has arrived is kept.
-        OSError: the folder cannot be written.
+        DataError: curl is missing, or the file cannot be fetched or is not what it should be.
+        OutputError, OSError: as `fetch`.
     """
-    kind, digits = _parse_checksum(checksum)
-    if urlsplit(url).scheme.lower() not in ("http", "https"):
-        hint = "a file that is here already is unpacked by hand; then name its folder with `--videos`"
-        raise UsageError(f"{url!r} is not an http:// or https:// address", hint)
-    if target.is_file():
-        return target
-    lock = _beside(target, ".part.lock")
-    with alone(lock):
-        if not target.is_file():  # else another process was faster
-            part = _Part.of(url, target)
-            _fetch(part, progress, pauses, sleep, timeout)
-            if kind:
-                _check(part, kind, digits, progress)
-            part.path.replace(target)
-            part.notes.unlink(missing_ok=True)
-        lock.unlink(missing_ok=True)
-    return target
-
-
-@dataclass
-class _Part:
-    """What has arrived, and what is known about the file on the server: `known` is a small JSON beside it."""
-
-    url: str
-    path: Path
-    notes: Path
-    known: dict[str, Any]
-
-    @classmethod
-    def of(cls, url: str, target: Path) -> _Part:
-        part = cls(url, _beside(target, ".part"), _beside(target, ".part.json"), {})
-        with contextlib.suppress(FileNotFoundError, ValueError):
-            known = json.loads(part.notes.read_text(encoding="utf-8"))
-            part.known = known if isinstance(known, dict) and known.get("url") == url else {}
-        if part.validator is None or part.size > (part.length or part.size):
-            part.forget()
-        return part
-
-    @property
-    def size(self) -> int:
-        """Bytes that have arrived."""
-        return self.path.stat().st_size if self.path.is_file() else 0
-
-    @property
-    def length(self) -> int | None:
-        """Bytes of the whole file, as the server said."""
-        return self.known.get("length")
-
-    @property
-    def validator(self) -> str | None:
-        """What If-Range may carry: a strong ETag, or the time of the last change."""
-        tag = self.known.get("etag")
-        return tag if tag and not tag.startswith("W/") else self.known.get("last_modified")
-
-    def forget(self) -> None:
-        """Starts with nothing."""
-        self.path.unlink(missing_ok=True)  # first: notes of a new file must never stand beside bytes of the old
-        self.notes.unlink(missing_ok=True)
-        self.known = {}
-
-    def start(self, headers: email.message.Message) -> None:
-        """Starts with nothing of a file that the server has described."""
-        self.forget()
-        length = headers["Content-Length"]
-        self.known = {
-            "url": self.url,
-            "etag": headers["ETag"],
-            "last_modified": headers["Last-Modified"],
-            "length": int(length) if length else None,
-        }
-        write_json(self.notes, self.known)
-
-
-def _beside(target: Path, suffix: str) -> Path:
-    return target.with_name(target.name + suffix)
-
-
-def _fetch(
-    part: _Part, progress: Progress, pauses: Sequence[float], sleep: Callable[[float], None], timeout: float
-) -> None:
-    tries, furthest = 0, part.size
-    while part.length is None or part.size != part.length or not part.path.is_file():
-        try:
-            _receive(part, progress, timeout)
-            return
-        except _ChangedError:
-            part.forget()
-            reason = "the file on the server keeps changing"
-        except _BrokenError as error:
-            reason = str(error)
-        if part.size > furthest:
-            tries, furthest = 0, part.size
+    part, notes = (target.with_name(target.name + suffix) for suffix in (".part", ".part.headers"))
+    tries, furthest = 0, _size(part)
+    while reason := _receive(url, part, notes, progress, timeout):
+        if _size(part) > furthest:
+            tries, furthest = 0, _size(part)
         if tries == len(pauses):
-            raise DataError(f"{part.url} cannot be fetched: {reason}", f"run it again later to go on, or {BY_HAND}")
-        progress(part.size, part.length or 0, f"{reason}; trying again")
-        sleep(pauses[tries])
+            raise DataError(f"{url} cannot be fetched: {reason}", f"run it again later to go on, or {BY_HAND}")
+        time.sleep(pauses[tries])
         tries += 1
+    kind, _, expected = (checksum or "").partition(":")
+    if kind and (found := _digest(part, kind)) != expected:
+        part.unlink()
+        message = f"{url} is not the file that it should be: {kind} {expected} expected, {found} found"
+        raise DataError(message, f"the file was thrown away; {BY_HAND}")
+    part.replace(target)
+    notes.unlink()
 
 
-def _receive(part: _Part, progress: Progress, timeout: float) -> None:
-    """One connection: all that is missing, or an exception that says whether another try makes sense."""
-    if part.validator is None:  # nothing tells whether a rest would belong to what is here
-        part.forget()
-    offset = part.size
-    headers = {"User-Agent": "strmctl", "Accept-Encoding": "identity"}
+def _receive(url: str, part: Path, notes: Path, progress: Progress, timeout: int) -> str:
+    """Calls curl for all that is missing; returns why another try may go on from here, or "" for a whole file.
+
+    `notes` holds the headers of the answer that the part began with.
+    """
+    known, dump = _headers(notes), notes.with_suffix(".new")
+    etag = known["ETag"] or "W/"
+    validator = known["Last-Modified"] if etag.startswith("W/") else etag
+    if validator is None:  # nothing could tell whether the rest belongs to what is here
+        part.unlink(missing_ok=True)
+    if (offset := _size(part)) and known["Content-Length"] == str(offset):
+        return ""
+    words = ["--disable", "--silent", "--show-error", "--fail", "--location", "--globoff", "--proto", "=http,https"]
+    words += ["--connect-timeout", f"{timeout}", "--speed-limit", "1000", "--speed-time", f"{timeout}"]
+    words += ["--dump-header", f"{dump}", "--suppress-connect-headers", "--user-agent", "strmctl", url]
     if offset:
-        headers |= {"Range": f"bytes={offset}-", "If-Range": part.validator}
-    request = urllib.request.Request(part.url, headers=headers)  # noqa: S310 - the scheme is checked
-    with _network(part.url):
-        response = urllib.request.urlopen(request, timeout=timeout)  # noqa: S310
-    with response:
-        if response.status == 206:
-            _check_range(part, response.headers, offset)
-        elif response.headers.get_content_type() == "text/html":
-            raise DataError(f"{part.url} gives a web page, not an archive", BY_HAND)
-        else:
-            part.start(response.headers)
-        _check_space(part)
-        _append(part, response, progress)
-    if part.length is not None and part.size != part.length:
-        raise _BrokenError(f"{part.size} of {part.length} bytes arrived")
+        words += ["--continue-at", f"{offset}", "--header", f"If-Range: {validator}"]
+    dump.unlink(missing_ok=True)
+    with _running(_program("curl"), *words) as curl:
+        block = curl.stdout.read(BLOCK)
+        answer = _headers(dump)
+        is_good = answer["Status"] == ("206" if offset else "200")
+        is_other = answer["Status"] == "416" or (offset and is_good and not _is_rest(answer, known))
+        if is_other:
+            curl.kill()
+        elif is_good:
+            if answer.get_content_type() == "text/html":
+                raise DataError(f"{url} gives a web page, not an archive", BY_HAND)
+            missing = int(answer["Content-Length"] or 0)
+            _check_room(part.parent, missing, url)
+            if not offset:
+                dump.replace(notes)
+            with part.open("ab") as file:
+                while block:
+                    file.write(block)
+                    progress(_megabytes(file.tell()), _megabytes(missing and offset + missing), "")
+                    block = curl.stdout.read(BLOCK)
+        reason = curl.stderr.read().decode(errors="replace").strip() or f"the server answers {answer['Status']}"
+    dump.unlink(missing_ok=True)
+    if is_other or curl.returncode == NO_RANGE:
+        part.unlink()
+        return "the server does not give the rest of what is here"
+    if is_good and not curl.returncode:
+        return ""
+    if curl.returncode in FINAL and answer["Status"] not in BUSY:
+        raise DataError(f"{url} cannot be fetched: {reason}", BY_HAND)
+    return reason
+
+
+def _headers(dump: Path) -> Message:
+    """The headers of the last answer that curl received, with its status code as `Status`; none without a file."""
+    text = dump.read_text(encoding="latin-1").strip() if dump.is_file() else ""
+    return email.message_from_string(re.sub(r"^HTTP/\S+ (\d+).*", r"Status: \1", text.rpartition("\n\n")[2]))
+
+
+def _is_rest(answer: Message, known: Message) -> bool:
+    """Whether an answer is a part of the file that is known; not every server heeds If-Range."""
+    same = all(answer[name] in (None, known[name]) for name in ("ETag", "Last-Modified"))
+    return same and answer["Content-Range"].rpartition("/")[2] in ("*", known["Content-Length"])
+
+
+def _digest(path: Path, kind: str) -> str:
+    digest = hashlib.new(kind, usedforsecurity=False)
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def unpack(archive: Path, videos: Path, *, classes: Collection[str] = (), progress: Progress = silent) -> list[str]:
+    """Unpacks an archive, and those in it, into a folder, which appears when all is there.
+
+    An archive in it becomes a folder of its name. Folders around the class folders are left away, so that clips have
+    the same names as in a folder that was unpacked by hand.
+
+    Returns:
+        Members that were left out, and why.
+
+    Raises:
+        DataError: bsdtar is missing, or the archive is damaged, encrypted or empty, or would write elsewhere.
+        OutputError, OSError: as `fetch`; nothing is left of what was unpacked.
+    """
+    prefix = f".{videos.name}.unpacking-"
+    videos.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in videos.parent.glob(f"{prefix}*"):  # of a run that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=videos.parent) as temporary:
+        folder = Path(temporary, "videos")
+        left_out: list[str] = []
+        packed = {archive: folder}  # archive -> folder that it is unpacked into
+        for _ in range(DEPTH + 1):
+            for path, place in packed.items():
+                _extract(path, place, archive, progress)
+                # at once, so that the next archive cannot write through a link
+                odd = [it for it in sorted(place.rglob("*")) if it.is_symlink() or not (it.is_file() or it.is_dir())]
+                for it in odd:
+                    it.unlink()
+                    left_out.append(f"{readable(str(it.relative_to(folder)))}: neither a file nor a folder")
+                if path != archive:
+                    path.unlink()
+            packed = {path: place for path in sorted(folder.rglob("*")) if (place := _place(path))}
+        left_out += [f"{readable(path.name)}: left packed: too many archives in archives" for path in packed]
+        inside = list(folder.iterdir())
+        while len(inside) == 1 and inside[0].is_dir() and class_key(inside[0].name) not in classes:
+            folder = inside[0]
+            inside = list(folder.iterdir())
+        if not inside:
+            raise DataError(f"{archive} cannot be unpacked: it is empty", BY_HAND)
+        videos.mkdir(exist_ok=True)
+        for hidden in videos.iterdir():  # such as .DS_Store; it stays
+            hidden.rename(folder / hidden.name)
+        folder.replace(videos)
+    return left_out
+
+
+def _place(path: Path) -> Path | None:
+    """The folder that an inner archive is unpacked into; None when it is no archive or cannot have such a folder."""
+    found = INNER.fullmatch(path.name)
+    if not found or not path.is_file() or path.with_name(found[1]).is_file():
+        return None
+    with _running(_program("bsdtar"), "-tf", f"{path.absolute()}") as bsdtar:
+        names = os.fsdecode(bsdtar.communicate()[0]).splitlines()
+    tops = {PurePosixPath(name).parts[:1] for name in names}
+    # brush_hair.rar that holds brush_hair/ needs no brush_hair/brush_hair
+    return path.parent if tops == {(found[1],)} else path.with_name(found[1])
+
+
+def _extract(path: Path, folder: Path, archive: Path, progress: Progress) -> None:
+    """Unpacks one archive. bsdtar refuses `..` and writes through no link; nothing that is there is replaced."""
+    size = path.stat().st_size
+    _check_room(folder.parent, size, path.name)  # videos hardly get smaller by being packed
+    folder.mkdir(exist_ok=True)
+    words = ("-xkm", "--no-same-owner", "--no-same-permissions", "--passphrase", "-", "-C", f"{folder}")
+    with _running(_program("bsdtar"), "-f", f"{path.absolute()}", *words) as bsdtar:
+        complaints, done = None, 0
+        while complaints is None:
+            progress(done, max(done, _megabytes(size)) + 1, f"unpacking {path.name}")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                complaints = bsdtar.communicate(timeout=1)[1].decode(errors="replace")
+            done = _megabytes(sum(_size(file) for file in folder.rglob("*")))
+    for code in FULL:
+        if os.strerror(code) in complaints:
+            raise OSError(code, os.strerror(code), str(folder))
+    if bsdtar.returncode:
+        reason = next((line for line in complaints.splitlines() if "Removing leading" not in line), "bsdtar fails")
+        reason = re.sub(r"^bsdtar: |: (Unknown error.*|Success|Undefined error.*)$", "", reason)
+        where = "" if path == archive else f"{path.name}: "
+        hint = "delete it and fetch it again, or unpack it by hand and name the folder with `--videos`"
+        raise DataError(f"{archive} cannot be unpacked: {readable(where + reason)}", hint)
 
 
 @contextlib.contextmanager
-def _network(url: str) -> Iterator[None]:
-    """What may go wrong between the server and here becomes our errors."""
-    try:
-        yield
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code == 416:  # asks for bytes beyond the end: it is another file
-            raise _ChangedError from error
-        reason = f"the server answers {error.code} {error.reason}"
-        if error.code in TRY_AGAIN or error.code >= 500:
-            raise _BrokenError(reason) from error
-        raise DataError(f"{url} cannot be fetched: {reason}", BY_HAND) from error
-    except (OSError, http.client.HTTPException) as error:
-        cause = getattr(error, "reason", error)  # of a URLError, what lies below
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            message = f"{url} cannot be fetched: its certificate is not valid ({cause.verify_message})"
-            raise DataError(message, BY_HAND) from error
-        raise _BrokenError(f"the connection broke ({cause or type(cause).__name__})") from error
+def _running(*words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that runs while the block lasts."""
+    pipe, environment = subprocess.PIPE, {**os.environ, "LC_ALL": LOCALE}
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, env=environment) as process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
 
 
-def _check_range(part: _Part, headers: email.message.Message, offset: int) -> None:
-    """Whether the rest is what follows on the bytes that are here; not every server heeds If-Range."""
-    first, _, length = (headers["Content-Range"] or "").removeprefix("bytes ").partition("/")
-    same = first.startswith(f"{offset}-") and length in ("*", str(part.length))
-    for name, header in (("etag", "ETag"), ("last_modified", "Last-Modified")):
-        same = same and headers[header] in (None, part.known.get(name))
-    if not same:
-        raise _ChangedError
+def _program(name: str) -> str:
+    """Where a program is.
+
+    Raises:
+        DataError: it is not installed; names its package.
+    """
+    if path := shutil.which(name):
+        return path
+    tar = shutil.which("tar")  # on macOS and BSD, tar is bsdtar
+    if name == "bsdtar" and tar and b"bsdtar" in subprocess.check_output([tar, "--version"]):
+        return tar
+    raise DataError(f"{name} is not installed", INSTALL[name])
 
 
-def _check_space(part: _Part) -> None:
-    missing, free = (part.length or 0) - part.size, shutil.disk_usage(part.path.parent).free
-    if missing > free:
-        raise OutputError(
-            f"{part.path.parent} has {free / 1e9:.1f} GB free; {part.url} needs {missing / 1e9:.1f} GB more",
-            "make room, then the same command goes on",
-        )
+def _check_room(folder: Path, needed: int, what: str) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        message = f"the disk of {folder} has {megabytes(free)} free; {what} needs {megabytes(needed)} more"
+        raise OutputError(message, "make room, then the same command goes on")
 
 
-def _append(part: _Part, response: http.client.HTTPResponse, progress: Progress) -> None:
-    done, total = part.size, part.length or 0
-    with part.path.open("ab", buffering=0) as file:  # what is in the file is a beginning of it at any moment
-        progress(done, total, "")
-        while block := _read(part.url, response):
-            try:
-                _write(file, block)
-            except OSError as error:
-                if error.errno not in FULL:
-                    raise OutputError(f"{part.path} cannot be written: {error.strerror}") from error
-                message = f"the disk of {part.path.parent} is full; {part.size} bytes of {part.url} are kept"
-                raise OutputError(message, "make room, then the same command goes on") from error
-            done += len(block)
-            progress(done, total, "")
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
 
 
-def _read(url: str, response: http.client.HTTPResponse) -> bytes:
-    with _network(url):
-        return response.read1(BLOCK)  # what is there, so that nothing is lost when the connection breaks
-
-
-def _write(file: Any, block: bytes) -> None:
-    rest = memoryview(block)
-    while rest:  # a disk that is nearly full takes a part
-        rest = rest[file.write(rest) :]
-
-
-def _parse_checksum(checksum: str | None) -> tuple[str, str]:
-    """Kind and hexadecimal digits."""
-    kind, _, digits = (checksum or "").lower().partition(":")
-    if checksum and (len(digits) != HEX_DIGITS.get(kind) or not set(digits) <= set("0123456789abcdef")):
-        raise UsageError(
-            f"{checksum!r} is not a checksum", "write `sha256:` and 64 hexadecimal digits, or `md5:` and 32"
-        )
-    return kind, digits
-
-
-def _check(part: _Part, kind: str, digits: str, progress: Progress) -> None:
-    digest, done, size = hashlib.new(kind, usedforsecurity=False), 0, part.size
-    with part.path.open("rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-            done += len(block)
-            progress(done, size, f"checking {kind}")
-    if digest.hexdigest() != digits:
-        part.forget()
-        raise DataError(
-            f"{part.url} is not the file that it should be: {kind} {digits} expected, {digest.hexdigest()} found",
-            f"the file was thrown away; {BY_HAND}",
-        )
+def _megabytes(size: int) -> int:
+    return -(-size // 10**6)

@@ -12,20 +12,21 @@ class Site:
     """One file on a server, and what goes wrong with it.
 
     Attributes:
-        body: the file.
-        etag: of the file; None sends none.
-        ranges: whether the server answers ranges, and heeds If-Range.
+        body: content of the file.
+        etag: ETag of the file; None sends none.
+        ranges: whether the server answers ranges.
         heeds_if_range: whether it starts over when the file has another ETag.
         shift: bytes by which a range begins later than asked, once.
-        content_type: of the answer.
+        content_type: Content-Type of the answer.
         declared: Content-Length, where it is not the truth.
-        breaks: for each answer in turn, after how many bytes the connection is closed; None sends all.
-        stalls: seconds of silence instead of closing the connection.
+        breaks: for each answer in turn, after how many bytes the connection is closed.
+        stalls: seconds of silence before the connection is closed.
         statuses: for each answer in turn, a status instead of the file; None sends the file.
         asked: (Range, If-Range) of each request.
     """
 
     body: bytes
+    url: str
     etag: str | None = '"one"'
     ranges: bool = True
     heeds_if_range: bool = True
@@ -36,7 +37,6 @@ class Site:
     stalls: float = 0
     statuses: list = field(default_factory=list)
     asked: list = field(default_factory=list)
-    url: str = ""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -44,16 +44,14 @@ class _Handler(BaseHTTPRequestHandler):
         site = self.server.site
         asked, condition = self.headers["Range"], self.headers["If-Range"]
         site.asked.append((asked, condition))
-        if site.statuses and (status := site.statuses.pop(0)):
-            self.send_error(status)
-            return
         first = 0
         if asked and site.ranges and (condition == site.etag or not site.heeds_if_range):
             first = int(asked.removeprefix("bytes=").removesuffix("-")) + site.shift
             site.shift = 0
-            if first >= len(site.body):
-                self.send_error(416)
-                return
+        status = (site.statuses.pop(0) if site.statuses else None) or (416 if first >= len(site.body) else None)
+        if status:
+            self.send_error(status)
+            return
         content = site.body[first:]
         self.send_response(206 if first else 200)
         if first:
@@ -67,8 +65,7 @@ class _Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(OSError):
             self.wfile.write(content[:end])
             self.wfile.flush()
-            if end is not None and site.stalls:
-                time.sleep(site.stalls)
+            time.sleep(site.stalls if end is not None else 0)
 
     def log_message(self, *_):
         pass
@@ -77,14 +74,11 @@ class _Handler(BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def serving(body, **settings):
     """A site that answers while the block lasts."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
-    server.site = Site(body, url=f"http://127.0.0.1:{server.server_port}/videos.rar", **settings)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server.site
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
+        server.daemon_threads, server.block_on_close = True, False
+        server.site = Site(body, f"http://127.0.0.1:{server.server_port}/videos.rar", **settings)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        try:
+            yield server.site
+        finally:
+            server.shutdown()

@@ -6,10 +6,8 @@ import zipfile
 
 import pytest
 
-from strmctl.datasets.unpack import unpack
+from strmctl.datasets.download import unpack
 from strmctl.errors import DataError, OutputError
-
-pytestmark = pytest.mark.skipif(shutil.which("bsdtar") is None, reason="bsdtar is not installed")
 
 
 def zip_of(members):
@@ -26,6 +24,7 @@ def tar_of(members, mode="w"):
     with tarfile.open(fileobj=archive, mode=mode, encoding="utf-8", errors="surrogateescape") as file:
         for name, content in members if isinstance(members, list) else members.items():
             entry = tarfile.TarInfo(name)
+            entry.mode = 0o4755
             if isinstance(content, bytes):
                 entry.size = len(content)
                 file.addfile(entry, io.BytesIO(content))
@@ -40,15 +39,9 @@ def tgz_of(members):
 
 
 def files(folder):
-    """Path below the folder -> content; bytes as paths, so that every name is shown."""
-    root = os.fsencode(folder)
-    found = {}
-    for parent, _, names in os.walk(root):
-        for name in names:
-            path = os.path.join(parent, name)  # noqa: PTH118 - a Path takes no bytes
-            with open(path, "rb") as file:  # noqa: PTH123
-                found[os.path.relpath(path, root)] = file.read()
-    return found
+    """Path below the folder -> content."""
+    assert not any(path.is_symlink() for path in folder.rglob("*"))
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.fixture
@@ -58,20 +51,21 @@ def place(tmp_path):
     return tmp_path / "place"
 
 
-def unpacked(place, content, name="archive.zip"):
-    archive = place.parent / name
+def unpacked(place, content):
+    archive = place.parent / "archive"
     archive.write_bytes(content)
-    skipped = unpack(archive, place / "videos")
+    left_out = unpack(archive, place / "videos", classes=["a", "wave"])
     assert [path.name for path in place.iterdir()] == ["videos"]
-    return files(place / "videos"), skipped
+    return files(place / "videos"), left_out
 
 
 @pytest.mark.parametrize("pack", [zip_of, tar_of, tgz_of])
-def test_files_come_out_as_they_went_in(place, pack):
-    members = {"UCF-101/a/x.avi": b"x" * 100_000, "UCF-101/a/y.avi": b"", "UCF-101/b/z.avi": b"z"}
-    found, skipped = unpacked(place, pack(members))
-    assert found == {name.encode(): content for name, content in members.items()}
-    assert skipped == []
+@pytest.mark.parametrize("wrapping", ["", "UCF-101/", "x/y/UCF-101/"])
+def test_files_come_out_as_they_went_in_without_folders_around_the_classes(place, pack, wrapping):
+    for members in ({"a/x.avi": b"x" * 100_000}, {"a/x.avi": b"x", "a/y.avi": b"", "b/z.avi": b"z"}):
+        found = unpacked(place, pack({f"{wrapping}{name}": content for name, content in members.items()}))
+        assert found == (members, [])
+        shutil.rmtree(place / "videos")
 
 
 @pytest.mark.parametrize("outer", [zip_of, tar_of])
@@ -79,108 +73,91 @@ def test_files_come_out_as_they_went_in(place, pack):
 def test_an_archive_per_class_becomes_a_folder_per_class(place, outer, inner, suffix):
     content = outer(
         {
-            f"brush_hair.{suffix}": inner({"brush_hair/a.avi": b"a", "brush_hair/b.avi": b"b"}),
+            f"brush_hair.{suffix}": inner({"brush_hair/a.avi": b"a", "./brush_hair/b.avi": b"b"}),
             f"wave.{suffix}": inner({"c.avi": b"c"}),
             f"sub/sit.{suffix}": inner({"other/d.avi": b"d"}),
         }
     )
-    found, skipped = unpacked(place, content)
-    assert found == {
-        b"brush_hair/a.avi": b"a",
-        b"brush_hair/b.avi": b"b",
-        b"wave/c.avi": b"c",
-        b"sub/sit/other/d.avi": b"d",
-    }
-    assert skipped == []
+    members = {"brush_hair/a.avi": b"a", "brush_hair/b.avi": b"b", "wave/c.avi": b"c", "sub/sit/other/d.avi": b"d"}
+    assert unpacked(place, content) == (members, [])
 
 
 def test_an_inner_archive_joins_a_folder_of_its_name_and_replaces_nothing(place):
-    inner = zip_of({"wave/a.avi": b"inner", "wave/b.avi": b"b", "README": b"r"})
-    found, skipped = unpacked(place, zip_of({"wave/a.avi": b"outer", "wave.zip": inner}))
-    assert found == {b"wave/a.avi": b"outer", b"wave/b.avi": b"b", b"wave/README": b"r"}
-    assert [name for name, _ in skipped] == ["a.avi"]
+    inner = zip_of({"wave/a.avi": b"inner", "wave/b.avi": b"b"})
+    found, _ = unpacked(place, zip_of({"wave/a.avi": b"outer", "wave.zip": inner}))
+    assert found == {"wave/a.avi": b"outer", "wave/b.avi": b"b"}
 
 
 def test_archives_in_archives_end(place):
     content = b"clip"
     for _ in range(9):
-        content = zip_of({"a.zip": content})
-    found, skipped = unpacked(place, content)
-    assert len(found) == 1
-    assert len(skipped) == 1
-    assert "too many" in skipped[0].reason
+        content = zip_of({"a.zip": content, "b": b""})
+    found, left_out = unpacked(place, content)
+    assert found.keys() == {"b", "a/b", "a/a/b", "a/a/a/b", "a/a/a/a.zip"}
+    assert left_out == ["a.zip: left packed: too many archives in archives"]
 
 
-@pytest.mark.parametrize("name", ["...zip", ".zip", "..tar"])
+@pytest.mark.parametrize("name", ["...zip", ".zip", "..tar", "taken.zip"])
 def test_an_inner_archive_without_a_usable_name_stays_as_it_is(place, name):
-    inner = zip_of({"evil.avi": b"e"})
-    assert unpacked(place, zip_of({name: inner})) == ({name.encode(): inner}, [])
+    members = {name: zip_of({"evil.avi": b"e"}), "taken": b""}
+    assert unpacked(place, zip_of(members)) == (members, [])
 
 
 @pytest.mark.parametrize("pack", [zip_of, tar_of])
-@pytest.mark.parametrize("name", ["../evil.avi", "a/../../evil.avi", "a/..", "{outside}/evil.avi"])
-def test_no_member_is_written_outside(place, pack, name):
-    name = name.format(outside=place.parent / "outside")
-    found, skipped = unpacked(place, pack({"good.avi": b"g", name: b"evil", "last.avi": b"l"}))
-    assert found == {b"good.avi": b"g", b"last.avi": b"l"}
-    assert [entry.name for entry in skipped] == [name]
-    assert sorted(path.name for path in place.parent.iterdir()) == ["archive.zip", "place"]
+@pytest.mark.parametrize("wrap", [lambda evil: evil, lambda evil: zip_of({"a.avi": b"a", "wave.tar": evil})])
+@pytest.mark.parametrize("name", ["../evil.avi", "a/../../evil.avi", "a/.."])
+def test_an_archive_that_would_write_outside_is_refused(place, pack, wrap, name):
+    (place.parent / "archive").write_bytes(wrap(pack({"good.avi": b"g", name: b"evil"})))
+    with pytest.raises(DataError, match=r"Path contains '\.\.'"):
+        unpack(place.parent / "archive", place / "videos")
+    assert list(place.rglob("*")) == [] and len(list(place.parent.iterdir())) == 2
 
 
-def test_an_inner_archive_writes_nothing_outside_either(place):
-    found, skipped = unpacked(place, zip_of({"wave.tar": tar_of({"../evil.avi": b"e", "a.avi": b"a"})}))
-    assert found == {b"wave/a.avi": b"a"}
-    assert [entry.name for entry in skipped] == ["wave.tar: ../evil.avi"]
+def test_an_absolute_name_stays_inside(place):
+    found, _ = unpacked(place, tar_of({f"{place}/evil.avi": b"e", "good.avi": b"g"}))
+    assert found == {f"{place}/evil.avi"[1:]: b"e", "good.avi": b"g"}
 
 
-def test_nothing_is_written_through_a_link(place):
+ATTACKS = [  # what a tar holds, given a folder outside; what bsdtar says, or what is left out
+    (lambda outside: [("link", (tarfile.SYMTYPE, outside)), ("link/x", b"x")], "Cannot extract through symlink"),
+    (lambda outside: [("link", (tarfile.LNKTYPE, f"{outside}/victim")), ("link", b"x")], "Hard-link target"),
+    (lambda outside: [("link", (tarfile.LNKTYPE, "../../../outside/victim")), ("link", b"x")], "Path contains"),
+    (lambda outside: [("link", (tarfile.SYMTYPE, f"{outside}/victim")), ("link", b"x")], []),
+    (lambda outside: [("link", (tarfile.SYMTYPE, outside)), ("link.zip", zip_of({"victim": b"x"}))], ["link"]),
+    (  # a link in one inner archive, through which the next would be unpacked
+        lambda outside: [
+            ("link.tar", tar_of({"link": (tarfile.SYMTYPE, outside)})),
+            ("link.zip", zip_of({"victim": b"x"})),
+        ],
+        ["link"],
+    ),
+    (lambda outside: [("pipe", (tarfile.FIFOTYPE, ""))], ["pipe"]),
+]
+
+
+@pytest.mark.parametrize(("members", "result"), ATTACKS)
+def test_nothing_is_written_through_a_link_and_links_are_left_out(place, members, result):
     outside = place.parent / "outside"
     outside.mkdir()
     (outside / "victim").write_bytes(b"mine")
-    content = tar_of(
-        [
-            ("link", (tarfile.SYMTYPE, str(outside))),
-            ("link/through.avi", b"t"),
-            ("file", (tarfile.SYMTYPE, str(outside / "victim"))),
-            ("file", b"overwritten"),
-            ("hard", (tarfile.LNKTYPE, str(outside / "victim"))),
-            ("hard", b"overwritten"),
-            ("relative", (tarfile.LNKTYPE, "../../outside/victim")),
-            ("pipe", (tarfile.FIFOTYPE, "")),
-            ("device", (tarfile.CHRTYPE, "")),
-        ]
-    )
-    found, skipped = unpacked(place, content, "archive.tar")
-    assert found == {b"link/through.avi": b"t", b"file": b"overwritten", b"hard": b"overwritten"}
-    assert files(outside) == {b"victim": b"mine"}
-    assert [entry.name for entry in skipped] == ["link", "file", "hard", "relative", "pipe", "device"]
-    assert not any(path.is_symlink() for path in place.rglob("*"))
-    assert all(path.stat().st_nlink == 1 for path in place.rglob("*") if path.is_file())
+    content = tar_of([*members(str(outside)), ("z.avi", b"z")])
+    if isinstance(result, str):
+        with pytest.raises(DataError, match=result):
+            unpacked(place, content)
+    else:
+        found, left_out = unpacked(place, content)
+        assert found["z.avi"] == b"z" and left_out == [f"{name}: neither a file nor a folder" for name in result]
+        assert (place / "videos" / "z.avi").stat().st_mode & 0o6000 == 0
+    assert files(outside) == {"victim": b"mine"}
 
 
 def test_odd_names_are_kept(place):
     names = ["new\nline.avi", "ünïcode.avi", "-rf", "@x", "caf\udce9.avi", "back\\slash.avi", "a" * 200 + "/b.avi", " "]
-    found, skipped = unpacked(place, tar_of({name: name.encode(errors="replace") for name in names}), "archive.tar")
-    assert found == {os.fsencode(name): name.encode(errors="replace") for name in names}
-    assert skipped == []
+    members = {name: name.encode(errors="replace") for name in names}
+    assert unpacked(place, tar_of(members)) == (members, [])
 
 
-def test_a_name_that_is_too_long_or_taken_is_skipped_and_printable(place):
-    members = [("a\nb" + "x" * 300, b"1"), ("same", b"first"), ("same", b"second"), ("same/below", b"3"), ("z", b"z")]
-    found, skipped = unpacked(place, tar_of(members), "archive.tar")
-    assert found == {b"same": b"first", b"z": b"z"}
-    assert len(skipped) == 3
-    assert skipped[0].name.startswith("a\\nbxxx")
-
-
-def test_an_executable_is_unpacked_as_a_plain_file(place):
-    entry = tarfile.TarInfo("run.sh")
-    entry.size, entry.mode = 1, 0o4777
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w") as file:
-        file.addfile(entry, io.BytesIO(b"x"))
-    unpacked(place, content.getvalue(), "archive.tar")
-    assert (place / "videos" / "run.sh").stat().st_mode & 0o7111 == 0
+CLIP = bytes(range(1, 256)) * 300
 
 
 def damaged(content):
@@ -194,9 +171,6 @@ def encrypted(content):
     return bytes(content)
 
 
-CLIP = bytes(range(1, 256)) * 300
-
-
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -204,78 +178,74 @@ CLIP = bytes(range(1, 256)) * 300
         (tgz_of({"a.avi": CLIP})[:-300], "truncated"),
         (tar_of({"a.avi": CLIP})[:9_000], "[Tt]runcated"),
         (encrypted(zip_of({"a.avi": CLIP})), "passphrase"),
+        (tar_of({"a" * 300: b""}), "too long"),
         (b"<html>not found</html>" * 100, "Unrecognized"),
         (b"", "empty"),
         (zip_of({"good/a.avi": CLIP, "bad.zip": damaged(zip_of({"a.avi": CLIP}))}), "bad.zip.*CRC"),
     ],
-    ids=["damaged", "cut off", "cut off too", "encrypted", "web page", "empty", "damaged inside"],
+    ids=["damaged", "cut off", "cut off too", "encrypted", "long name", "web page", "empty", "damaged inside"],
 )
 def test_what_cannot_be_unpacked_leaves_nothing(place, content, reason):
-    archive = place.parent / "archive.bin"
-    archive.write_bytes(content)
-    with pytest.raises(DataError, match=reason) as caught:
-        unpack(archive, place / "videos")
-    assert str(archive) in caught.value.message
+    with pytest.raises(DataError, match=f"{place.parent}/archive cannot be unpacked: .*{reason}") as caught:
+        unpacked(place, content)
     assert "--videos" in caught.value.hint
-    assert [path for path in place.iterdir() if "lock" not in path.name] == []
+    assert list(place.iterdir()) == []
 
 
-def test_what_a_killed_run_left_is_thrown_away(place):
-    left = place / ".videos.unpacking" / "UCF-101"
-    left.mkdir(parents=True)
-    (left / "half.avi").write_bytes(b"ha")
-    (place / "videos").mkdir()  # empty
-    assert unpacked(place, zip_of({"a.avi": b"a"})) == ({b"a.avi": b"a"}, [])
+def test_what_a_killed_run_left_is_thrown_away_and_hidden_files_stay(place):
+    (place / ".videos.unpacking-1" / "UCF-101").mkdir(parents=True)
+    (place / "videos").mkdir()
+    (place / "videos" / ".DS_Store").touch()
+    assert unpacked(place, zip_of({"a.avi": b"a"})) == ({"a.avi": b"a", ".DS_Store": b""}, [])
 
 
-def test_an_interruption_leaves_no_half_data_set(place):
-    archive = place.parent / "archive.tar"
-    archive.write_bytes(tar_of({"a.avi": b"a", "b.avi": b"b"}))
+def a_bsdtar(folder, monkeypatch, script):
+    """Puts a program in place of bsdtar."""
+    (folder / "bin").mkdir()
+    (folder / "bin" / "bsdtar").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "bin" / "bsdtar").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}/bin:{os.environ['PATH']}")
 
-    def interrupt(done, total, note):
-        if total:  # the first member is written
-            assert files(place / ".videos.unpacking")
+
+def test_an_interruption_ends_bsdtar_and_leaves_no_half_data_set(place, tmp_path, monkeypatch):
+    a_bsdtar(tmp_path, monkeypatch, f"echo $$ > {tmp_path}/pid; exec sleep 60")
+    (tmp_path / "archive").write_bytes(zip_of({"a.avi": CLIP}))
+    told = []
+
+    def interrupt(*report):
+        told.append(report)
+        if len(told) == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        unpack(archive, place / "videos", progress=interrupt)
-    assert not (place / "videos").exists()
-    assert not (place / ".videos.unpacking").exists()
+        unpack(tmp_path / "archive", place / "videos", progress=interrupt)
+    assert told == [(0, 2, "unpacking archive")] * 2 and list(place.iterdir()) == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
-def test_a_folder_that_holds_something_is_not_touched(place):
-    (place / "videos").mkdir()
-    (place / "videos" / "mine.avi").write_bytes(b"m")
-    archive = place.parent / "archive.zip"
-    archive.write_bytes(zip_of({"mine.avi": b"other"}))
-    with pytest.raises(DataError, match="not empty"):
-        unpack(archive, place / "videos")
-    assert files(place / "videos") == {b"mine.avi": b"m"}
-
-
-def test_too_little_room_is_said_before_anything_is_written(place, monkeypatch):
-    free = shutil.disk_usage(place)._replace(free=len(CLIP) - 1)
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
-    archive = place.parent / "archive.zip"
-    archive.write_bytes(zip_of({"a.avi": CLIP}))
-    with pytest.raises(OutputError, match="unpacks to"):
-        unpack(archive, place / "videos")
-    assert not (place / "videos").exists()
-
-
-def test_progress_ends_at_all_bytes(place):
-    archive = place.parent / "archive.zip"
-    archive.write_bytes(zip_of({"a.avi": CLIP, "b.avi": b"b"}))
-    told = []
-    unpack(archive, place / "videos", progress=lambda *report: told.append(report))
-    assert told[-1] == (len(CLIP) + 1, len(CLIP) + 1, "archive.zip")
-
-
-def test_without_bsdtar_the_package_is_named(place, monkeypatch):
-    archive = place.parent / "archive.zip"
-    archive.write_bytes(zip_of({"a.avi": b"a"}))
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(DataError, match="bsdtar is not installed") as caught:
-        unpack(archive, place / "videos")
-    assert "apt install libarchive-tools" in caught.value.hint
+def test_a_full_disk_is_said(place, tmp_path, monkeypatch):
+    (tmp_path / "archive").write_bytes(zip_of({"a.avi": CLIP}))
+    with monkeypatch.context() as small:
+        free = shutil.disk_usage(place)._replace(free=len(CLIP) - 1)
+        small.setattr(shutil, "disk_usage", lambda path: free)
+        with pytest.raises(OutputError, match=r"has 0.1 MB free; archive needs 0.1 MB more"):
+            unpack(tmp_path / "archive", place / "videos")
+    a_bsdtar(tmp_path, monkeypatch, "echo 'bsdtar: a.avi: Write failed: No space left on device' >&2; exit 1")
+    with pytest.raises(OSError, match=r"No space left on device.*videos"):
+        unpack(tmp_path / "archive", place / "videos")
     assert list(place.iterdir()) == []
+
+
+def test_tar_will_do_where_it_is_bsdtar_and_else_the_package_is_named(place, tmp_path, monkeypatch):
+    (tmp_path / "bin").mkdir()
+    gnu_tar, bsdtar = shutil.which("tar"), shutil.which("bsdtar")
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin")
+    (tmp_path / "bin" / "tar").symlink_to(gnu_tar)
+    (tmp_path / "archive").write_bytes(zip_of({"a.avi": b"a"}))
+    with pytest.raises(DataError, match="bsdtar is not installed") as caught:
+        unpack(tmp_path / "archive", place / "videos")
+    assert "apt install libarchive-tools" in caught.value.hint
+    (tmp_path / "bin" / "tar").unlink()
+    (tmp_path / "bin" / "tar").symlink_to(bsdtar)
+    assert unpacked(place, zip_of({"a.avi": b"a"})) == ({"a.avi": b"a"}, [])

@@ -96,7 +96,8 @@ def command(
       strmctl prepare kinetics100 --videos /k400 --shard 3/8      # 1/8 to 8/8 anywhere, then:
       strmctl prepare kinetics100 --videos /k400 --merge
     """
-    from strmctl.frames.prepare.fetch import fetch, to_fetch
+    from strmctl.datasets.download import fetch
+    from strmctl.frames.prepare.fetch import to_fetch
     from strmctl.frames.prepare.merge import merge
     from strmctl.frames.prepare.prepare import Request, plan, prepare
     from strmctl.workers import available_cpus
@@ -118,7 +119,7 @@ def command(
         return ExitCode.DONE
     if planned is not None:
         with console.progress(f"download {name}", "MB") as report:
-            left_out = fetch(wanted, url=url, progress=report)
+            left_out = fetch(planned, progress=report)
         print_left_out(left_out)
     if merging:
         result = merge(wanted)
