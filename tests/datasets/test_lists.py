@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strmctl.datasets.lists import ListLine, ListMatch, read_lines, read_list
+from strmctl.datasets.lists import ListLine, ListMatch, _clips_of, _read_lines
 from strmctl.errors import DataError
 from tests.datasets.lists_for_tests import KINETICS, match
 
@@ -255,28 +255,28 @@ def test_any_accepted_spelling_chooses_its_file(tmp_path_factory, clips, label, 
 def test_read_skips_blank_lines_and_comments(tmp_path):
     path = tmp_path / "list.txt"
     path.write_text("# the list\n\n a b/c_1_2.mp4 \nd\n")
-    assert list(read_list(path)) == [(3, "a b/c_1_2.mp4"), (4, "d")]
+    assert list(_clips_of(path)) == [(3, "a b/c_1_2.mp4"), (4, "d")]
 
 
 def test_read_takes_names_that_begin_with_a_hash_or_hold_odd_line_ends(tmp_path):
     path = tmp_path / "list.txt"
     path.write_bytes("#\r\n#20_Rhythm_clap_u_nm\r\n  #\tcomment\r\n#\r\na\u2028b\x0cc\r\n#1".encode())
-    assert list(read_list(path)) == [(2, "#20_Rhythm_clap_u_nm"), (5, "a\u2028b\x0cc"), (6, "#1")]
+    assert list(_clips_of(path)) == [(2, "#20_Rhythm_clap_u_nm"), (5, "a\u2028b\x0cc"), (6, "#1")]
 
 
 def test_what_is_no_text_is_a_data_error(tmp_path):
     path = tmp_path / "list.txt"
     path.write_bytes(b"busking/\xff\n")
     with pytest.raises(DataError, match=r"list\.txt cannot be read"):
-        list(read_lines(path, ()))
+        list(_read_lines(path, ()))
     with pytest.raises(DataError, match="No such file"):
-        list(read_lines(tmp_path / "none.txt", ()))
+        list(_read_lines(tmp_path / "none.txt", ()))
 
 
 def test_what_a_line_says(tmp_path):
     path = tmp_path / "list.txt"
     path.write_text("# head\ntrain8/side_kick/./a 1.avi 3, 4.5\ntrain8//Sub_A/a,3\n7\n")
-    assert list(read_lines(path, {"side kick"})) == [
+    assert list(_read_lines(path, {"side kick"})) == [
         ListLine(
             2,
             "train8/side_kick/./a 1.avi 3, 4.5",
