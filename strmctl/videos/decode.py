@@ -31,7 +31,7 @@ def decode(path: Path) -> Video:
 
 
 def _started(video: Video) -> Video:
-    """The video with the size of its first frame, which is decoded to see whether there is one."""
+    """The video with the size of its first frame; decoding it shows whether there is one."""
     first = next(video.pictures, None)
     if first is None:
         raise DataError(f"{video.decoder.split()[0]} reads no frame")

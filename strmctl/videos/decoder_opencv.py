@@ -12,8 +12,8 @@ import numpy as np
 from strmctl.errors import DataError
 from strmctl.videos.video import LARGEST, Picture, Video, check_size, positive
 
-# the complaints of FFmpeg and OpenCV about a damaged file would drown ours; read at each video: not a frame larger than
-# this is given memory, whatever a header says
+# the complaints of FFmpeg and OpenCV about a damaged file would drown ours; and whatever a header says, no frame
+# beyond this size is given memory (the variable is read when a video is opened)
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = f"max_pixels;{LARGEST}"
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -21,10 +21,7 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 DECODER = f"OpenCV {cv2.__version__}"
 
 # one thread, no hardware: how many frames a damaged file gives must not depend on the machine
-_OPEN = (
-    *(cv2.CAP_PROP_N_THREADS, 1),
-    *(cv2.CAP_PROP_HW_ACCELERATION, cv2.VIDEO_ACCELERATION_NONE),
-)
+_OPEN = (cv2.CAP_PROP_N_THREADS, 1, cv2.CAP_PROP_HW_ACCELERATION, cv2.VIDEO_ACCELERATION_NONE)
 
 
 def open_video(path: Path) -> Video:
@@ -47,7 +44,7 @@ def _pictures(capture: cv2.VideoCapture) -> Iterator[Picture]:
     def pixels() -> np.ndarray:
         good, frame = capture.retrieve()
         if not good:
-            raise DataError("OpenCV fails to give a frame that it decoded")
+            raise DataError("OpenCV decoded a frame but cannot give its pixels")
         return frame
 
     try:

@@ -1,9 +1,9 @@
-"""Decoding by PyAV, which reads what OpenCV's wheel does not, such as AV1. The one file that knows it."""
+"""Decoding by PyAV, which reads what OpenCV's wheel does not, such as AV1. No other file imports PyAV."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,13 @@ def open_video(path: Path) -> Video:
     try:
         import av
     except ImportError as error:
-        raise DataError("PyAV, which may, is not installed", INSTALL) from error
+        raise DataError("PyAV, which might read it, is not installed", INSTALL) from error
     av.logging.set_level(None)
     try:
         # the scheme keeps a name from being taken for an address; titles may be in any encoding
         container = av.open(f"file:{path.absolute()}", metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise DataError(f"PyAV: {_words(error)}") from error
+        raise DataError(f"PyAV: {getattr(error, 'strerror', None) or type(error).__name__}") from error
     try:
         if not container.streams.video:
             raise DataError("PyAV: no video stream")
@@ -60,27 +60,3 @@ def _pictures(container: Any, stream: Any) -> Iterator[Picture]:
 def _pixels(frame: Any) -> np.ndarray:
     pixels = frame.to_ndarray(format="bgr24")
     return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90))) if frame.rotation else pixels
-
-
-def swscale(how: str) -> tuple[Callable, Callable, Callable]:
-    """FFmpeg's scaler on one thread, to be compared with: (shrink a frame to (width, height), take pixels, give them).
-
-    Args:
-        how: `BILINEAR`, `BICUBIC` or `AREA`.
-
-    Raises:
-        ImportError: PyAV is not installed.
-    """
-    from av import VideoFrame
-    from av.video.reformatter import VideoReformatter
-
-    scaler = VideoReformatter()  # keeps its tables from frame to frame
-    return (
-        lambda frame, to: scaler.reformat(frame, *to, interpolation=how, threads=1),
-        lambda frame: VideoFrame.from_ndarray(np.ascontiguousarray(frame.transpose(2, 0, 1)), format="yuv444p"),
-        lambda frame: frame.to_ndarray().transpose(1, 2, 0),
-    )
-
-
-def _words(error: Exception) -> str:
-    return getattr(error, "strerror", None) or type(error).__name__

@@ -1,4 +1,4 @@
-"""The JPEG images that are stored of a video: which of its frames, at which size."""
+"""From a video to the JPEG images that are stored: which of its frames, at which size."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from strmctl.videos.video import LARGEST, Video
 
 Size = int | tuple[int, int]  # pixels: shorter side, or (width, height)
 SIDES = range(16, 4097)  # pixels, what a side may be
-QUALITY = 90  # of the JPEG images, 1 to 100, unless another is asked for
-LONGEST = 65_500  # pixels, of a side of a JPEG image
+QUALITY = 90  # default quality of the JPEG images, 1 to 100
+LONGEST = 65_500  # pixels, longest side of a JPEG image
 HALVED, DOUBLED = 3, 1.5  # how many times too large a side is, see `resize`
 
 
@@ -40,10 +40,10 @@ class Extraction:
     """What was taken out of a video.
 
     Attributes:
-        video: its properties; its pictures are used up.
-        decoded: frames that it gave.
-        positions: of the frames that were kept, counted from 0, in order; one may be kept more than once.
-        remarks: what is odd about it, in a few words each.
+        video: properties of the video; its pictures are used up.
+        decoded: number of frames that were decoded.
+        positions: positions of the frames that were kept, counted from 0, in order; a frame may be kept more than once.
+        remarks: what is odd about the video, in a few words each.
     """
 
     video: Video
@@ -55,16 +55,16 @@ class Extraction:
 def extract(path: Path, *, size: Size, quality: int, frames: int | None, keep: Callable[[bytes], None]) -> Extraction:
     """Decodes a video and hands the JPEG images of its frames over, in order, one at a time.
 
-    With a number of frames, the header guides: the frames that it promises are kept in the first pass. Decoding
-    decides: when there are fewer frames, or at other times, what is missing is fetched in a second pass.
+    With a number of frames, the first pass keeps the frames that are to be taken according to the header. Where
+    decoding shows fewer frames or other times, a second pass fetches those that are still missing.
 
     Args:
-        path: the video.
-        size: see `resize`; all frames get the size that the first one gets.
-        quality: of the JPEG images, 1 to 100.
-        frames: how many to keep, evenly spaced, by time where the frame rate varies (`positions_by_time`); of a shorter
-            video all. None keeps all.
-        keep: takes each image.
+        path: video file.
+        size: pixels, as in `resize`; all frames get the size that the first one gets.
+        quality: quality of the JPEG images, 1 to 100.
+        frames: number of frames to keep, evenly spaced, by time where the frame rate varies (`positions_by_time`); a
+            shorter video keeps all. None keeps all.
+        keep: function that receives each image.
 
     Raises:
         DataError: the video cannot be decoded; whatever `keep` raises passes through.
@@ -109,12 +109,12 @@ def _fetch(path: Path, wanted: set[int], encode: _Encoder) -> dict[int, bytes]:
 
 
 class _Encoder:
-    """Makes JPEG images of one size of the frames of one video."""
+    """Turns the frames of one video into JPEG images of one size."""
 
     def __init__(self, video: Video, size: Size, quality: int) -> None:
         self.video, self.quality = video, quality
         self.size = stored_size(video.width, video.height, size)
-        if max(self.size) > LONGEST or self.size[0] * self.size[1] > LARGEST:  # of a frame that is long and thin
+        if max(self.size) > LONGEST or self.size[0] * self.size[1] > LARGEST:  # the frame is long and thin
             stored = f"{self.size[0]}x{self.size[1]}"
             raise DataError(f"frames of {video.width}x{video.height} are too narrow: {stored} when they are stored")
         self.remarks: list[str] = []

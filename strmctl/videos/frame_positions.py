@@ -1,7 +1,7 @@
 """Which frames of a clip are taken, by position or by time.
 
-Evenly spaced ones follow the released STRM code, so that a store of eight frames holds those that a test would take of
-all: trunc(linspace(1, count - 2, frames)), or the whole of a short clip.
+The even spacing is that of the released STRM code, so that a store of eight frames holds those that a test would take
+if all were stored.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from strmctl.draws import Draws
 
-REGULAR = 0.5  # of the time of one frame; time stamps that stray less from an even beat count as even
+REGULAR = 0.5  # fraction of a frame's time; time stamps that stray less from an even beat count as even
 
 
 def even_positions(count: int, frames: int) -> list[int]:
@@ -23,7 +23,7 @@ def even_positions(count: int, frames: int) -> list[int]:
 def jittered_positions(count: int, frames: int, draws: Draws) -> list[int]:
     """Evenly spaced positions between jittered ends: start in [0, p], end in [count-1-p, count-1], ends included.
 
-    p = min(5, (count - frames) / 2), rounded down; 0 for a clip of fewer frames than are wanted.
+    p = min(5, (count - frames) / 2), rounded down; 0 for a clip that has fewer frames than are taken.
     """
     play = max(0, min(5, (count - frames) // 2))
     start, end = draws.integer(0, play), draws.integer(count - 1 - play, count - 1)
@@ -31,13 +31,13 @@ def jittered_positions(count: int, frames: int, draws: Draws) -> list[int]:
 
 
 def positions_by_time(times: Sequence[float], frames: int) -> list[int]:
-    """The frames that are shown at evenly spaced times; where time stamps are even or make no sense, `even_positions`.
+    """Positions of the frames that are shown at evenly spaced times; a frame that is shown for long may occur twice.
 
-    A frame that is shown for long may be taken more than once.
+    Where the time stamps are even or make no sense, they are those of `even_positions`.
 
     Args:
-        times: seconds, of each frame.
-        frames: how many to take.
+        times: seconds at which each frame appears.
+        frames: number of frames to take.
     """
     even = even_positions(len(times), frames)
     stamps = np.asarray(times, dtype=np.float64)

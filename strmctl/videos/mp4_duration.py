@@ -1,6 +1,7 @@
 """How long an MP4 or MOV file shows its first video track, edits included (ISO/IEC 14496-12).
 
-A clip that was cut without re-encoding holds frames that an edit list hides: their number says more than is shown.
+A clip that was cut without re-encoding holds frames that an edit list hides, so the number of its frames promises more
+than is shown.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-LARGEST_MOOV = 1 << 26  # bytes; what describes a film of hours is smaller
+LARGEST_MOOV = 1 << 26  # bytes; the description of a film of hours is smaller
 
 
 def shown_seconds(path: Path) -> float | None:
-    """Seconds; None when the file is no MP4 or MOV, or does not say."""
+    """The duration in seconds; None when the file is no MP4 or MOV, or does not say."""
     with contextlib.suppress(OSError, struct.error, ValueError, ZeroDivisionError), path.open("rb") as file:
         moov = _moov(file)
         scale, _ = _times(_content(moov, b"mvhd"))

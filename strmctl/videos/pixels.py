@@ -9,20 +9,19 @@ import numpy as np
 import torch
 from torchvision.transforms.v2 import functional as transforms
 
-try:  # torchvision will drop it; the pixels that it gives are those that the figures were measured with
+try:  # torchvision will drop it; the published numbers were measured with the pixels that it gives
     from torchvision.io import ImageReadMode, decode_jpeg
 except ImportError:
     decode_jpeg = None
 
-
-JPEG = b"\xff\xd8"  # that a JPEG image begins with
+JPEG = b"\xff\xd8"  # first bytes of a JPEG image
 
 
 def decode_frames(encoded: Iterable[bytes]) -> torch.Tensor:
     """JPEG images of equal size as uint8 (L, 3, H, W), RGB.
 
     Raises:
-        RuntimeError: one is damaged.
+        RuntimeError: an image is damaged.
     """
     decode = _decode_with_opencv if decode_jpeg is None else _decode_with_torchvision
     return torch.stack([decode(image) for image in encoded])

@@ -19,8 +19,8 @@ class VideoClip:
 
     Attributes:
         pixels: uint8 (L, 3, crop, crop), RGB.
-        positions: of the L frames in the video, counted from 0.
-        count: frames of the video.
+        positions: positions of the L frames in the video, counted from 0.
+        count: number of frames of the video.
         fps: frames per second of the video; 0 when it does not say.
     """
 
@@ -31,18 +31,18 @@ class VideoClip:
 
 
 def read_video(path: Path, *, frames: int, size: int, crop: int) -> VideoClip:
-    """What `prepare` and then `ClipLoader` would give in test, with frames stored at `size` pixels.
+    """Reads the clip that `prepare` and then `ClipLoader` would give in test, with frames stored at `size` pixels.
 
     Args:
-        path: of the video.
-        frames: L, frames per clip; a shorter video has some of its frames repeated.
-        size: pixels that the shorter side is resized to.
-        crop: pixels, side of the square that is cut out of the centre.
+        path: video file.
+        frames: L, frames per clip; some frames of a shorter video are repeated.
+        size: shorter side that frames are resized to, pixels.
+        crop: side of the square that is cut out of the centre, pixels.
 
     Raises:
         DataError: the video cannot be decoded, or has a single frame.
     """
-    encoded: list[bytes] = []  # of each wanted frame once
+    encoded: list[bytes] = []  # each frame that is taken, once
     try:
         found = extract(path, size=size, quality=QUALITY, frames=frames, keep=encoded.append)
     except DataError as error:

@@ -10,8 +10,8 @@ import numpy as np
 
 from strmctl.errors import DataError
 
-LARGEST = 36_000_000  # pixels of a frame, a little over 8K; what declares more is not decoded, to keep memory bounded
-MISSING = (2, 0.05)  # frames and fraction that a video may lack: edit lists and estimated counts are inexact
+LARGEST = 36_000_000  # pixels of a frame, a little over 8K; larger frames are not decoded, to keep memory bounded
+MISSING = (2, 0.05)  # number and fraction of frames that a video may lack: edit lists and estimated counts are inexact
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class Picture:
 
     Attributes:
         time: seconds since the start of the video; NaN when the file does not say.
-        pixels: gives its pixels, uint8 BGR (height, width, 3), after the rotation that the file asks for; to be called
-            before the next picture is asked for.
+        pixels: function that gives its pixels, uint8 BGR (height, width, 3), after the rotation that the file asks for;
+            call it before asking for the next picture.
     """
 
     time: float
@@ -33,11 +33,11 @@ class Video:
     """A video that is being decoded.
 
     Attributes:
-        width: pixels of the first frame, after the rotation that the file asks for.
-        height: pixels, likewise.
+        width: width of the first frame in pixels, after the rotation that the file asks for.
+        height: height of the first frame in pixels, likewise.
         fps: frames per second; 0 when the file does not say.
-        declared: how many frames the file says that it has, or an estimate from its duration; 0 when it does not say.
-        decoder: program and version.
+        declared: number of frames according to the file, or estimated from its duration; 0 when it does not say.
+        decoder: name and version of the program.
         pictures: the frames, in the order in which they are shown, once.
     """
 
@@ -57,9 +57,9 @@ class Video:
         """Whether a video breaks off or lacks frames: clearly fewer than declared, and not up to its end.
 
         Args:
-            decoded: frames that it gave.
-            last: time of the last of them, seconds; NaN when unknown.
-            shown: seconds that the file means to show; None: as many frames as it declares.
+            decoded: number of frames that were decoded.
+            last: time of the last of them in seconds; NaN when unknown.
+            shown: duration in seconds according to the file; None: as long as the frames that it declares.
         """
         missing = self.declared - decoded
         if missing <= max(MISSING[0], MISSING[1] * self.declared):
@@ -81,5 +81,5 @@ def check_size(width: int, height: int) -> None:
 
 
 def positive(value: float | None) -> float:
-    """A number of a header, or 0 when it makes no sense."""
+    """A number from a header, or 0 when it makes no sense."""
     return float(value) if value is not None and math.isfinite(value) and value > 0 else 0.0

@@ -85,7 +85,7 @@ def test_pyav_reads_what_opencv_does_not(tmp_path):
 def test_without_pyav_the_reason_says_so(tmp_path, monkeypatch):
     path = write_odd_video(tmp_path / "a.mkv", pictures_of(10, (128, 96)), codec="libsvtav1")
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(DataError, match="OpenCV reads no frame; PyAV, which may, is not installed") as caught:
+    with pytest.raises(DataError, match="OpenCV reads no frame; PyAV, which might read it, is not installed") as caught:
         decode(path)
     assert "strmctl[av]" in caught.value.hint
 
