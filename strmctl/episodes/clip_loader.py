@@ -24,11 +24,11 @@ class ClipLoader:
     """Reads clips of a store as tensors.
 
     Args:
-        store: where the frames lie.
+        store: frame store to read from.
         frames: L, frames per clip.
-        size: pixels that the shorter side is resized to (bilinear), when it differs.
-        crop: pixels, side of the square that is cut out: the centre in test, anywhere in training.
-        flip: mirror half of the training clips.
+        size: shorter side that frames are resized to (bilinear) where it differs, pixels.
+        crop: side of the square that is cut out, pixels: the centre in test, anywhere in training.
+        flip: whether half of the training clips are mirrored.
         order: `natural`; `repeated`: the middle frame L times; `shuffled`: the frames in a fixed random order per clip.
     """
 
@@ -76,7 +76,5 @@ class ClipLoader:
         try:
             return decode_frames(encoded)
         except RuntimeError as error:
-            raise DataError(
-                f"a stored frame of clip {clip} cannot be decoded",
-                f"`{self.store.prepare_command} --redo` extracts all again",
-            ) from error
+            hint = f"`{self.store.prepare_command} --redo` extracts all again"
+            raise DataError(f"a stored frame of clip {clip} cannot be decoded", hint) from error

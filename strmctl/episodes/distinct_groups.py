@@ -1,4 +1,4 @@
-"""Distinct groups: queries that leave their classes enough support from other source videos (rule: `episodes`).
+"""Distinct groups: queries that leave their classes enough support from other source videos (rule: see `sampler`).
 
 Clips cut from the same video look alike, so a support clip from a query's own source gives the answer away.
 """
@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-RESERVE = 10  # support candidates that queries leave a class, if they can: the most shots in common use
+RESERVE = 10  # support candidates that queries leave to a class if possible: the largest shot in common use
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,11 @@ class ClassClips:
     """The clips of one class and the sources that they were cut from.
 
     Attributes:
-        name: of the class.
-        ids: of the clips, sorted.
+        name: name of the class.
+        ids: clip ids, sorted.
         groups: source of each clip.
-        sizes: source -> clips of it.
-        at_best: clips from other sources that the class's own queries can leave, at most.
+        sizes: source -> number of its clips.
+        at_best: largest number of clips from other sources that the class's own queries can leave.
     """
 
     name: str
@@ -31,24 +31,24 @@ class ClassClips:
     at_best: int
 
     @classmethod
-    def of(cls, name: str, clips: Sequence[str], groups: Mapping[str, str] | None, queries: int) -> ClassClips:
-        """Of the clips of a class; without `groups` each is its own source."""
+    def from_clips(cls, name: str, clips: Sequence[str], groups: Mapping[str, str] | None, queries: int) -> ClassClips:
+        """Describes the clips of a class; without `groups` each clip is its own source."""
         ids = tuple(sorted(clips))
         sources = ids if groups is None else tuple(groups[clip] for clip in ids)
         sizes = Counter(sources)
         return cls(name, ids, sources, sizes, len(ids) - _least_sum(sizes.values(), queries))
 
     def left(self, used: Iterable[str]) -> int:
-        """How many clips are from other sources than those used."""
+        """Number of clips from other sources than those used."""
         return len(self.ids) - sum(self.sizes.get(group, 0) for group in used)
 
     def outside(self, used: Collection[str], order: Iterable[int]) -> Iterator[int]:
-        """The clips from other sources than those used, by number, in the given order."""
+        """Numbers of the clips from other sources than those used, in the given order."""
         return (i for i in order if self.groups[i] not in used)
 
 
 def _least_sum(sizes: Iterable[int], bound: int) -> int:
-    """The least sum of some of the sizes that reaches the bound: how many clips the queries' sources hold at least."""
+    """The smallest sum of some of the sizes that reaches the bound: the fewest clips that the queries' sources hold."""
     sums = 1  # bit s: some of the sizes add up to s
     for size in sizes:
         sums |= sums << size
@@ -57,20 +57,20 @@ def _least_sum(sizes: Iterable[int], bound: int) -> int:
 
 
 def enough(classes: Iterable[ClassClips]) -> int:
-    """Clips from other sources that the queries of an episode are to leave each of its classes."""
+    """Number of clips from other sources that the queries of an episode should leave to each of its classes."""
     return min(RESERVE, *(entry.at_best for entry in classes))
 
 
 def sparing_queries(
     classes: Sequence[ClassClips], orders: Iterable[Sequence[Sequence[int]]], turns: Sequence[int], queries: int
 ) -> tuple[list[list[int]], set[str]]:
-    """Queries of each class that leave every class enough, or the poorest the most; and their sources.
+    """Queries of each class that leave enough to every class, or the most to the poorest; and their sources.
 
     Args:
-        classes: of the episode.
-        orders: random orders of each class's clips, for one attempt after another until one leaves enough.
-        turns: the order in which the classes choose.
-        queries: per class.
+        classes: classes of the episode.
+        orders: random orders of each class's clips, one set for each attempt until one leaves enough.
+        turns: order in which the classes choose.
+        queries: number of queries per class.
     """
     best: tuple[int, list[list[int]], set[str]] = (-1, [], set())
     for order in orders:
@@ -108,9 +108,9 @@ def _first_sparing(
     left: Sequence[int],
     used: Collection[str],
 ) -> int:
-    """The first clip whose source leaves every class enough, else the first that leaves the poorest class the most."""
+    """The first clip whose source leaves every class enough, else the first that leaves most to the poorest class."""
     wanted = enough(classes)
-    fewest: dict[str, int] = {}  # source -> what it would leave the poorest class
+    fewest: dict[str, int] = {}  # source -> number that it would leave to the poorest class
     for i in waiting:
         if (group := groups[i]) not in fewest:
             lost = (0 if group in used else entry.sizes.get(group, 0) for entry in classes)

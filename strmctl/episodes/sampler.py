@@ -10,11 +10,11 @@ With distinct groups, support and query of an episode never come from the same s
 - classes, queries and the order of support candidates are the same as without; candidates that share a source with any
   query of the episode are passed over;
 - only where that would leave a class fewer than 10 candidates (or than the poorest class has at best), queries are
-  chosen anew. Class by class, in the order drawn, a query is the first clip in random order that leaves every class as
-  many; if there is none, the one that leaves the poorest class the most, and of ten attempts the best counts. The
-  support is then drawn from what is left, each clip as likely as another.
+  chosen anew. Class by class, in the order drawn, a query is the first clip in random order that leaves as many to
+  every class; if there is none, the one that leaves most to the poorest class, and the best of ten attempts counts.
+  The support is then drawn from what is left, each clip as likely as another.
 
-No rule looks at the shot: the shots would no longer share their episodes.
+No rule depends on the shot, so that all shots share their episodes.
 """
 
 from __future__ import annotations
@@ -29,10 +29,8 @@ from strmctl.draws import philox
 from strmctl.episodes.distinct_groups import ClassClips, enough, sparing_queries
 from strmctl.errors import UsageError
 
-ATTEMPTS = 10  # at queries that leave every class enough clips from other sources
-FEW_SOURCES = (
-    "use fewer --shots or --queries, choose --classes without these, or allow shared sources: no --distinct-groups"
-)
+ATTEMPTS = 10  # attempts to find queries that leave every class enough clips from other sources
+FEW_SOURCES = "use fewer --shots or --queries, leave these out of --classes, or do without --distinct-groups"
 
 
 @dataclass(frozen=True)
@@ -60,11 +58,11 @@ class EpisodeSampler:
 
     Args:
         clips: class name -> clip ids.
-        split: name of the subset, part of what an episode is a function of.
+        split: name of the subset; episodes depend on it.
         way: C, classes per episode.
         shot: K, support clips per class.
         queries: query clips per class.
-        seed: of all episodes.
+        seed: seed of all episodes.
         groups: clip id -> source video, for distinct groups; None lets support and query share a source.
 
     Raises:
@@ -101,7 +99,7 @@ class EpisodeSampler:
         self.way, self.shot, self.queries, self.seed = way, shot, queries, seed
         self._key = (seed, split, way, queries)
         self._distinct = groups is not None
-        self._classes = [ClassClips.of(name, clips[name], groups, queries) for name in sorted(clips)]
+        self._classes = [ClassClips.from_clips(name, clips[name], groups, queries) for name in sorted(clips)]
         few = [f"{entry.name} ({entry.at_best})" for entry in self._classes if entry.at_best < shot]
         if few:
             raise UsageError(
@@ -115,7 +113,7 @@ class EpisodeSampler:
         """Episode number `index`, counted from 0.
 
         Raises:
-            UsageError: with distinct groups, no queries were found that leave each class K clips from other sources.
+            UsageError: with distinct groups, no queries were found that leave K clips from other sources to each class.
         """
         bits = philox("episode", *self._key, index)
         drawn = _order(bits, len(self._classes))[: self.way]
@@ -154,9 +152,9 @@ class EpisodeSampler:
 
 
 def shared_source_share(episodes: Collection[Episode], groups: Mapping[str, str], shot: int) -> float:
-    """Share (a fraction) of the episodes in which a query and one of the first `shot` support clips share a source.
+    """Fraction of the episodes in which a query and one of the first `shot` support clips share a source.
 
-    Across classes: a source may hold clips of several (HMDB51). With distinct groups it is 0.
+    All classes count together, since a source may hold clips of several (HMDB51). With distinct groups it is 0.
     """
     shared = 0
     for episode in episodes:
