@@ -1,4 +1,4 @@
-"""Data sets: where each is to be had, and how its original files lie."""
+"""Data sets: where each can be found, and how its original files are laid out."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Source:
     """An archive of original videos that anybody may fetch.
 
     Attributes:
-        url: of the archive.
-        cited: who gives this address.
+        url: address of the archive.
+        cited: page or package that gives this address.
         checksum: `sha256:…` or `md5:…`; None where nobody who can be cited publishes one.
     """
 
@@ -37,12 +37,12 @@ class DataSet:
         name: what the user types.
         title: name for people.
         layout: `class_folders`; `ssv2`: one folder and annotations; `flat`: one folder, no classes.
-        home: where it is to be had.
-        size: pixels of the shorter side that frames are stored at by default.
-        listed: the benchmark is 100 listed clips per class, not all clips of its classes.
+        home: page where it can be found.
+        size: default shorter side of the stored frames, pixels.
+        listed: whether the benchmark is 100 listed clips per class, not all clips of its classes.
         beside: names of files that belong to it besides the videos.
-        source: where its videos can be fetched from freely.
-        by_hand: which files to get and what to do with them, where they cannot.
+        source: archive that anybody may fetch; None where there is none.
+        by_hand: which files to get and what to do with them, where there is no such archive.
     """
 
     name: str
@@ -56,8 +56,11 @@ class DataSet:
     by_hand: str = ""
 
 
-_ANNOTATIONS = TRAIN_ANNOTATIONS + VALIDATION_ANNOTATIONS
-_SSV2_HOME = "https://www.qualcomm.com/developer/software/something-something-v-2-dataset"
+_SSV2 = {
+    "layout": "ssv2",
+    "home": "https://www.qualcomm.com/developer/software/something-something-v-2-dataset",
+    "beside": TRAIN_ANNOTATIONS + VALIDATION_ANNOTATIONS,
+}
 _HMDB51_HOME = "https://serre-lab.clps.brown.edu/resource/hmdb-a-large-human-motion-database/"
 _KINETICS = "https://github.com/cvdfoundation/kinetics-dataset (Kinetics-400)"
 _UCF101 = Source("https://www.crcv.ucf.edu/data/UCF101/UCF101.rar", "https://www.crcv.ucf.edu/data/UCF101.php")
@@ -84,21 +87,11 @@ DATA_SETS = {
         DataSet("ucf101", "UCF101", "class_folders", _UCF101.cited, source=_UCF101),
         DataSet("hmdb51", "HMDB51", "class_folders", _HMDB51_HOME, source=_HMDB51),
         DataSet("kinetics100", "Kinetics-100", "class_folders", _KINETICS, listed=True, by_hand=_KINETICS_BY_HAND),
+        DataSet("ssv2", "Something-Something V2", **_SSV2, by_hand=_SSV2_BY_HAND.format(name="ssv2", more="")),
         DataSet(
-            "ssv2",
-            "Something-Something V2",
-            "ssv2",
-            _SSV2_HOME,
-            beside=_ANNOTATIONS,
-            by_hand=_SSV2_BY_HAND.format(name="ssv2", more=""),
-        ),
-        DataSet(
-            "ssv2_small",
-            "Something-Something V2 (CMN)",
-            "ssv2",
-            _SSV2_HOME,
+            *("ssv2_small", "Something-Something V2 (CMN)"),
+            **_SSV2,
             listed=True,
-            beside=_ANNOTATIONS,
             by_hand=_SSV2_BY_HAND.format(name="ssv2_small", more=" --list FILE"),
         ),
         DataSet("sprites", "Sprites", "class_folders", "`strmctl prepare sprites`", size=64, beside=("sprites.yaml",)),
@@ -124,11 +117,11 @@ def known_dataset(name: str) -> DataSet:
 
 
 def how_to_get(dataset: DataSet) -> str:
-    """Where a data set is to be had and which option tells where its videos lie."""
+    """Where a data set can be found, and the option that names the folder of its videos."""
     if not dataset.home:
         flat = "" if dataset.layout == "flat" else "want one folder per class; `--flat` takes videos without classes, "
         return f"{flat}suffixes known: {' '.join(VIDEO_SUFFIXES)}"
     if dataset.by_hand:
-        return f"{dataset.title} is to be had from {dataset.home}, by hand:{dataset.by_hand}"
+        return f"{dataset.title} can be had from {dataset.home}, by hand:{dataset.by_hand}"
     fetch = f", or `strmctl prepare {dataset.name} --download` fetches it" if dataset.source else ""
-    return f"{dataset.title} is to be had from {dataset.home}; say where it lies with `--videos DIR`{fetch}"
+    return f"{dataset.title} can be had from {dataset.home}; name its folder with `--videos DIR`{fetch}"

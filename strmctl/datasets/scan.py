@@ -30,13 +30,13 @@ class SourceClip:
     """One original video.
 
     Attributes:
-        clip: id: path below the video folder, `/`-separated, without suffix unless two would collide.
+        clip: clip id: path below the video folder, `/`-separated, without suffix unless two would collide.
         cls: class, in the split's spelling; empty without classes.
         subset: `train`, `val`, `test`, or empty without a split.
-        group: what clips that were cut from the same source video share.
+        group: name that clips cut from the same source video share.
         source: path of the file below the video folder, `/`-separated.
-        target: where it really lies when a symbolic link leads there; else empty.
-        bytes: its size; 0 for a folder of frames, and for a file that cannot be looked at.
+        target: path of the file itself where a symbolic link leads to it; else empty.
+        bytes: size of the file; 0 for a folder of frames, and for a file that cannot be read.
     """
 
     clip: str
@@ -54,8 +54,8 @@ class Scan:
 
     Attributes:
         clips: the clips of the data set, sorted by id.
-        ignored: reason -> files that were left out for it, sorted.
-        missing: clips that a list or an annotation names and the folder does not hold.
+        ignored: reason -> files that were left out for this reason, sorted.
+        missing: clips that a list or an annotation names but the folder does not hold.
         listed: class -> how many clips a list names and how many of these are missing.
     """
 
@@ -92,15 +92,15 @@ def scan(
     """Finds the clips of a data set below a folder.
 
     Args:
-        dataset: decides the layout.
-        split: its classes; None takes every class folder as a class.
+        dataset: data set, which decides the layout.
+        split: classes of the data set; None takes every class folder as a class.
         videos: folder of the original videos.
-        annotations: folder of the annotation files (`ssv2` layout); searched for near the videos when None.
+        annotations: folder of the annotation files (`ssv2` layout); None: they are searched for near the videos.
         list_file: text file with the clips to take, one `<class>/<clip>` or `<clip>` a line.
-        extracted: frames that are used where they lie; their folders are the clips then.
+        extracted: extracted frames that are used in place; then their folders are the clips.
 
     Raises:
-        DataError: a folder or file is missing, malformed, or holds no clip; says where the data set is to be had.
+        DataError: a folder or file is missing, malformed, or holds no clip; says where the data set can be found.
     """
     ignored: Ignored = defaultdict(list)
     targets: dict[str, str] = {}
@@ -118,7 +118,7 @@ def scan(
     if dataset.layout == "flat":
         found = dict.fromkeys(files, "")
     elif dataset.layout == "class_folders":
-        # of extracted frames the class folder is the one above the clip: archives put others around them
+        # the class folder of extracted frames is the one above the clip: archives put others around them
         found = _in_class_folders(files, split, ignored, above=extracted is not None)
     else:
         near = _annotation_files(dataset, videos, annotations)
@@ -151,7 +151,7 @@ def scan(
 def _video_files(videos: Path, dataset: DataSet, ignored: Ignored, targets: dict[str, str]) -> Iterator[str]:
     """Paths of the video files below a folder, `/`-separated; hidden files and folders are not looked at.
 
-    Symbolic links are followed; where each really leads is put into `targets`.
+    Symbolic links are followed; `targets` receives where they lead.
     """
     seen, deep, top = set(), dataset.layout == "class_folders", os.path.realpath(videos)
     for folder, folders, names in os.walk(videos, followlinks=True):
@@ -169,11 +169,11 @@ def _video_files(videos: Path, dataset: DataSet, ignored: Ignored, targets: dict
             elif PurePosixPath(name).suffix.lower() not in VIDEO_SUFFIXES:
                 ignored[NOT_A_VIDEO].append(path)
             else:
-                lies = (
-                    os.path.realpath(Path(folder, name)) if Path(folder, name).is_symlink() else str(Path(real, name))
-                )
-                if lies != str(Path(top, path)):
-                    targets[path] = readable(lies)
+                target = str(Path(real, name))
+                if Path(target).is_symlink():
+                    target = os.path.realpath(target)
+                if target != str(Path(top, path)):
+                    targets[path] = readable(target)
                 yield path
 
 
@@ -184,16 +184,14 @@ def _size(path: Path) -> int:
 
 
 def _in_class_folders(files: Sequence[str], split: Split | None, ignored: Ignored, *, above: bool) -> Found:
-    """The class is the topmost folder that the split knows; without one the topmost, or that `above` the clip."""
-    known = split.by_key() if split else None
+    """The class is the topmost folder that the split knows; without a split the topmost, or that `above` the clip."""
+    known = split.by_key() if split else {}
     found = {}
     for source in files:
         folders = PurePosixPath(source).parts[:-1]
-        classes = (
-            (folders[-1:] if above else folders[:1])
-            if known is None
-            else [known[key] for key in map(class_key, folders) if key in known]
-        )
+        classes = [known[key] for key in map(class_key, folders) if key in known]
+        if split is None:
+            classes = folders[-1:] if above else folders[:1]
         if classes:
             found[source] = classes[0]
         else:
@@ -203,9 +201,8 @@ def _in_class_folders(files: Sequence[str], split: Split | None, ignored: Ignore
 
 def _annotation_files(dataset: DataSet, videos: Path, folder: Path | None) -> tuple[Path, Path]:
     """The training and the validation annotation."""
-    near = (
-        [folder, folder / "labels"] if folder else [videos, videos.parent, videos / "labels", videos.parent / "labels"]
-    )
+    around = [folder] if folder else [videos, videos.parent]
+    near = [*around, *(base / "labels" for base in around)]
     result = []
     for names in (TRAIN_ANNOTATIONS, VALIDATION_ANNOTATIONS):
         path = next((base / name for base in near for name in names if (base / name).is_file()), None)
@@ -219,7 +216,7 @@ def _annotation_files(dataset: DataSet, videos: Path, folder: Path | None) -> tu
 def _annotated(
     files: Sequence[str], dataset: DataSet, split: Split, annotations: tuple[Path, Path], ignored: Ignored
 ) -> tuple[Found, list[str], dict[str, ListedClips], dict[str, str]]:
-    """Clips of the split by the annotation files, the ids of those without a file, counts per class, class per id."""
+    """Clips of the split by the annotation files, ids of those without a file, counts per class, class of each id."""
     known = split.by_key()
     by_id: dict[str, list[str]] = defaultdict(list)
     for source in files:
@@ -253,7 +250,7 @@ def clip_ids(sources: Sequence[str]) -> dict[str, str]:
 
 
 def folder_ids(sources: Sequence[str], dataset: DataSet) -> dict[str, str]:
-    """Source -> clip id of folders of frames: without the folders that an archive puts around all classes."""
+    """Source -> clip id of folders of frames: without the folders that an archive puts around all of them."""
     kept = 2 if dataset.layout == "class_folders" else 1  # class and clip, or the clip alone
     around = [PurePosixPath(source).parts[:-kept] for source in sources]
     levels = zip(*around, strict=False)
@@ -262,7 +259,7 @@ def folder_ids(sources: Sequence[str], dataset: DataSet) -> dict[str, str]:
 
 
 def _group(dataset: DataSet, cls: str, source: str, ids: dict[str, str]) -> str:
-    """What names the video that a clip was cut from, by the data set's own file names; else the clip itself."""
+    """Name of the video that a clip was cut from, taken from the data set's own file names; else that of the clip."""
     stem = without_suffix(PurePosixPath(source).name)  # a folder of frames may have a dot in its name
     if dataset.name == "ucf101" and (match := re.search(r"_g(\d+)_c\d+$", stem)):
         return f"{cls}/g{match[1]}"

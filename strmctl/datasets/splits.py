@@ -1,6 +1,6 @@
-"""Splits: which classes, and by lists and annotations which clips, are for training, validation and test.
+"""Splits: which classes are for training, validation and test, and the annotations that give clips their class.
 
-The three never share a class.
+The three subsets never share a class.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ KEYS = ("name", "title", "source", "subsets", "opposites")
 
 
 def class_key(name: str) -> str:
-    """What two spellings of a class share: case, and underscores for blanks, make no difference."""
+    """The key of a class, which its spellings share: neither case nor underscores for blanks make a difference."""
     return " ".join(unicodedata.normalize("NFC", name).replace("_", " ").casefold().split())
 
 
@@ -34,8 +34,8 @@ class Split:
         name: short name, such as `ucf101`.
         title: name for people.
         source: where the split was published.
-        subsets: subset -> class -> number of clips in the published lists (None: not known).
-        opposites: pairs of classes that differ in the direction of time only.
+        subsets: subset -> class -> number of clips in the published lists (None: unknown).
+        opposites: pairs of classes that differ only in the direction of time.
     """
 
     name: str
@@ -99,7 +99,7 @@ def _counted(classes: list | dict | None) -> dict[str, int | None]:
 
 
 def _problems(content: Any) -> Iterator[str]:
-    """What is wrong with the content of a split file, one line each."""
+    """The problems of a split file's content, one line each."""
     if not isinstance(content, dict) or not isinstance(content.get("subsets"), dict):
         yield "subsets: missing (want train, val, test: classes of each)"
         return

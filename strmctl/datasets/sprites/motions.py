@@ -1,10 +1,10 @@
 """The 38 motions of the sprites data set: what each object does while a clip runs.
 
-A motion draws its scene once from `draws`, then says for any time t in [0, 1] what lies where. The second member of an
-opposite pair is the first one played backwards; where things go straight (up and down, left and right, the diagonals)
-it is the first one's path mirrored in its middle, which differs from playing it backwards only in when the motion
-starts and ends. So a single frame, or frames without their order, cannot tell the two apart. Lengths are in pixels of
-a 64×64 frame, angles in degrees (growing clockwise, as seen).
+A motion draws its scene once from `draws`, then says for any time t in [0, 1] which object is where. The second member
+of an opposite pair is the first one played backwards; where things go straight (up and down, left and right, the
+diagonals) it is the first one's path mirrored in its middle, which differs from playing it backwards only in when the
+motion starts and ends. So a single frame, or frames without their order, cannot tell the two apart. Lengths are in
+pixels of a 64×64 frame, angles in degrees (growing clockwise, as seen).
 """
 
 from __future__ import annotations

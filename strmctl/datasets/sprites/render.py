@@ -1,7 +1,7 @@
 """Sprites: the data set that comes with the tool. Small rendered videos in which a class is a motion, never a look.
 
 Shape, colour, size, place, background texture, clutter, speed, offset, camera drift and noise are random in every clip;
-a clip is a pure function of (VERSION, seed, class, number). The motions stand in `sprite_motions`.
+a clip is a pure function of (VERSION, seed, class, number). The motions are in `motions`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from strmctl.progress import Progress, silent
 from strmctl.videos.extract import one_thread
 from strmctl.workers import each_in_processes
 
-VERSION = 1  # of the generator; a change needs a line in CHANGELOG and new control figures
+VERSION = 1  # version of the generator; a change needs a line in CHANGELOG and new control numbers
 CLIPS_PER_CLASS = 40
 FRAMES = 16
 FRAMES_PER_SECOND = 12
@@ -43,15 +43,15 @@ def render(
     classes: Sequence[str] = tuple(MOTIONS),
     clips: int = CLIPS_PER_CLASS,
 ) -> None:
-    """Renders `<folder>/<class>/<number>.mp4`; what is there already from the same seed and version is kept.
+    """Renders `<folder>/<class>/<number>.mp4`; videos of the same seed and version that are there are kept.
 
     Args:
-        folder: where the videos go, such as `data/videos/sprites`.
-        seed: of the whole data set.
-        workers: processes; 1 works in this one.
-        progress: is told (clips done, clips in all, "").
+        folder: folder of the videos, such as `data/videos/sprites`.
+        seed: seed of the whole data set.
+        workers: number of processes; 1 works in this one.
+        progress: called with (clips done, clips in all, "").
         classes: names of motions.
-        clips: clips per class.
+        clips: number of clips per class.
 
     Raises:
         OutputError: OpenCV cannot write there, or a process was killed.
@@ -96,9 +96,8 @@ def _render_task(folder: Path, seed: int, task: list[tuple[str, int]]) -> int:
 def _crashed(folder: Path, task: list[tuple[str, int]]) -> int:
     (name, number), count = task[0], len(task)
     message = f"the process that rendered {count} videos from {_path(folder, name, number)} on was killed"
-    raise OutputError(
-        message, "is there enough memory? The same command goes on where it was; `--workers 1` needs least"
-    )
+    hint = "is there enough memory? The same command goes on where it was; `--workers 1` needs least"
+    raise OutputError(message, hint)
 
 
 def _write_mp4(path: Path, frames: np.ndarray) -> None:
@@ -108,7 +107,7 @@ def _write_mp4(path: Path, frames: np.ndarray) -> None:
     for frame in frames:
         writer.write(frame)
     writer.release()
-    if int(cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FRAME_COUNT)) != len(frames):  # the writer tells of no error
+    if int(cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FRAME_COUNT)) != len(frames):  # the writer reports no error
         path.unlink(missing_ok=True)
         raise OutputError(f"OpenCV could not write the whole of {path}", "is the disk full?")
 
