@@ -162,17 +162,8 @@ def test_ssv2(tmp_path):
     store = train_and_eval("ssv2_r50", tmp_path, "ssv2", classes)
     assert sorted(store.by_id) == ["100", "101", "102", "103", *(str(number) for number in range(300, 308))]
     assert store.clips("test")["Digging something out of something"] == ["304", "305"]
-
-
-def test_a_class_with_a_comma_can_be_chosen(tmp_path):
-    write_ssv2(tmp_path, numbered(1, [FOLDING, POKING]), numbered(11, [HOLDING, LIFTING, DIGGING, REMOVING]))
-    prepare("ssv2", "--videos", tmp_path / "videos", "--data", tmp_path / "data")
-    ran = strmctl(
-        *("train", "--recipe", "ssv2_r50", *small(), "--data", tmp_path / "data", "--runs", tmp_path / "runs")
-    )
-    assert ran.code == 0, ran.err
-    chosen = "Removing something, revealing something behind,Digging something out of something"
-    ran = evaluate(tmp_path / "data", tmp_path / "runs", "--classes", chosen)
+    # a class with a comma can be chosen
+    ran = evaluate(tmp_path / "data", tmp_path / "runs", "--classes", ",".join(reversed(classes["test"])))
     assert ran.code == 0, ran.err
 
 
@@ -202,15 +193,12 @@ def test_a_folder_of_class_folders(tmp_path):
     assert "other/0" not in store.by_id and store.clips("train")["jump up"] == ["jump up/0", "jump up/1"]
 
 
-@pytest.mark.parametrize("form", [(), ("--json",)])
-def test_a_flat_folder_cannot_be_trained_on(tmp_path, form):
+def test_a_flat_folder_cannot_be_trained_on(tmp_path):
     write_videos(tmp_path / "videos", ["a.mp4", "b.mp4"])
     prepare(tmp_path / "videos", "--name", "mine", "--flat", "--data", tmp_path / "data")
-    ran = train(tmp_path / "data", tmp_path / "runs", "--recipe", "sprites", *form)
-    assert ran.code == 3 and not (tmp_path / "runs").exists()
-    message = ran.json()["error"]["message"] + ran.json()["error"]["hint"] if form else ran.err
-    assert "mine has no usable clip in its train split" in message
-    assert "--split FILE" in message and "strmctl viz" in message
+    ran = train(tmp_path / "data", tmp_path / "runs", "--recipe", "sprites")
+    parts = ("mine has no usable clip in its train split", "--split FILE", "strmctl viz")
+    assert ran.code == 3 and all(part in ran.err for part in parts) and not (tmp_path / "runs").exists()
 
 
 @pytest.mark.slow

@@ -11,7 +11,6 @@ from strmctl.draws import Draws
 from strmctl.episodes.clip_loader import ClipLoader
 from strmctl.errors import DataError
 from strmctl.frames.store.settings import DEFAULTS
-from strmctl.frames.store.store import FrameStore
 from strmctl.videos import pixels
 from strmctl.videos.extract import extract
 from strmctl.videos.frame_positions import even_positions
@@ -167,9 +166,3 @@ def test_a_video_of_a_single_frame_is_an_error(tmp_path):
     path = write_video(tmp_path / "a.avi", frames=1, codec="MJPG")
     with pytest.raises(DataError, match="single frame"):
         read_video(path, frames=8, size=32, crop=24)
-
-
-def test_memory_store_has_what_a_frame_store_has():
-    assert hasattr(FrameStore, "read")
-    assert hasattr(FrameStore, "prepare_command")
-    assert {"by_id", "read"} <= set(dir(MemoryStore()))

@@ -1,7 +1,6 @@
 import pytest
 
 from strmctl.episodes.files import read_episodes, write_episodes
-from strmctl.episodes.sampler import EpisodeSampler
 from strmctl.errors import DataError
 
 CLIPS = {name: [f"{name}/{i}" for i in range(5)] for name in ("a", "b", 'odd, "c"')}
@@ -26,28 +25,6 @@ def read(tmp_path, text, encoding="utf-8"):
     path = tmp_path / "episodes.csv"
     path.write_bytes(text.encode(encoding))
     return read_episodes(path, CLIPS)
-
-
-def drawn(shot, count=30):
-    draw = EpisodeSampler(CLIPS, split="test", way=2, shot=shot, queries=2, seed=0)
-    return [draw.episode(index) for index in range(count)]
-
-
-def test_what_is_written_is_read_back(tmp_path):
-    write_episodes(tmp_path / "e.csv", drawn(3))
-    saved = read_episodes(tmp_path / "e.csv", CLIPS)
-    assert (len(saved), saved.way, saved.shot, saved.queries) == (30, 2, 3, 2)
-    assert [saved.episode(index) for index in range(30)] == drawn(3)
-    write_episodes(tmp_path / "again.csv", map(saved.episode, range(30)))
-    assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "e.csv").read_bytes()
-
-
-def test_fewer_shots_are_the_first_support_rows(tmp_path):
-    write_episodes(tmp_path / "e.csv", drawn(3))
-    saved = read_episodes(tmp_path / "e.csv", CLIPS)
-    for index, one in enumerate(drawn(1)):
-        assert one.query == saved.episode(index).query
-        assert one.support == tuple(ids[:1] for ids in saved.episode(index).support)
 
 
 def test_the_file_is_as_documented(tmp_path):

@@ -25,28 +25,6 @@ def sampler(data=None, **changes):
     return EpisodeSampler(data or clips(), **settings)
 
 
-def test_episodes_are_valid():
-    draw = sampler()
-    for index in range(300):
-        episode = draw.episode(index)
-        assert episode.index == index
-        assert list(episode.classes) == sorted(set(episode.classes))
-        assert len(episode.classes) == 5
-        for name, support, query in zip(episode.classes, episode.support, episode.query, strict=True):
-            assert len(set(support)) == 5
-            assert len(set(query)) == 2
-            assert not set(support) & set(query)
-            assert {clip.split("/")[0] for clip in support + query} == {name}
-
-
-def test_an_episode_is_a_function_of_its_number():
-    forwards = [sampler().episode(index) for index in range(20)]
-    draw = sampler()
-    backwards = [draw.episode(index) for index in reversed(range(20))]
-    assert forwards == backwards[::-1]
-    assert len({episode.support for episode in forwards}) == 20
-
-
 def test_the_order_of_the_input_does_not_matter():
     data = clips()
     shuffled = {name: data[name][::-1] for name in reversed(list(data))}
@@ -56,20 +34,6 @@ def test_the_order_of_the_input_does_not_matter():
 @pytest.mark.parametrize("change", [{"seed": 1}, {"split": "val"}, {"queries": 1}, {"way": 4}])
 def test_all_else_changes_the_episode(change):
     assert sampler().episode(0) != sampler(**change).episode(0)
-
-
-def test_fewer_shots_are_a_part_of_more():
-    one, five = sampler(shot=1).episode(9), sampler(shot=5).episode(9)
-    assert one.classes == five.classes
-    assert one.query == five.query
-    assert [ids[0] for ids in one.support] == [ids[0] for ids in five.support]
-
-
-def test_the_first_episode_is_pinned():
-    """Published results name episodes by seed and number: they must never change."""
-    data = {f"c{c}": [f"c{c}/{i}" for i in range(6)] for c in range(4)}
-    episode = EpisodeSampler(data, split="test", way=2, shot=2, queries=1, seed=0).episode(0)
-    assert (episode.classes, episode.support, episode.query) == PINNED
 
 
 def digest(draw, count=200):
@@ -83,9 +47,6 @@ def digest(draw, count=200):
 def test_many_episodes_are_pinned():
     assert digest(sampler(clips(24, 120), shot=10, queries=1)) == "48c354446a1bd214"
     assert digest(sampler(clips(7, 12), split="val", way=3, shot=2, queries=4, seed=5)) == "fcdf44165847b641"
-
-
-PINNED = (("c0", "c2"), (("c0/5", "c0/3"), ("c2/0", "c2/2")), (("c0/4",), ("c2/5",)))
 
 
 def test_every_clip_and_class_is_drawn_about_equally_often():

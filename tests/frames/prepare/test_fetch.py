@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from strmctl.datasets.catalogue import DATA_SETS, how_to_get
+from strmctl.datasets.catalogue import DATA_SETS
 from strmctl.datasets.download import fetch
 from strmctl.errors import DataError, UsageError
 from strmctl.frames.prepare.fetch import to_fetch
@@ -95,14 +95,6 @@ def test_without_url_the_data_sets_own_address_is_asked(tmp_path, name):
     host, file = source.url.split("/")[2], source.url.rpartition("/")[2]
     assert planned.archive == tmp_path / "downloads" / name / f"from {host}" / file
     assert (planned.url, planned.checksum) == (source.url, source.checksum)
-
-
-@pytest.mark.parametrize("name", ["kinetics100", "ssv2", "ssv2_small"])
-def test_what_cannot_be_downloaded_says_exactly_what_to_get(tmp_path, name):
-    with pytest.raises(UsageError, match="cannot be downloaded by strmctl") as caught:
-        to_fetch(Request(name, data_dir=tmp_path))
-    assert caught.value.hint == how_to_get(DATA_SETS[name])
-    assert f"`strmctl prepare {name} --videos DIR" in caught.value.hint
 
 
 @pytest.mark.parametrize(
