@@ -167,7 +167,7 @@ def _receive(url: str, part: Path, notes: Path, progress: Progress, timeout: int
         reason = curl.stderr.read().decode(errors="replace").strip() or f"the server answers {answer['Status']}"
     dump.unlink(missing_ok=True)
     if is_other or curl.returncode == NO_RANGE:
-        part.unlink()
+        part.unlink(missing_ok=True)
         return "the server does not give the rest of what is here"
     if is_good and not curl.returncode:
         return ""

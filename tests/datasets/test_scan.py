@@ -175,7 +175,15 @@ def test_links_are_followed_once(tmp_path):
     videos = touch(tmp_path / "videos", "Archery/b_g01_c01.avi")
     (videos / "Biking").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     (videos / "Archery" / "up").symlink_to(videos, target_is_directory=True)
-    assert [clip.clip for clip in scan_known("ucf101", videos).clips] == ["Archery/b_g01_c01", "Biking/a_g01_c01"]
+    (videos / "Archery" / "c_g01_c01.avi").symlink_to(tmp_path / "elsewhere" / "a_g01_c01.avi")
+    (videos / "Archery" / "d_g01_c01.avi").symlink_to(tmp_path / "nowhere")
+    target = str(tmp_path / "elsewhere" / "a_g01_c01.avi")
+    assert [(clip.clip, clip.target) for clip in scan_known("ucf101", videos).clips] == [
+        ("Archery/b_g01_c01", ""),
+        ("Archery/c_g01_c01", target),
+        ("Archery/d_g01_c01", str(tmp_path / "nowhere")),
+        ("Biking/a_g01_c01", target),
+    ]
 
 
 def test_a_name_that_is_not_unicode_or_has_control_characters_is_ignored_with_a_reason(tmp_path):
