@@ -220,11 +220,11 @@ def unpack(archive: Path, videos: Path, *, classes: Collection[str] = (), progre
         for _ in range(DEPTH + 1):
             for path, place in packed.items():
                 _extract(path, place, archive, progress)
-                # at once, so that the next archive cannot write through a link
-                odd = [it for it in sorted(place.rglob("*")) if it.is_symlink() or not (it.is_file() or it.is_dir())]
-                for it in odd:
-                    it.unlink()
-                    left_out.append(f"{readable(str(it.relative_to(folder)))}: neither a file nor a folder")
+                for member in sorted(place.rglob("*")):  # at once: the next archive must not write through a link
+                    if member.is_symlink() or not (member.is_file() or member.is_dir()):
+                        member.unlink()
+                        name = readable(str(member.relative_to(folder)))
+                        left_out.append(f"{name}: neither a file nor a folder")
                 if path != archive:
                     path.unlink()
             packed = {path: place for path in sorted(folder.rglob("*")) if (place := _place(path))}

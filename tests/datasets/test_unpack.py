@@ -113,11 +113,6 @@ def test_an_archive_that_would_write_outside_is_refused(place, pack, wrap, name)
     assert list(place.rglob("*")) == [] and len(list(place.parent.iterdir())) == 2
 
 
-def test_an_absolute_name_stays_inside(place):
-    found, _ = unpacked(place, tar_of({f"{place}/evil.avi": b"e", "good.avi": b"g"}))
-    assert found == {f"{place}/evil.avi"[1:]: b"e", "good.avi": b"g"}
-
-
 ATTACKS = [  # what a tar holds, given a folder outside; what bsdtar says, or what is left out
     (lambda outside: [("link", (tarfile.SYMTYPE, outside)), ("link/x", b"x")], "Cannot extract through symlink"),
     (lambda outside: [("link", (tarfile.LNKTYPE, f"{outside}/victim")), ("link", b"x")], "Hard-link target"),
@@ -153,8 +148,9 @@ def test_nothing_is_written_through_a_link_and_links_are_left_out(place, members
 
 def test_odd_names_are_kept(place):
     names = ["new\nline.avi", "ünïcode.avi", "-rf", "@x", "caf\udce9.avi", "back\\slash.avi", "a" * 200 + "/b.avi", " "]
-    members = {name: name.encode(errors="replace") for name in names}
-    assert unpacked(place, tar_of(members)) == (members, [])
+    members = {name: name.encode(errors="replace") for name in [*names, f"{place}/evil.avi"]}
+    inside = {name.removeprefix("/"): content for name, content in members.items()}  # an absolute name stays inside
+    assert unpacked(place, tar_of(members)) == (inside, [])
 
 
 CLIP = bytes(range(1, 256)) * 300
