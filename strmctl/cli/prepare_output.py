@@ -11,7 +11,7 @@ from strmctl.disk import RESERVE, megabytes
 
 if TYPE_CHECKING:
     from strmctl.datasets.download import ToFetch
-    from strmctl.frames.prepare.result import PrepareResult, SubsetCount
+    from strmctl.frames.prepare.summary import PrepareResult, SubsetCount
 
 NAMED = 5  # how many missing or ignored things are named before "and so on"
 LINES = 20  # clips that have a line of their own, failed ones and odd ones
@@ -42,68 +42,55 @@ def print_left_out(members: Sequence[str]) -> None:
 def print_summary(result: PrepareResult) -> None:
     """Counts per subset as a table on stdout; what failed, is odd or missing on stderr."""
     part = f", shard {result.shard}" if result.shard else ""
-    title = f"{result.display_name}: {_clips(result.clips)}{part}" + (", dry run" if result.dry_run else "")
+    title = f"{result.display_name}: {_counted(result.clips, 'clip')}{part}" + (", dry run" if result.dry_run else "")
     columns = ("subset", "classes", "clips", "published", "short", "failed", "frames")
     console.print_table(title, columns, [_subset_line(count) for count in result.subsets])
     if result.dry_run:
-        lines = [(cls, count.subset or "-", clips) for count in result.subsets for cls, clips in count.classes.items()]
-        if lines:
-            console.print_table("", ("class", "subset", "clips"), lines)
-        _say_plan(result)
+        _print_plan(result)
     else:
         size = f"{megabytes(result.bytes)}, " if result.bytes else ""  # frames that lie elsewhere take none
         console.say(
-            f"{result.store}: {result.done} of {_clips(result.clips)} stored "
+            f"{result.store}: {result.done} of {_counted(result.clips, 'clip')} stored "
             f"({result.skipped} {'was' if result.skipped == 1 else 'were'} there before), "
             f"{len(result.failed)} failed, {size}{console.duration(result.seconds)}"
         )
-    _say_lines("failed", result.failed)
-    _say_lines("note", result.odd)
-    if result.short:
-        few = f"{_clips(len(result.short))} of fewer than 8 frames"
-        console.say(f"note: {few}: stored, but never sampled: {_first(result.short)}")
+    for kind, clips in (("failed", result.failed), ("note", result.odd)):
+        for clip, reason in clips[:LINES]:
+            console.say(f"{kind}: {clip}: {reason}")
+        if len(clips) > LINES:
+            console.say(f"{kind}: {len(clips) - LINES} more; the manifest names them all")
+    _say_names("note: {} of fewer than 8 frames: stored, but never sampled", "clip", result.short)
     for reason, files in result.ignored.items():
-        console.say(f"ignored: {len(files)} ({reason}): {_first(files)}")
-    if result.missing_classes and not result.shard:  # other shards may hold them
-        number = len(result.missing_classes)
-        classes = "1 class" if number == 1 else f"{number} classes"
-        console.say(f"missing: {classes} of the split: {_first(result.missing_classes)}")
-    if result.missing_clips:
-        number = len(result.missing_clips)
-        clips = "1 listed clip" if number == 1 else f"{number} listed clips"
-        console.say(f"missing: {clips}: {_first(result.missing_clips)}")
-    lacking = [
-        f"{cls or 'no class'} {count.missing} of {count.listed}"
-        for cls, count in result.listed.items()
-        if count.missing
-    ]
-    if lacking:
-        console.say(f"missing by class: {_first(lacking)} (all with --json)")
+        console.say(f"ignored: {len(files)} ({reason}): {first_of(files, NAMED)}")
+    if not result.shard:  # other shards may hold them
+        _say_names("missing: {} of the split", "class", result.missing_classes)
+    _say_names("missing: {}", "listed clip", result.missing_clips)
+    counts = {cls or "no class": count for cls, count in result.listed.items() if count.missing}
+    if counts:
+        lacking = [f"{cls} {count.missing} of {count.listed}" for cls, count in counts.items()]
+        console.say(f"missing by class: {first_of(lacking, NAMED)} (all with --json)")
     if result.dropped:
-        console.say(f"dropped: {_clips(result.dropped)}, no longer found; their frames stay on disk until --redo")
+        clips = _counted(result.dropped, "clip")
+        console.say(f"dropped: {clips}, no longer found; their frames stay on disk until --redo")
     if result.shard and not result.dry_run:
         console.say("when all shards are done: the same command with --merge instead of --shard")
 
 
-def _say_lines(kind: str, clips: Sequence[tuple[str, str]]) -> None:
-    for clip, reason in clips[:LINES]:
-        console.say(f"{kind}: {clip}: {reason}")
-    if len(clips) > LINES:
-        console.say(f"{kind}: {len(clips) - LINES} more; the manifest names them all")
-
-
-def _say_plan(result: PrepareResult) -> None:
+def _print_plan(result: PrepareResult) -> None:
+    lines = [(cls, count.subset or "-", clips) for count in result.subsets for cls, clips in count.classes.items()]
+    if lines:
+        console.print_table("", ("class", "subset", "clips"), lines)
     if result.to_render:
         console.say(f"{result.to_render} videos would be rendered first")
-    told, estimates = "read", "no frames would be stored"  # frames stay where they are, or no video is a good one
+    done, estimates = "read", "no frames would be stored"  # frames stay where they are, or no video is a good one
     if result.bytes:
-        told = "extracted"
+        done = "extracted"
         estimates = (
             f"about {megabytes(result.bytes)} in all, {megabytes(result.free)} are free; "
             f"about {console.duration(result.expected_seconds)} (both estimated from a sample)"
         )
     console.say(
-        f"{result.store}: {_clips(result.clips - result.skipped)} would be {told}, "
+        f"{result.store}: {_counted(result.clips - result.skipped, 'clip')} would be {done}, "
         f"{result.skipped} {'is' if result.skipped == 1 else 'are'} there; "
         f"{estimates}. Nothing was written."
     )
@@ -114,21 +101,17 @@ def _say_plan(result: PrepareResult) -> None:
 
 def _subset_line(count: SubsetCount) -> tuple[object, ...]:
     classes = f"{len(count.classes)}/{len(count.expected)}" if count.expected else len(count.classes)
-    published = [clips for clips in count.expected.values() if clips is not None]
-    return (
-        count.subset or "-",
-        classes,
-        count.clips,
-        sum(published) if published else "-",
-        count.short,
-        count.failed,
-        count.frames,
-    )
+    known = [clips for clips in count.expected.values() if clips is not None]
+    published = sum(known) if known else "-"
+    return (count.subset or "-", classes, count.clips, published, count.short, count.failed, count.frames)
 
 
-def _first(names: list[str]) -> str:
-    return first_of(names, NAMED)
+def _say_names(message: str, what: str, names: Sequence[str]) -> None:
+    """Says how many there are and the first of them; nothing when there are none."""
+    if names:
+        console.say(f"{message.format(_counted(len(names), what))}: {first_of(names, NAMED)}")
 
 
-def _clips(number: int) -> str:
-    return f"{number} clip" if number == 1 else f"{number} clips"
+def _counted(number: int, what: str) -> str:
+    many = f"{what}es" if what.endswith("s") else f"{what}s"
+    return f"{number} {what if number == 1 else many}"

@@ -13,7 +13,7 @@ from strmctl.cli.options import data_option, json_option
 from strmctl.errors import DataError, ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from strmctl.frames.check.result import CheckResult, ClassCount, Finding
+    from strmctl.frames.check.findings import CheckResult, ClassCount, Finding
     from strmctl.frames.store.manifest import ClipRow
     from strmctl.frames.store.store import FrameStore
 
@@ -110,7 +110,7 @@ def show(
         raise UsageError(f"--out {out}: the picture is a PNG file", f"use --out {out.with_suffix('.png')}")
     store = _open(data_dir, name)
 
-    from strmctl.frames.check.sheet_frames import named_clips, some_clips
+    from strmctl.frames.show import named_clips, some_clips
     from strmctl.report.pictures.attention import save_picture
     from strmctl.report.pictures.contact_sheet import draw_sheet
 
@@ -206,7 +206,7 @@ def _numbered(path: Path, count: int) -> list[Path]:
 
 def _sheet_row(store: FrameStore, row: ClipRow, unreadable: list[str]) -> Any:
     """A clip as the sheet wants it; what cannot be read is added to `unreadable`."""
-    from strmctl.frames.check.sheet_frames import facts, small_pictures
+    from strmctl.frames.show import facts, small_pictures
     from strmctl.frames.store.manifest import STORED
     from strmctl.report.pictures.contact_sheet import HEIGHT, WIDEST, SheetRow
 

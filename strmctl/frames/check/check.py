@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from strmctl.datasets.catalogue import DATA_SETS
 from strmctl.datasets.splits import SUBSETS, load_split
 from strmctl.errors import DataError, StrmctlError
 from strmctl.frames.check.clips import ClipCheck, check_clips
-from strmctl.frames.check.overlap import find_duplicates, of_duplicates, of_shared, of_sources, rank, shared_sources
-from strmctl.frames.check.result import CheckResult, ClassCount, Finding, counted
+from strmctl.frames.check.findings import CheckResult, ClassCount, Finding, counted, finding
+from strmctl.frames.check.overlap import duplicate_findings, find_duplicates, shared_findings, shared_sources
 from strmctl.frames.store.clip_zip import FRAMES, archive_path
-from strmctl.frames.store.manifest import STORED, ClipRow
+from strmctl.frames.store.manifest import STORED, ClipRow, subset_rank
 from strmctl.frames.store.settings import SETTINGS
 from strmctl.frames.store.store import FrameStore
 from strmctl.progress import Progress, silent
@@ -22,35 +22,32 @@ from strmctl.progress import Progress, silent
 Expected = dict[str, dict[str, int | None]]  # subset -> class -> clips in the published lists
 
 
-def check(
-    store: FrameStore,
-    *,
-    workers: int = 1,
-    quick: bool = False,
-    progress: Progress = silent,
-) -> CheckResult:
+def check(store: FrameStore, *, workers: int = 1, quick: bool = False, progress: Progress = silent) -> CheckResult:
     """Compares a store with its split, with its manifest, and its clips with each other.
 
     Args:
         store: the frames; nothing is written.
-        workers: processes; 1 works in this one.
-        quick: open each clip and read its first and last frame only: no checksum, nothing decoded, no duplicates.
-        progress: is told (clips done, clips in all, what is wrong so far).
+        workers: number of processes; 1 works in this one.
+        quick: whether to read only the first and last frame of each clip: no checksum, nothing decoded, no duplicates.
+        progress: called with (clips done, clips in all, what is wrong so far).
     """
-    expected, remark = expected_clips(store)
+    expected, remark = _expected_clips(store)
     looked = check_clips(store, workers=workers, quick=quick, progress=progress)
     classes = _count(store.rows, expected, looked)
     duplicates = None if quick else find_duplicates(store, looked)
-    sources = shared_sources(store.rows)
+    sources, note = shared_sources(store.rows)
     problems = [
-        *_of_classes(store, classes, expected),
-        *_of_names(store, expected),
-        *_of_clips(store, looked),
-        *of_shared(store),
-        *of_duplicates(store, duplicates or []),
+        *_class_problems(store, classes, expected),
+        *_clip_problems(store, looked),
+        *shared_findings(store),
+        *duplicate_findings(store, duplicates or []),
     ]
-    notes = [Finding("split", 1, remark, [])] if remark else []
-    notes += [*_remarks(store, classes, expected), *of_sources(sources), *_unknown_files(store)]
+    notes = [
+        Finding("split", int(remark != ""), remark, []),
+        *_notes(store, classes, expected),
+        *note,
+        _unknown_files(store),
+    ]
     return CheckResult(
         name=store.name,
         display_name=store.display_name,
@@ -61,15 +58,14 @@ def check(
         classes=classes,
         duplicates=duplicates,
         sources=sources,
-        problems=problems,
-        notes=notes,
+        problems=[problem for problem in problems if problem.count],
+        notes=[note for note in notes if note.count],
     )
 
 
-def expected_clips(store: FrameStore) -> tuple[Expected, str]:
+def _expected_clips(store: FrameStore) -> tuple[Expected, str]:
     """What a store's split expects, and a remark when that is not known; nothing for a store without a split."""
-    asked, name = store.settings.get("request", {}), store.settings.get("split")
-    named = asked.get("split") or name
+    named = store.settings.get("request", {}).get("split") or store.settings.get("split")
     if not named:
         return {}, ""
     try:
@@ -102,121 +98,93 @@ def _count(rows: Sequence[ClipRow], expected: Expected, looked: Mapping[str, Cli
                 usable=sum(row.status == "ok" and row.clip not in wrong for row in own),
             )
         )
-    return sorted(counts, key=lambda count: (rank(count.subset), count.cls))
+    return sorted(counts, key=lambda count: (subset_rank(count.subset), count.cls))
 
 
-def _of_classes(store: FrameStore, classes: Sequence[ClassCount], expected: Expected) -> Iterator[Finding]:
+def _class_problems(store: FrameStore, classes: Sequence[ClassCount], expected: Expected) -> Iterator[Finding]:
     """Classes and clips of the split that are not there, and classes that the split does not have there."""
-    elsewhere = store.settings.get("frames_from")
+    elsewhere, again = store.settings.get("frames_from"), f"run `{store.prepare_command}`"
     put = f"put their frames into {elsewhere}" if elsewhere else "put their videos where the others lie"
-    add = f"{put}, then run `{store.prepare_command}`"
-    of_split = [count for count in classes if count.cls in expected.get(count.subset, {})]
-    empty = [f"{_place(count)} ({counted(count.found, 'clip')} found)" for count in of_split if not count.usable]
-    if empty:
-        message = f"{len(empty)} of {counted(len(of_split), 'class', 'classes')} of the split without a usable clip"
-        yield Finding("missing_classes", len(empty), message, empty, add)
-    if _takes_all(store) and (fewer := _fewer(of_split)):
-        yield _finding_of_fewer("missing_clips", fewer, add)
-    if expected:
-        unknown = [count for count in classes if count.cls not in expected.get(count.subset, {})]
-        items = [f"{_place(count)} ({counted(count.found, 'clip')})" for count in unknown]
-        message = f"{counted(len(items), 'class', 'classes')} of the store not in the split, or in another subset there"
-        if items:
-            yield Finding("unknown_classes", len(items), message, items, f"run `{store.prepare_command}`")
-
-
-def _of_names(store: FrameStore, expected: Expected) -> Iterator[Finding]:
-    """Classes that the settings have and the split has not, or the other way round: `train` and `eval` go by these."""
-    items = []
+    in_split = [count for count in classes if count.cls in expected.get(count.subset, {})]
+    empty = [f"{count} ({counted(count.found, 'clip')} found)" for count in in_split if not count.usable]
+    message = f"{len(empty)} of {counted(len(in_split), 'class')} of the split without a usable clip"
+    yield finding("missing_classes", empty, message, f"{put}, then {again}")
+    if _takes_all(store):
+        yield _fewer("missing_clips", in_split, f"{put}, then {again}")
+    unknown = [f"{count} ({counted(count.found, 'clip')})" for count in classes if expected and count not in in_split]
+    message = f"{counted(len(unknown), 'class')} of the store not in the split, or in another subset there"
+    yield finding("unknown_classes", unknown, message, again)
+    other = []  # `train` and `eval` go by the settings
     for subset in SUBSETS:
-        listed, of_split = set(store.settings.get("classes", {}).get(subset, ())), set(expected.get(subset, ()))
-        items += [f"{subset}: {cls} (only in {SETTINGS})" for cls in sorted(listed - of_split)]
-        items += [f"{subset}: {cls} (only in the split)" for cls in sorted(of_split - listed)]
-    if items:
-        message = f"{counted(len(items), 'class', 'classes')} in one of {SETTINGS} and the split only"
-        yield Finding("other_classes", len(items), message, items, f"run `{store.prepare_command}`")
+        listed, split = set(store.settings.get("classes", {}).get(subset, ())), set(expected.get(subset, ()))
+        other += [f"{subset}: {cls} (only in {SETTINGS})" for cls in sorted(listed - split)]
+        other += [f"{subset}: {cls} (only in the split)" for cls in sorted(split - listed)]
+    message = f"{counted(len(other), 'class')} only in {SETTINGS} or only in the split"
+    yield finding("other_classes", other, message, again)
 
 
-def _fewer(counts: Iterable[ClassCount]) -> list[ClassCount]:
-    return [count for count in counts if count.expected is not None and count.found < count.expected]
-
-
-def _finding_of_fewer(kind: str, fewer: Sequence[ClassCount], mend: str) -> Finding:
+def _fewer(kind: str, counts: Sequence[ClassCount], mend: str) -> Finding:
+    """Classes with fewer clips than published."""
+    fewer = [count for count in counts if count.expected is not None and count.found < count.expected]
     missing = sum(count.expected - count.found for count in fewer)
-    items = [f"{_place(count)} ({count.found} of {count.expected})" for count in fewer]
-    message = f"{counted(missing, 'clip')} fewer than published, in {counted(len(fewer), 'class', 'classes')}"
+    items = [f"{count} ({count.found} of {count.expected})" for count in fewer]
+    message = f"{counted(missing, 'clip')} fewer than published, in {counted(len(fewer), 'class')}"
     return Finding(kind, missing, message, items, mend)
 
 
 def _takes_all(store: FrameStore) -> bool:
-    """Whether the store means to hold all published clips: the user's own list may ask for fewer."""
+    """Whether the store is meant to hold all published clips: the user's own list may ask for fewer."""
     known = DATA_SETS.get(store.settings.get("dataset", ""))
     return "list" not in store.settings.get("request", {}) or bool(known and known.listed)
 
 
-def _of_clips(store: FrameStore, looked: Mapping[str, ClipCheck]) -> Iterator[Finding]:
+def _clip_problems(store: FrameStore, looked: Mapping[str, ClipCheck]) -> Iterator[Finding]:
     """Clips without frames, and clips whose frames are not what they should be."""
     elsewhere, again = store.settings.get("frames_from"), f"run `{store.prepare_command}`"
     images = f"mend the images in {elsewhere}, then {again}" if elsewhere else ""
     failed = [f"{row.clip}: {row.reason}" for row in store.rows if row.status not in STORED]
-    if failed:
-        mend = images or f"replace their videos, then {again}"
-        yield Finding("failed", len(failed), f"{counted(len(failed), 'clip')} without frames", failed, mend)
+    mend = images or f"replace their videos, then {again}"
+    yield finding("failed", failed, f"{counted(len(failed), 'clip')} without frames", mend)
     for kinds, message, mend in (
         (("damaged",), "whose frames are missing or damaged", images or again),
         (("unreadable", "crashed"), "whose frames cannot be read", images or f"run `{store.prepare_command} --redo`"),
     ):
-        items = [f"{row.clip}: {looked[row.clip].reason}" for row in store.rows if _is_wrong(row, looked, kinds)]
-        if items:
-            yield Finding(kinds[0], len(items), f"{counted(len(items), 'clip')} {message}", items, mend)
+        wrong = [row.clip for row in store.rows if row.clip in looked and looked[row.clip].wrong in kinds]
+        items = [f"{clip}: {looked[clip].reason}" for clip in wrong]
+        yield finding(kinds[0], items, f"{counted(len(items), 'clip')} {message}", mend)
 
 
-def _is_wrong(row: ClipRow, looked: Mapping[str, ClipCheck], kinds: Sequence[str]) -> bool:
-    return row.clip in looked and looked[row.clip].wrong in kinds
-
-
-def _remarks(store: FrameStore, classes: Sequence[ClassCount], expected: Expected) -> Iterator[Finding]:
-    """What is no mistake and yet worth knowing about clips and classes."""
+def _notes(store: FrameStore, classes: Sequence[ClassCount], expected: Expected) -> Iterator[Finding]:
+    """What is worth knowing about clips and classes, though it is no mistake."""
     short = [f"{row.clip}: {row.frames} frames" for row in store.rows if row.status == "short"]
-    if short:
-        yield Finding(
-            "short", len(short), f"{counted(len(short), 'clip')} of fewer than 8 frames: never sampled", short
-        )
+    yield finding("short", short, f"{counted(len(short), 'clip')} of fewer than 8 frames: never sampled")
     odd = [f"{row.clip}: {row.reason}" for row in store.rows if row.status in STORED and row.reason]
-    if odd:
-        yield Finding("odd", len(odd), f"{counted(len(odd), 'clip')} with a remark", odd)
-    if not _takes_all(store) and (fewer := _fewer(classes)):
-        yield _finding_of_fewer("not_listed", fewer, "")
+    yield finding("odd", odd, f"{counted(len(odd), 'clip')} with a remark")
+    if not _takes_all(store):
+        yield _fewer("not_listed", classes, "")
     more = [count for count in classes if count.expected is not None and count.found > count.expected]
-    if more:
-        clips = sum(count.found - count.expected for count in more)
-        message = f"{counted(clips, 'clip')} more than published, in {counted(len(more), 'class', 'classes')}"
-        items = [f"{_place(count)} ({count.found}, published {count.expected})" for count in more]
-        yield Finding("more_clips", clips, message, items)
+    clips = sum(count.found - count.expected for count in more)
+    message = f"{counted(clips, 'clip')} more than published, in {counted(len(more), 'class')}"
+    yield Finding(
+        "more_clips", clips, message, [f"{count} ({count.found}, published {count.expected})" for count in more]
+    )
     unknown = [
-        _place(count) for count in classes if count.expected is None and count.cls in expected.get(count.subset, {})
+        str(count) for count in classes if count.expected is None and count.cls in expected.get(count.subset, {})
     ]
-    if unknown:
-        message = f"{counted(len(unknown), 'class', 'classes')} without a published number of clips"
-        yield Finding("not_published", len(unknown), message, unknown)
+    yield finding("not_published", unknown, f"{counted(len(unknown), 'class')} without a published number of clips")
 
 
-def _unknown_files(store: FrameStore) -> Iterator[Finding]:
-    """Files among the frames that no row speaks of."""
+def _unknown_files(store: FrameStore) -> Finding:
+    """Files among the frames that belong to no row."""
     known = set()
     for row in store.rows:
         try:
             known |= {str(archive_path(store.folder, row.clip))} if row.status in STORED else set()
-        except DataError:  # no clip id: said elsewhere
+        except DataError:  # no clip id: reported elsewhere
             continue
     unknown = []
     for folder, _, names in os.walk(store.folder / FRAMES):
         paths = [os.path.join(folder, name) for name in names]  # noqa: PTH118 - a million of them
         unknown += [Path(path).relative_to(store.folder).as_posix() for path in paths if path not in known]
-    if unknown:
-        message = f"{counted(len(unknown), 'file')} among the frames of no clip of the manifest"
-        yield Finding("unknown_files", len(unknown), message, sorted(unknown))
-
-
-def _place(count: ClassCount) -> str:
-    return f"{count.subset}: {count.cls}" if count.subset else count.cls
+    message = f"{counted(len(unknown), 'file')} among the frames of no clip of the manifest"
+    return finding("unknown_files", sorted(unknown), message)

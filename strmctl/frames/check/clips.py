@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from strmctl.errors import DataError
-from strmctl.frames.in_place.extracted import MOST_PIXELS
 from strmctl.frames.in_place.image_headers import image_header
 from strmctl.frames.store.manifest import STORED, ClipRow
 from strmctl.frames.store.store import FrameStore
@@ -18,8 +16,8 @@ from strmctl.progress import Progress
 from strmctl.videos.frame_positions import even_positions
 from strmctl.workers import each_in_processes
 
-CLIPS_PER_TASK = 16  # to hand over a clip takes about as long as to hand over sixteen
-IMAGES_AT_A_TIME = 256  # of a clip; a long one of large images would fill the memory
+CLIPS_PER_TASK = 16  # handing over one clip takes about as long as handing over sixteen
+IMAGES_AT_A_TIME = 256  # images of a clip; a long clip of large images would fill the memory
 COMPARED = 8  # evenly spaced frames that decide whether two clips are the same
 
 
@@ -28,7 +26,7 @@ class ClipCheck:
     """What the frames of one clip are like.
 
     Attributes:
-        clip: id.
+        clip: id of the clip.
         wrong: `damaged`: not there, or other bytes than the manifest's; `unreadable`: the manifest's bytes, but not
             its frames; `crashed`: they bring the process down; empty: all is well.
         reason: what is wrong.
@@ -52,42 +50,29 @@ def check_clips(store: FrameStore, *, workers: int, quick: bool, progress: Progr
 
     Args:
         store: the frames.
-        workers: processes; 1 works in this one.
-        quick: open each clip and read its first and last frame only; no checksum, nothing decoded.
-        progress: is told (clips done, clips in all, what is wrong so far).
+        workers: number of processes; 1 works in this one.
+        quick: whether to read only the first and last frame of each clip; no checksum, nothing decoded.
+        progress: called with (clips done, clips in all, what is wrong so far).
     """
     rows = [row for row in store.rows if row.status in STORED]
     checked: dict[str, ClipCheck] = {}
-    work = functools.partial(_check, store, workers=workers, quick=quick, checked=checked)
-    work(rows, at_a_time=CLIPS_PER_TASK, report=lambda wrong: progress(len(checked), len(rows), wrong))
+
+    def look_at(some: Sequence[ClipRow], at_a_time: int) -> None:
+        parts = [some[first : first + at_a_time] for first in range(0, len(some), at_a_time)]
+        tasks = [_Task(FrameStore(store.folder, store.settings, part, store.manifest_sha256), quick) for part in parts]
+        wrong = sum(bool(check.wrong) for check in checked.values())
+        with contextlib.closing(each_in_processes(_look_at_all, tasks, workers=workers, crashed=_crashed)) as outcomes:
+            for outcome in outcomes:
+                checked.update((check.clip, check) for check in outcome)
+                wrong += sum(bool(check.wrong) for check in outcome)
+                progress(len(checked), len(rows), f"{wrong} damaged" if wrong else "")
+
+    look_at(rows, CLIPS_PER_TASK)
     suspects = {check.clip for check in checked.values() if check.wrong == "crashed"}
-    if suspects:  # one of each sixteen did it
-        for clip in suspects:
-            del checked[clip]
-        again = [row for row in rows if row.clip in suspects]
-        work(again, at_a_time=1, report=lambda wrong: progress(len(checked), len(rows), wrong))
+    for clip in suspects:  # one of each sixteen did it
+        del checked[clip]
+    look_at([row for row in rows if row.clip in suspects], 1)
     return checked
-
-
-def _check(
-    store: FrameStore,
-    rows: Sequence[ClipRow],
-    *,
-    at_a_time: int,
-    workers: int,
-    quick: bool,
-    checked: dict[str, ClipCheck],
-    report: Callable[[str], None],
-) -> None:
-    """Adds to `checked`, and reports how many are wrong so far."""
-    parts = [rows[first : first + at_a_time] for first in range(0, len(rows), at_a_time)]
-    tasks = [_Task(FrameStore(store.folder, store.settings, part, store.manifest_sha256), quick) for part in parts]
-    wrong = sum(bool(check.wrong) for check in checked.values())
-    with contextlib.closing(each_in_processes(_look_at_all, tasks, workers=workers, crashed=_crashed)) as outcomes:
-        for outcome in outcomes:
-            checked.update((check.clip, check) for check in outcome)
-            wrong += sum(bool(check.wrong) for check in outcome)
-            report(f"{wrong} damaged" if wrong else "")
 
 
 def _look_at_all(task: _Task) -> list[ClipCheck]:
@@ -158,7 +143,7 @@ def _decoded(store: FrameStore, row: ClipRow) -> str:
 def _read_all(store: FrameStore, row: ClipRow, *, keep: Collection[int]) -> dict[int, bytes]:
     """The images at the positions to keep; all others are read as well, and none is decoded.
 
-    Some decoders fill up what is missing of an image, so that its end is looked for here.
+    Some decoders fill up what is missing of an image, so its end is looked for here.
 
     Raises:
         DataError: an image is missing, cut off, neither JPEG nor PNG, or of another size than the first.
@@ -171,14 +156,13 @@ def _read_all(store: FrameStore, row: ClipRow, *, keep: Collection[int]) -> dict
             header, which = image_header(image), f"frame {position + 1} of {row.frames}"
             if header is None:
                 raise DataError(f"{which} is neither a JPEG nor a PNG image")
-            if header.width * header.height > MOST_PIXELS:  # decoding would believe it
-                raise DataError(f"{which} declares {header.width}x{header.height} pixels")
-            if image.rfind(header.ending) < header.start:
+            if header.is_huge:
+                raise DataError(f"{which} declares {header.size} pixels")
+            if header.is_cut_off(image):
                 raise DataError(f"{which} is cut off")
-            own = f"{header.width}x{header.height}"
-            size = size or own
-            if own != size:
-                raise DataError(f"{which} has {own} pixels, the first has {size}")
+            size = size or header.size
+            if header.size != size:
+                raise DataError(f"{which} has {header.size} pixels, the first has {size}")
             if position in keep:
                 kept[position] = image
     return kept

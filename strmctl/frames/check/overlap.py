@@ -8,46 +8,34 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from strmctl.datasets.names import readable
-from strmctl.datasets.splits import SUBSETS, class_key
+from strmctl.datasets.splits import class_key
 from strmctl.frames.check.clips import ClipCheck
-from strmctl.frames.check.result import Finding, SharedSources, counted
-from strmctl.frames.store.manifest import ClipRow
+from strmctl.frames.check.findings import Finding, SharedSources, counted, finding
+from strmctl.frames.store.manifest import ClipRow, subset_rank
 from strmctl.frames.store.store import FrameStore
 
 NAMED = 6  # clips of a group that a message names; black videos may make a large one
 
 
-def rank(subset: str) -> int:
-    """Where a subset stands in lists; those without one come last."""
-    return (*SUBSETS, "").index(subset) if subset in SUBSETS else len(SUBSETS)
-
-
-def of_shared(store: FrameStore) -> Iterator[Finding]:
+def shared_findings(store: FrameStore) -> Iterator[Finding]:
     """Classes and clips that stand in the manifest more often than they may."""
     homes: dict[str, dict[str, str]] = defaultdict(dict)  # class key -> subset -> spelling
     for row in store.rows:
         if row.cls and row.subset:
             homes[class_key(row.cls)].setdefault(row.subset, row.cls)
     items = [
-        " = ".join(f"{home[subset]} ({subset})" for subset in sorted(home, key=rank))
+        " = ".join(f"{home[subset]} ({subset})" for subset in sorted(home, key=subset_rank))
         for home in homes.values()
         if len(home) > 1
     ]
-    if items:
-        yield Finding(
-            "shared_classes",
-            len(items),
-            f"{counted(len(items), 'class', 'classes')} in more than one subset",
-            items,
-            f"run `{store.prepare_command}`",
-        )
+    message = f"{counted(len(items), 'class')} in more than one subset"
+    yield finding("shared_classes", items, message, f"run `{store.prepare_command}`")
     # a link to a file is that file; ids that differ in case only are one file on some disks
     ids = _groups(store.rows, [row.clip.casefold() for row in store.rows])
     files = _groups(store.rows, _real_paths(store))
-    groups = ids + [group for group in files if group not in ids]
-    if groups:
-        message = f"{counted(len(groups), 'clip')} or original videos stand in the manifest more than once"
-        yield Finding("shared_clips", len(groups), message, list(map(_equation, groups)), _keep_one(store))
+    equations = list(map(_equation, ids + [group for group in files if group not in ids]))
+    message = f"{counted(len(equations), 'clip')} or original videos stand in the manifest more than once"
+    yield finding("shared_clips", equations, message, _keep_one(store))
 
 
 def _real_paths(store: FrameStore) -> list[str]:
@@ -66,47 +54,42 @@ def _keep_one(store: FrameStore) -> str:
 
 def find_duplicates(store: FrameStore, looked: Mapping[str, ClipCheck]) -> list[list[ClipRow]]:
     """Groups of clips of which 8 evenly spaced frames have the same pixels."""
-    rows = [row for row in store.rows if row.clip in looked and looked[row.clip].content]
-    return _groups(rows, [looked[row.clip].content for row in rows])
+    return _groups(store.rows, [looked[row.clip].content if row.clip in looked else "" for row in store.rows])
 
 
-def of_duplicates(store: FrameStore, duplicates: Sequence[Sequence[ClipRow]]) -> Iterator[Finding]:
+def duplicate_findings(store: FrameStore, duplicates: Sequence[Sequence[ClipRow]]) -> Iterator[Finding]:
     """Such groups as problems, those that reach across subsets first."""
     for kind, across, where in (
         ("duplicates_across", True, "in different subsets"),
         ("duplicates_within", False, "in the same subset"),
     ):
         items = [_equation(group) for group in duplicates if (len({row.subset for row in group}) > 1) == across]
-        if items:
-            message = f"{counted(len(items), 'group')} of clips {where} show the same, pixel by pixel"
-            yield Finding(kind, len(items), message, items, _keep_one(store))
+        message = f"{counted(len(items), 'group')} of clips {where} show the same, pixel by pixel"
+        yield finding(kind, items, message, _keep_one(store))
 
 
-def shared_sources(rows: Sequence[ClipRow]) -> SharedSources | None:
-    """Source videos of the clips with a subset; None when no two clips are known to share one."""
+def shared_sources(rows: Sequence[ClipRow]) -> tuple[SharedSources | None, list[Finding]]:
+    """Source videos of the clips with a subset (None: no two clips are known to share one), and what to note about it.
+
+    Those with clips in several subsets are a remark and no problem: published splits have some.
+    """
     own = [row for row in rows if row.subset]
     if all(row.group in ("", row.clip) for row in own):
-        return None
+        return None, []
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for row in own:
         found[row.group or row.clip][row.subset] += 1
     shared = {group: dict(found[group]) for group in sorted(found) if len(found[group]) > 1}
-    return SharedSources(len(found), shared)
-
-
-def of_sources(sources: SharedSources | None) -> Iterator[Finding]:
-    """Those that reach across subsets, as a remark: published splits have some."""
-    if sources and sources.shared:
-        message = f"{len(sources.shared):,} of {sources.total:,} source videos have clips in more than one subset"
-        items = [
-            f"{source} ({', '.join(f'{clips[subset]} {subset}' for subset in sorted(clips, key=rank))})"
-            for source, clips in sources.shared.items()
-        ]
-        yield Finding("shared_sources", len(items), message, items)
+    items = [
+        f"{source} ({', '.join(f'{clips[subset]} {subset}' for subset in sorted(clips, key=subset_rank))})"
+        for source, clips in shared.items()
+    ]
+    message = f"{len(shared):,} of {len(found):,} source videos have clips in more than one subset"
+    return SharedSources(len(found), shared), [finding("shared_sources", items, message)]
 
 
 def _groups(rows: Sequence[ClipRow], keys: Sequence[str]) -> list[list[ClipRow]]:
-    """Rows of the same key together, where there are several; empty keys are none."""
+    """Rows of the same key together, where there are several; rows with an empty key are left out."""
     groups: dict[str, list[ClipRow]] = defaultdict(list)
     for row, key in zip(rows, keys, strict=True):
         if key:

@@ -16,11 +16,10 @@ from typing import Any
 
 from strmctl.errors import DataError
 from strmctl.frames.in_place.frame_folders import FrameFolder
-from strmctl.frames.in_place.frame_names import image_stem, natural_order
 from strmctl.frames.in_place.frame_zips import FrameZip
-from strmctl.frames.in_place.image_headers import image_header
+from strmctl.frames.in_place.image_headers import MOST_PIXELS, image_header
+from strmctl.frames.in_place.image_names import image_stem, natural_order
 
-MOST_PIXELS = 64_000_000  # of one image; a header may declare any size, and decoding would believe it
 LISTINGS = 256  # clips whose image names are remembered
 
 
@@ -29,10 +28,10 @@ class ClipFrames:
     """What the frames of a clip are like.
 
     Attributes:
-        frames: how many images there are.
-        width: pixels of the first image.
-        height: pixels of the first image.
-        sha256: over name, length and content of all images in their order.
+        frames: number of images.
+        width: width of the first image, pixels.
+        height: height of the first image, pixels.
+        sha256: SHA-256 over name, length and content of all images in their order.
         reason: what is wrong with some of the images; empty when all of them can be used together.
     """
 
@@ -44,32 +43,24 @@ class ClipFrames:
 
 
 class ExtractedFrames:
-    """The frames below a folder or in a zip file, read only; threads may use it at the same time."""
+    """The frames below a folder or in a zip file, read only; threads may use it at the same time.
 
-    def __init__(self, path: Path, *, zipped: bool) -> None:
-        self.path, self._zipped = path, zipped
-        self._source = FrameZip(path) if zipped else FrameFolder(path)
-        self._listing = functools.lru_cache(LISTINGS)(self._list)
+    Raises:
+        DataError: there is neither, or the zip is damaged.
+    """
 
-    @classmethod
-    def open(cls, path: Path) -> ExtractedFrames:
-        """Opens a folder or a zip file.
-
-        Raises:
-            DataError: there is neither, or the zip is damaged.
-        """
+    def __init__(self, path: Path) -> None:
         if not (path.is_dir() or path.is_file()):  # reading a pipe would wait for ever
             raise DataError(f"no frames at {path}", "name a folder or a zip file with a folder of images for each clip")
-        frames = cls(path, zipped=not path.is_dir())
-        if frames._zipped:
-            frames.clips()
-        return frames
+        self.path = path
+        self._source = FrameFolder(path) if path.is_dir() else FrameZip(path)
+        self._listing = functools.lru_cache(LISTINGS)(self._list)
 
     def clips(self) -> list[str]:
         """Paths of all folders that hold images, `/`-separated, sorted.
 
         Raises:
-            DataError: the folder or the zip cannot be read.
+            DataError: the folder cannot be read.
         """
         return sorted(self._source.found.clips)
 
@@ -94,8 +85,7 @@ class ExtractedFrames:
             DataError: the clip or an image is missing or damaged.
         """
         with self._naming(clip):
-            listing = self._listing(clip)
-            members = list(listing.values())
+            members = list(self._listing(clip).values())
             if beyond := [position for position in positions if not 0 <= position < len(members)]:
                 raise DataError(f"there is no frame {beyond[0] + 1} of {len(members)}")
             return list(self._source.contents(clip, [members[position] for position in positions]))
@@ -106,34 +96,33 @@ class ExtractedFrames:
         Raises:
             DataError: none of them can be used; the reason in a few words, without the path.
         """
-        listing, digest, faults = self._listing(clip), hashlib.sha256(), Counter()
-        width = height = 0
+        listing, digest, faults, first = self._listing(clip), hashlib.sha256(), Counter(), None
         for name, content in zip(listing, self._source.contents(clip, listing.values()), strict=True):
             digest.update(f"{name}\n{len(content)}\n".encode() + content)
             header = image_header(content)
             if header is None:
-                if content and not width:
+                if content and first is None:
                     raise DataError(f"{name} is neither a JPEG nor a PNG image")
                 faults["no images" if content else "empty"] += 1
                 continue
-            if header.width * header.height > MOST_PIXELS:
+            if header.is_huge:
                 limit = f"more than {MOST_PIXELS // 10**6} megapixels"
-                raise DataError(f"{name} declares {header.width}x{header.height} pixels, {limit}")
-            width, height = width or header.width, height or header.height
-            if content.rfind(header.ending) < header.start:
+                raise DataError(f"{name} declares {header.size} pixels, {limit}")
+            first = first or header
+            if header.is_cut_off(content):
                 faults["cut off"] += 1
-            if (header.width, header.height) != (width, height):
-                faults[f"not {width}x{height}: sizes differ"] += 1
-        if not width:
+            if header.size != first.size:
+                faults[f"not {first.size}: sizes differ"] += 1
+        if first is None:
             raise DataError("all images are empty")
         reason = "; ".join(f"{count} of {len(listing)} images are {fault}" for fault, count in faults.items())
-        return ClipFrames(len(listing), width, height, digest.hexdigest(), reason)
+        return ClipFrames(len(listing), first.width, first.height, digest.hexdigest(), reason)
 
     def digest(self, clip: str) -> str:
         """The `sha256` of `describe`.
 
         Raises:
-            DataError: as `describe`.
+            DataError: as in `describe`.
         """
         return self.describe(clip).sha256
 
@@ -162,6 +151,6 @@ def opened(path: Path) -> ExtractedFrames:
     """The same object for a path throughout a process: the directory of a zip with millions of members takes seconds.
 
     Raises:
-        DataError: as `ExtractedFrames.open`.
+        DataError: as in `ExtractedFrames`.
     """
-    return ExtractedFrames.open(path)
+    return ExtractedFrames(path)

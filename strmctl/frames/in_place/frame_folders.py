@@ -9,7 +9,8 @@ from pathlib import Path
 
 from strmctl.datasets.names import BAD_NAME, readable
 from strmctl.errors import DataError
-from strmctl.frames.in_place.frame_names import MOST_BYTES, NO_CLIP_FOLDER, NOT_AN_IMAGE, Found, image_stem, is_left_out
+from strmctl.frames.in_place.image_headers import MOST_BYTES
+from strmctl.frames.in_place.image_names import Found, fault
 
 SEEN = "link to a folder that is read under another name"
 NO_FILE = "not a regular file"
@@ -28,45 +29,41 @@ class FrameFolder:
         Raises:
             DataError: the folder cannot be read.
         """
-        found, seen, waiting = Found([], []), set(), [""]
+        clips, ignored, seen, waiting = [], [], set(), [""]
         while waiting:
             folder = waiting.pop()
             try:
                 status = os.stat(self.path / folder)  # noqa: PTH116 - Path.stat is the same, this is in a hot loop
                 if (status.st_dev, status.st_ino) in seen:
-                    found.ignored.append((folder, SEEN))
+                    ignored.append((folder, SEEN))
                     continue
                 seen.add((status.st_dev, status.st_ino))
-                folders, images = self._walk(folder, found.ignored)
+                folders, has_images = self._look_into(folder, ignored)
             except OSError as error:
                 if not folder:
                     raise DataError(f"the folder {self.path} cannot be read: {error.strerror}") from error
-                found.ignored.append((folder, f"cannot be read: {error.strerror}"))
+                ignored.append((folder, f"cannot be read: {error.strerror}"))
                 continue
             waiting += sorted(folders, reverse=True)
-            if images and folder:
-                found.clips.append(folder)
-        return found
+            clips += [folder] if has_images else []
+        return Found(clips, ignored)
 
-    def _walk(self, folder: str, ignored: list[tuple[str, str]]) -> tuple[list[str], int]:
-        """Folders in a folder, and how many images."""
-        folders, images = [], 0
+    def _look_into(self, folder: str, ignored: list[tuple[str, str]]) -> tuple[list[str], bool]:
+        """The folders in a folder, and whether it holds images."""
+        folders, has_images = [], False
         with os.scandir(self.path / folder) as entries:
             for entry in entries:
-                if is_left_out(entry.name):
-                    continue
                 path = f"{folder}/{entry.name}" if folder else entry.name
-                if readable(entry.name) != entry.name:
-                    ignored.append((readable(path), BAD_NAME))
-                elif entry.is_dir():
+                reason = fault(folder, entry.name)
+                if reason is None:
+                    continue
+                if reason != BAD_NAME and entry.is_dir():
                     folders.append(path)
-                elif not image_stem(entry.name):
-                    ignored.append((path, NOT_AN_IMAGE))
-                elif not folder or not entry.is_file():
-                    ignored.append((path, NO_CLIP_FOLDER if not folder else NO_FILE))
+                elif reason or not entry.is_file():
+                    ignored.append((readable(path), reason or NO_FILE))
                 else:
-                    images += 1
-        return folders, images
+                    has_images = True
+        return folders, has_images
 
     def members(self, clip: str) -> dict[str, str]:
         """The images of a clip: name -> name.
@@ -78,7 +75,9 @@ class FrameFolder:
             raise DataError(f"{clip!r} would lead out of the folder")
         try:
             with os.scandir(self.path / clip) as entries:
-                return {entry.name: entry.name for entry in entries if _is_image(entry.name) and entry.is_file()}
+                return {
+                    entry.name: entry.name for entry in entries if fault(clip, entry.name) == "" and entry.is_file()
+                }
         except OSError as error:
             raise DataError(f"its folder cannot be read: {error.strerror}") from error
 
@@ -97,7 +96,3 @@ class FrameFolder:
             except OSError as error:
                 raise DataError(f"{name} cannot be read: {error.strerror}") from error
             yield content
-
-
-def _is_image(name: str) -> bool:
-    return bool(image_stem(name)) and not is_left_out(name) and readable(name) == name

@@ -1,9 +1,12 @@
-"""What an image file declares about itself, read without decoding it."""
+"""What an image file declares about itself, read without decoding it, and how large one may be."""
 
 from __future__ import annotations
 
 import struct
 from typing import NamedTuple
+
+MOST_BYTES = 1 << 28  # of one image file
+MOST_PIXELS = 64_000_000  # of one image; a header may declare any size, and decoding would believe it
 
 
 class ImageHeader(NamedTuple):
@@ -13,6 +16,20 @@ class ImageHeader(NamedTuple):
     height: int
     start: int
     ending: bytes
+
+    @property
+    def size(self) -> str:
+        """Width and height for people: `320x240`."""
+        return f"{self.width}x{self.height}"
+
+    @property
+    def is_huge(self) -> bool:
+        """Whether decoding the image would take too much memory."""
+        return self.width * self.height > MOST_PIXELS
+
+    def is_cut_off(self, content: bytes) -> bool:
+        """Whether the end of the image file is missing."""
+        return content.rfind(self.ending) < self.start
 
 
 def image_header(content: bytes) -> ImageHeader | None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from strmctl.errors import DataError
-from strmctl.frames.in_place.frame_names import MOST_BYTES
+from strmctl.frames.in_place.image_headers import MOST_BYTES
 
 _COMPLETE = "fetch or copy the zip file again; `unzip -t FILE` tells whether it is whole"
 _MAXIMUM = 0xFFFFFFFF  # of a 32-bit field in a zip: the value stands in the extra field
@@ -27,7 +27,7 @@ _END = struct.Struct("<4s4H2LH")
 
 
 class ZipMember(NamedTuple):
-    """A record of a zip's central directory. `raw` is the name as it stands there, `size` and `packed` are bytes."""
+    """A record of a zip's central directory; `raw` is the name as it stands there, `size` and `packed` are in bytes."""
 
     raw: bytes
     flags: int
@@ -74,7 +74,7 @@ def central_directory(file: BinaryIO) -> tuple[int, int, int]:
 
 
 def next_member(file: BinaryIO) -> ZipMember:
-    """The record of the central directory at which the file stands; it stands at the next one then.
+    """The record of the central directory at the file's position; the file is then at the next one.
 
     Raises:
         DataError: there is none.
@@ -82,11 +82,9 @@ def next_member(file: BinaryIO) -> ZipMember:
     header = file.read(_RECORD.size)
     if len(header) < _RECORD.size or header[:4] != b"PK\1\2":
         raise DataError(f"the directory of {file.name} is damaged", _COMPLETE)
-    _, made_by, _, flags, method, _, _, crc, *sizes, named, extra, comment, _, _, attributes, offset = _RECORD.unpack(
-        header
-    )
+    values = _RECORD.unpack(header)
+    _, made_by, _, flags, method, _, _, crc, packed, size, named, extra, comment, _, _, attributes, offset = values
     text = file.read(named + extra + comment)
-    packed, size = sizes
     if _MAXIMUM in (packed, size, offset):
         long = _long_values(text[named : named + extra])
         size, packed, offset = (next(long, value) if value == _MAXIMUM else value for value in (size, packed, offset))
@@ -109,7 +107,8 @@ def member_content(file: BinaryIO, member: ZipMember, offset: int) -> bytes:
     """What is packed in a member whose local record is `offset` bytes from the start of the file.
 
     Raises:
-        DataError: it is missing, damaged, too large, or packed in a way that cannot be read; without a subject.
+        DataError: it is missing, damaged, too large, or packed in a way that cannot be read; the message lacks the
+            name, which the caller puts before it.
     """
     if member.flags & 1:
         raise DataError("is encrypted", "unpack the zip file with its password, and name the folder")
@@ -120,7 +119,7 @@ def member_content(file: BinaryIO, member: ZipMember, offset: int) -> bytes:
     size = os.fstat(file.fileno()).st_size
     file.seek(min(offset, size))  # the directory may give an offset that no file can have
     header = file.read(_LOCAL.size)
-    # reading takes as much memory as is asked for, there or not
+    # reading allocates as many bytes as are asked for, whether they are there or not
     if member.packed > size - offset or len(header) < _LOCAL.size or header[:4] != b"PK\3\4":
         raise DataError("is not where the directory of the zip file says", _COMPLETE)
     file.seek(sum(_LOCAL.unpack(header)[-2:]), os.SEEK_CUR)

@@ -4,35 +4,36 @@ from __future__ import annotations
 
 import contextlib
 import errno
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from strmctl.datasets.scan import SourceClip
-from strmctl.errors import DataError, OutputError
-from strmctl.frames.in_place.extracted import ExtractedFrames, opened
-from strmctl.frames.store.clip_zip import FRAMES, archive_path, writing_archive
+from strmctl.errors import DataError
+from strmctl.frames.in_place.extracted import opened
+from strmctl.frames.store.clip_zip import archive_path, check_no_links, writing_archive
 from strmctl.frames.store.manifest import FEWEST_FRAMES, STORED, ClipRow
 from strmctl.provenance import sha256_of
-from strmctl.videos.extract import Size, extract, one_thread
+from strmctl.videos.extract import Extraction, Size, extract, one_thread
 
 LONG_NAME = "the name is too long for a file of the store"
 
 
 @dataclass(frozen=True, slots=True)
 class ClipTask:
-    """What a process needs to know of a clip.
+    """What a process needs to know about a clip.
 
     Attributes:
-        clip: which clip.
+        clip: the original video, or folder of frames.
         originals: folder of the original videos.
         frames_from: folder or zip of frames that somebody has extracted; None: they are extracted from the video.
         store: folder of the frame store.
         partial: folder of what is being written.
-        row: what is known of it from an earlier run.
-        size: pixels that frames are stored at.
-        quality: of the JPEG images.
-        frames: how many to keep; None keeps all.
+        row: row of an earlier run; None when there is none.
+        size: size of the stored frames, pixels.
+        quality: quality of the JPEG images, 1 to 100.
+        frames: number of frames to keep; None keeps all.
     """
 
     clip: SourceClip
@@ -47,27 +48,26 @@ class ClipTask:
 
     def is_stored(self) -> bool:
         """Whether an earlier run stored these frames; whether they are intact is another question."""
-        row = self.row
-        clip = self.clip
+        row, clip = self.row, self.clip
         known = bool(row and row.status in STORED and (row.source, row.bytes) == (clip.source, clip.bytes))
-        return known and (self.frames_from is not None or archive_path(self.store, self.clip.clip).is_file())
+        return known and (self.frames_from is not None or archive_path(self.store, clip.clip).is_file())
 
     def stored_row(self) -> ClipRow:
         """The row of an earlier run; the split or the links may have changed since."""
         clip = self.clip
         return replace(self.row, cls=clip.cls, subset=clip.subset, group=clip.group, target=clip.target)
 
+    def extract(self, keep: Callable[[bytes], None]) -> Extraction:
+        """Hands the JPEG images of the video's frames over, see `extract`."""
+        path = self.originals / self.clip.source
+        with one_thread():
+            return extract(path, size=self.size, quality=self.quality, frames=self.frames, keep=keep)
+
     def bytes_in_memory(self) -> int:
-        """How much the frames of the clip will take, found by extracting them into memory; 0 for a bad video."""
+        """Number of bytes of the clip's frames, found by extracting them into memory; 0 for a bad video."""
         sizes: list[int] = []
-        with contextlib.suppress(DataError), one_thread():
-            extract(
-                self.originals / self.clip.source,
-                size=self.size,
-                quality=self.quality,
-                frames=self.frames,
-                keep=lambda jpeg: sizes.append(len(jpeg)),
-            )
+        with contextlib.suppress(DataError):
+            self.extract(lambda jpeg: sizes.append(len(jpeg)))
         return sum(sizes)
 
 
@@ -76,9 +76,9 @@ class Settled:
     """A clip that is done.
 
     Attributes:
-        row: of the manifest.
-        fresh: it was made now.
-        bytes: of its archive.
+        row: its row of the manifest.
+        fresh: whether this run made it.
+        bytes: size of its archive.
     """
 
     row: ClipRow
@@ -94,36 +94,28 @@ def settle(task: ClipTask) -> Settled:
         OutputError: a symbolic link lies in the store.
     """
     if task.frames_from is not None:
-        return _describe(task, opened(task.frames_from))
+        return _describe(task)
     archive = archive_path(task.store, task.clip.clip)
     if task.is_stored() and sha256_of(archive) == task.row.sha256:
         return Settled(task.stored_row(), False, archive.stat().st_size)
     try:
         check_no_links(task.store, archive.parent)
-        with one_thread(), writing_archive(archive, via=task.partial) as frames:
-            found = extract(
-                task.originals / task.clip.source,
-                size=task.size,
-                quality=task.quality,
-                frames=task.frames,
-                keep=frames.add,
-            )
+        with writing_archive(archive, via=task.partial) as frames:
+            found = task.extract(frames.add)
     except DataError as error:
         return _failed(task.clip, error.message)
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise
         return _failed(task.clip, LONG_NAME)
-    video = found.video
     row = _row(
         task.clip,
-        decoder=video.decoder,
-        status="ok" if frames.frames >= FEWEST_FRAMES else "short",
+        decoder=found.video.decoder,
         reason="; ".join(found.remarks),
         frames=frames.frames,
-        width=video.width,
-        height=video.height,
-        fps=video.fps,
+        width=found.video.width,
+        height=found.video.height,
+        fps=found.video.fps,
         sha256=frames.sha256,
     )
     return Settled(row, True, archive.stat().st_size)
@@ -136,50 +128,27 @@ def crashed(task: ClipTask) -> Settled:
 
 def to_do(clip: SourceClip) -> ClipRow:
     """The row of a clip that a dry run finds still to be extracted."""
-    return _row(clip, status="to do")
+    return _row(clip, "to do")
 
 
-def _describe(task: ClipTask, extracted: ExtractedFrames) -> Settled:
+def _describe(task: ClipTask) -> Settled:
     """The row of frames that lie elsewhere; nothing is written."""
     try:
-        found = extracted.describe(task.clip.source)
+        found = opened(task.frames_from).describe(task.clip.source)
     except (DataError, OSError) as error:
         return _failed(task.clip, error.message if isinstance(error, DataError) else f"{error.strerror}")
     if found.reason:  # training would stop at it
         return _failed(task.clip, found.reason)
-    row = _row(
-        task.clip,
-        decoder="extracted before",
-        status="ok" if found.frames >= FEWEST_FRAMES else "short",
-        frames=found.frames,
-        width=found.width,
-        height=found.height,
-        sha256=found.sha256,
-    )
+    row = _row(task.clip, decoder="extracted before", **asdict(found))
     return Settled(row, row != task.row, 0)
 
 
 def _failed(clip: SourceClip, reason: str) -> Settled:
-    return Settled(_row(clip, status="failed", reason=reason), True, 0)
+    return Settled(_row(clip, "failed", reason=reason), True, 0)
 
 
-def _row(clip: SourceClip, *, status: str, **values: Any) -> ClipRow:
-    nothing = {"frames": 0, "width": 0, "height": 0, "fps": 0.0, "decoder": "", "reason": "", "sha256": ""}
-    return ClipRow(**asdict(clip), status=status, **(nothing | values))
-
-
-def check_no_links(store: Path, path: Path) -> None:
-    """Makes sure that nothing is written through a symbolic link between a store and a path below it.
-
-    Such a link may lead anywhere.
-
-    Raises:
-        OutputError: the path or a folder above it is one.
-    """
-    while path != store:
-        if path.is_symlink():
-            raise OutputError(
-                f"{path} is a symbolic link to {path.readlink()}: nothing is written through it",
-                f"remove it; to keep frames on another disk, let `--data` name a folder there ({FRAMES}/ stays plain)",
-            )
-        path = path.parent
+def _row(clip: SourceClip, status: str = "", *, frames: int = 0, **values: Any) -> ClipRow:
+    """A row; without a status, the number of frames decides it."""
+    nothing = {"width": 0, "height": 0, "fps": 0.0, "decoder": "", "reason": "", "sha256": ""}
+    status = status or ("ok" if frames >= FEWEST_FRAMES else "short")
+    return ClipRow(**asdict(clip), status=status, frames=frames, **(nothing | values))

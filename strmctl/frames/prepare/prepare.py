@@ -14,10 +14,10 @@ from strmctl.datasets.scan import Scan
 from strmctl.datasets.sprites.render import render as render_sprites
 from strmctl.disk import FULL, LESS, check_room, free_bytes
 from strmctl.errors import OutputError, UsageError
-from strmctl.frames.prepare.one_clip import ClipTask, Settled, check_no_links, crashed, settle, to_do
+from strmctl.frames.prepare.one_clip import ClipTask, Settled, crashed, settle, to_do
 from strmctl.frames.prepare.request import Job, Request, look_up
-from strmctl.frames.prepare.result import PrepareResult, summarize
-from strmctl.frames.store.clip_zip import FRAMES
+from strmctl.frames.prepare.summary import PrepareResult, summarize
+from strmctl.frames.store.clip_zip import FRAMES, check_no_links
 from strmctl.frames.store.manifest import (
     MANIFEST,
     STORED,
@@ -33,7 +33,7 @@ from strmctl.progress import Progress, silent
 from strmctl.workers import each_in_processes
 
 SAMPLE = 20  # clips from which the space is estimated
-LOOK = 200  # clips between two looks at the free space
+LOOK = 200  # clips between two checks of the free space
 
 
 def prepare(
@@ -48,10 +48,10 @@ def prepare(
 
     Args:
         request: what to prepare.
-        workers: processes; 1 works in this one.
-        redo: throw the store's frames away first, and take these settings instead of those that it was made with.
+        workers: number of processes; 1 works in this one.
+        redo: whether to remove the store's frames first, and to take these settings instead of those of the store.
         shard: the part to prepare; its manifest waits for `merge`. None prepares all.
-        progress: is told (clips done, clips in all, note).
+        progress: called with (clips done, clips in all, note).
 
     Raises:
         UsageError: options that do not go together, a store that was made with other settings, or another run at work.
@@ -80,24 +80,23 @@ def prepare(
     for path in (place.partial, place.journal, job.folder / FRAMES):
         check_no_links(job.folder, path)
     with place.occupied():
-        check_no_other_shards(job.folder, shard)  # again: one may have begun meanwhile
+        check_no_other_shards(job.folder, shard)  # again: one may have begun in the meantime
         if redo:
             _throw_away(job.folder)
         if not read_settings(place.folder):
             write_settings(place.folder, job.settings)
-        known = known_rows(place)
-        tasks = _tasks(job, found, place, known)
-        done = _settle_all(tasks, place, workers, progress)
+        known = _known_rows(place)
+        done = _settle_all(_tasks(job, found, place, known), place, workers, progress)
         rows = [settled.row for settled in done]
         write_manifest(place.folder, rows)
         write_settings(place.folder, job.settings)
         place.journal.unlink(missing_ok=True)
     skipped, size = sum(not settled.fresh for settled in done), sum(settled.bytes for settled in done)
-    return summarize(job, found, rows, known, start, dry_run=False, skipped=skipped, size=size, shard=shard)
+    return summarize(job, found, rows, known, start, skipped=skipped, bytes=size, shard=str(shard or ""))
 
 
 def plan(request: Request, *, redo: bool = False, workers: int = 1, shard: Shard | None = None) -> PrepareResult:
-    """What `prepare` would do; writes nothing. Space and time are estimated from up to 20 clips, extracted into memory.
+    """What `prepare` would do; writes nothing. Space and time are estimated: up to 20 clips are extracted into memory.
 
     Raises:
         UsageError: as in `prepare`.
@@ -111,10 +110,10 @@ def plan(request: Request, *, redo: bool = False, workers: int = 1, shard: Shard
         job.check_settings(place)
     to_render = 0
     if job.seed is not None:
-        there = sum(1 for _ in job.originals.glob("*/*.mp4"))
-        to_render = max(0, sum(sum(counts.values()) for counts in job.split.subsets.values()) - there)
+        videos = sum(sum(counts.values()) for counts in job.split.subsets.values())
+        to_render = max(0, videos - len(list(job.originals.glob("*/*.mp4"))))
     found = Scan() if to_render and not job.originals.is_dir() else job.scan(shard)
-    known = {} if redo else known_rows(place)
+    known = {} if redo else _known_rows(place)
     tasks = _tasks(job, found, place, known)
     rows = [task.stored_row() if task.is_stored() else to_do(task.clip) for task in tasks]
     skipped = sum(row.status in STORED for row in rows)
@@ -129,9 +128,9 @@ def plan(request: Request, *, redo: bool = False, workers: int = 1, shard: Shard
         start,
         dry_run=True,
         skipped=skipped,
-        size=size,
+        bytes=size,
         to_render=to_render,
-        shard=shard,
+        shard=str(shard or ""),
         free=free_bytes(job.folder),
         expected_seconds=pace * (len(tasks) - skipped) / workers,
     )
@@ -161,21 +160,21 @@ def _spread(tasks: Sequence[ClipTask]) -> list[ClipTask]:
 
 
 def _settle_all(tasks: list[ClipTask], place: Workplace, workers: int, progress: Progress) -> list[Settled]:
-    """All clips; each is written to the journal as it is finished. The disk is looked at on the way."""
+    """Settles all clips; each goes into the journal when it is finished. The free space is checked on the way."""
     to_extract = [task for task in tasks if not task.is_stored()]
-    first = _spread(to_extract)  # they tell how much room all will need
+    first = _spread(to_extract)  # they show how much room all will need
     early = {task.clip.clip for task in first}
     tasks = [*first, *(task for task in tasks if task.clip.clip not in early)]
     done: list[Settled] = []
     fresh = written = 0
     try:
         with (
-            writing_journal(place.journal) as journal,
+            writing_journal(place.journal) as add_to_journal,
             contextlib.closing(each_in_processes(settle, tasks, workers=workers, crashed=crashed)) as outcomes,
         ):
             for settled in outcomes:
                 if settled.fresh:
-                    journal.add(settled.row)
+                    add_to_journal(settled.row)
                 done.append(settled)
                 fresh, written = fresh + settled.fresh, written + settled.bytes * settled.fresh
                 if fresh and len(done) % LOOK == len(first) % LOOK:
@@ -192,7 +191,7 @@ def _settle_all(tasks: list[ClipTask], place: Workplace, workers: int, progress:
     return done
 
 
-def known_rows(place: Workplace) -> dict[str, ClipRow]:
+def _known_rows(place: Workplace) -> dict[str, ClipRow]:
     """The rows of the manifest, overridden by those of the shard and of the journal of an interrupted run."""
     folders = dict.fromkeys((place.store, place.folder))
     rows = {row.clip: row for folder in folders for row in read_manifest(folder)} | read_journal(place.journal)
@@ -200,7 +199,7 @@ def known_rows(place: Workplace) -> dict[str, ClipRow]:
 
 
 def _throw_away(folder: Path) -> None:
-    """Removes what `prepare` has written, and nothing else; the manifest first, so that no half of a store passes."""
+    """Removes what `prepare` has written, and nothing else; the manifest first: half a store must not pass for one."""
     for name in (MANIFEST, Workplace(folder, None).journal.name, SETTINGS):
         (folder / name).unlink(missing_ok=True)
     for archive in folder.glob(f"{FRAMES}/**/*.zip"):

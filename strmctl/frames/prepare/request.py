@@ -31,14 +31,14 @@ class Request:
         videos: folder of the original videos; None: `<data_dir>/videos/<data set>`.
         annotations: folder of the annotation files of Something-Something; None: looked for near the videos.
         list_file: text file that lists the clips to take; None takes all.
-        name: of the store; None: the data set's name.
+        name: name of the store; None: the data set's name.
         split_file: split to use instead of the data set's own, or for a folder.
         flat: the folder holds videos without classes.
-        size: pixels, `256` (shorter side) or `256x256` (width x height); None: the data set's default.
-        quality: of the JPEG images, 1 to 100.
-        frames: evenly spaced frames to keep per clip, at least 8; None keeps all.
+        size: size in pixels, `256` (shorter side) or `256x256` (width x height); None: the data set's default.
+        quality: quality of the JPEG images, 1 to 100.
+        frames: number of evenly spaced frames to keep per clip, at least 8; None keeps all.
         frames_from: folder or zip of frames that somebody has extracted; they are used where they lie.
-        seed: of the rendered videos (sprites only).
+        seed: seed of the rendered videos (sprites only).
     """
 
     what: str
@@ -61,13 +61,13 @@ class Job:
     """A request with everything looked up.
 
     Attributes:
-        dataset: which data set.
-        split: its classes; None for a folder without one.
+        dataset: the data set.
+        split: its classes; None for a folder without a split.
         originals: folder of the original videos, or folder or zip of the frames that are used where they lie.
-        folder: of the frame store.
-        settings: what `store.json` will say.
-        size: pixels that frames are stored at.
-        request: where all this comes from.
+        folder: folder of the frame store.
+        settings: content of `store.json` to be.
+        size: size of the stored frames, pixels.
+        request: the request that all this comes from.
     """
 
     dataset: DataSet
@@ -80,11 +80,11 @@ class Job:
 
     @property
     def seed(self) -> int | None:
-        """Of the videos that are to be rendered; None for those that are not."""
+        """Seed of the videos that are to be rendered; None for those that are not."""
         return self.settings.get("seed")
 
     def scan(self, shard: Shard | None = None) -> Scan:
-        """Finds the clips, or those of a shard; see `scan.scan`."""
+        """Finds the clips, or those of a shard; see `strmctl.datasets.scan`."""
         request = self.request
         found = scan(
             self.dataset,
@@ -92,7 +92,7 @@ class Job:
             self.originals,
             annotations=request.annotations,
             list_file=request.list_file,
-            extracted=None if request.frames_from is None else ExtractedFrames.open(request.frames_from),
+            extracted=request.frames_from and ExtractedFrames(request.frames_from),
         )
         if shard is not None:
             found.clips = [clip for clip in found.clips if shard.has(clip.clip)]
@@ -104,22 +104,17 @@ class Job:
         Raises:
             UsageError: it was not.
         """
-        for folder in dict.fromkeys((place.store, place.folder)):
-            self._check_same(
-                read_settings(folder), "give the same options" if place.shard else "add `--redo` to make it anew"
-            )
-
-    def _check_same(self, there: dict[str, Any], mend: str) -> None:
-        pairs = [(key, there.get(key), self.settings.get(key)) for key in DECIDING if there]
-        changed = [f"{key} {before}, now {now}" for key, before, now in pairs if before != now]
-        changed += self._lost(there)
-        if changed:
-            made = prepare_command(self.folder, there)
-            hint = f"{mend}, or another `--name` to keep both; it was made with `{made}`"
-            raise UsageError(f"the frame store {self.folder} was made with {'; '.join(changed)}", hint)
+        mend = "give the same options" if place.shard else "add `--redo` to make it anew"
+        for there in filter(None, map(read_settings, dict.fromkeys((place.store, place.folder)))):
+            pairs = [(key, there.get(key), self.settings.get(key)) for key in DECIDING]
+            changed = [f"{key} {before}, now {now}" for key, before, now in pairs if before != now]
+            if changed := changed + self._lost(there):
+                hint = f"{mend}, or another `--name` to keep both; it was made with "
+                hint += f"`{prepare_command(self.folder, there)}`"
+                raise UsageError(f"the frame store {self.folder} was made with {'; '.join(changed)}", hint)
 
     def _lost(self, there: dict[str, Any]) -> list[str]:
-        """What the store would lose: its classes, or which clips were chosen. To add what it lacks is no loss."""
+        """What the store would lose: its classes, or the choice of clips. To add what it lacks is no loss."""
         asked, asks = there.get("request", {}), self.settings["request"]
         lists = [Path(request["list"]).name if "list" in request else None for request in (asked, asks)]
         pairs = [("split", there.get("split"), self.settings["split"]), ("list", *lists)]
@@ -130,13 +125,17 @@ class Job:
 
 
 def look_up(request: Request) -> Job:
-    """Looks up all that a request names.
+    """Looks up everything that a request names.
 
     Raises:
         UsageError: an unknown data set, or options that do not go together.
         DataError: the split is not valid, or a file is named where a folder of videos belongs.
     """
-    dataset = _own_dataset(request) if _is_own(request) else known_dataset(request.what)
+    # the clips are the user's own in a folder; and so are extracted frames under a name of the user's choice
+    if is_folder(request.what) or (request.frames_from is not None and request.what not in DATA_SETS):
+        dataset = _own_dataset(request)
+    else:
+        dataset = known_dataset(request.what)
     own = dataset.name not in DATA_SETS
     _check_options(request, dataset, own)
     split = None if own and request.split_file is None else load_split(request.split_file or dataset.name)
@@ -166,17 +165,12 @@ def look_up(request: Request) -> Job:
     return Job(dataset, split, request.videos or originals, request.data_dir / name, settings, size, request)
 
 
-def _is_own(request: Request) -> bool:
-    """Whether the clips are the user's: in a folder, or frames under a name of the user's choice."""
-    return is_folder(request.what) or (request.frames_from is not None and request.what not in DATA_SETS)
-
-
 def _own_dataset(request: Request) -> DataSet:
     layout = "flat" if request.flat else "class_folders"
     if request.frames_from is not None:
         if os.sep in request.what:
             hint = f"`strmctl prepare NAME --frames-from {request.frames_from}`"
-            raise UsageError("--frames-from names the frames, so a folder of videos has nothing to say", hint)
+            raise UsageError("--frames-from names the frames: a folder of videos beside it makes no sense", hint)
         return DataSet(request.name or request.what, request.what, layout)
     if Path(request.what).is_file():
         hint = f"name the folder that the videos lie in: `strmctl prepare {Path(request.what).parent}/ --name NAME`"
@@ -190,7 +184,7 @@ def _own_dataset(request: Request) -> DataSet:
 
 
 def _asked(request: Request, *, own: bool) -> dict[str, Any]:
-    """The folders and files that are asked for, so that the command can be given again from any folder."""
+    """The folders and files that the request names, absolute, so that the command works again from any folder."""
     paths = {
         "folder": Path(request.what) if own and request.frames_from is None else None,
         "videos": request.videos,
@@ -205,18 +199,16 @@ def _asked(request: Request, *, own: bool) -> dict[str, Any]:
 
 def _check_options(request: Request, dataset: DataSet, own: bool) -> None:
     name = request.name
-    if name is not None and (
-        name in ("", ".", "..", "videos") or name.startswith((".", "-")) or {"/", "\\", os.sep} & {*name}
-    ):
+    if name is not None and (name in ("", "videos") or name[0] in ".-" or {"/", "\\", os.sep} & {*name}):
         raise UsageError(f"{name!r} cannot name a frame store", "it becomes a folder beside `videos`: use a plain word")
     taken = request.frames_from is not None
     clashes = {
         "--flat is for a folder of videos, not for a data set": request.flat and not own,
-        "--flat means no classes, so --split has nothing to say": request.flat and request.split_file is not None,
+        "--flat means no classes: --split has no effect": request.flat and request.split_file is not None,
         "--videos is for a data set; the folder is named already": own and request.videos is not None,
         "--annotations is for ssv2 and ssv2_small": request.annotations is not None and dataset.layout != "ssv2",
-        "--frames-from takes frames where they lie, so --videos has nothing to say": taken and request.videos,
-        "--frames-from takes frames as they are: --size, --quality and --frames have nothing to say": taken
+        "--frames-from takes frames where they lie: --videos has no effect": taken and request.videos,
+        "--frames-from takes frames as they are: --size, --quality and --frames have no effect": taken
         and (request.size, request.quality, request.frames) != (None, DEFAULTS["quality"], None),
         "sprites are rendered; there are no frames to take from elsewhere": taken and dataset.name == "sprites",
         "--seed is for sprites, which are rendered": request.seed is not None and dataset.name != "sprites",

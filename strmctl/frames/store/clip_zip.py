@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from strmctl.errors import DataError
+from strmctl.errors import DataError, OutputError
 from strmctl.paths import replacing
 from strmctl.provenance import sha256_of
 
@@ -33,13 +33,33 @@ def archive_path(folder: Path, clip: str) -> Path:
     return folder.joinpath(FRAMES, *safe[:-1], f"{safe[-1]}.zip")
 
 
+def check_no_links(store: Path, path: Path) -> None:
+    """Makes sure that no symbolic link lies between a store and a path below it: it may lead anywhere.
+
+    Raises:
+        OutputError: the path or a folder above it is one.
+    """
+    while path != store:
+        if path.is_symlink():
+            raise OutputError(
+                f"{path} is a symbolic link to {path.readlink()}: nothing is written through it",
+                f"remove it; to keep frames on another disk, let `--data` name a folder there ({FRAMES}/ stays plain)",
+            )
+        path = path.parent
+
+
 class ArchiveWriter:
-    """Adds frames to a zip; the same frames give the same bytes at any time and on any machine."""
+    """Adds frames to a zip; the same frames give the same bytes at any time and on any machine.
+
+    Attributes:
+        frames: number of frames so far.
+        sha256: SHA-256 of the finished file; empty before.
+    """
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
         self.frames = 0
-        self.sha256 = ""  # of the finished file
+        self.sha256 = ""
 
     def add(self, jpeg: bytes) -> None:
         """Adds the next frame."""
@@ -55,8 +75,8 @@ def writing_archive(path: Path, *, via: Path | None = None) -> Iterator[ArchiveW
     """Gives a writer; the zip takes its place when the block ends well, and leaves no trace when it does not.
 
     Args:
-        path: of the zip.
-        via: folder that it is written in until it is whole; None: the one that it will lie in.
+        path: path of the zip.
+        via: folder that the zip is written in until it is whole; None: the one that it will lie in.
     """
     with replacing(path, via=via) as temporary:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:

@@ -1,22 +1,27 @@
-"""The manifest of a frame store: a row per clip, with what it holds or why it holds nothing."""
+"""A row per clip of a frame store, with what it holds or why it holds nothing: the manifest, and the journal before it.
+
+`prepare` adds the row of each finished clip to the journal, and writes the manifest when all clips are done.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, TextIO
 
+from strmctl.datasets.splits import SUBSETS
 from strmctl.errors import DataError
 from strmctl.frames.store.settings import prepare_command, read_settings
 from strmctl.paths import write_csv
 
-STORED = ("ok", "short")  # what the status of a clip with frames may be
-FEWEST_FRAMES = 8  # a clip with fewer is kept but never sampled
 MANIFEST = "manifest.csv"
+JOURNAL = "manifest.journal.jsonl"
+STORED = ("ok", "short")  # status of a clip with frames
+FEWEST_FRAMES = 8  # a clip with fewer is kept but never sampled
 
 
 @dataclass(frozen=True)
@@ -28,9 +33,9 @@ class ClipRow:
         cls: class; empty without classes. The column is called `class`.
         subset: `train`, `val`, `test`, or empty without a split.
         group: what clips cut from the same source video share.
-        frames: stored frames.
-        width: pixels of the original, after rotation.
-        height: pixels of the original, after rotation.
+        frames: number of stored frames.
+        width: width of the original after rotation, pixels.
+        height: height of the original after rotation, pixels.
         fps: frames per second of the original; 0 when unknown.
         source: path of the original below the video folder.
         target: where the original really lies when a symbolic link leads there; else empty.
@@ -38,7 +43,7 @@ class ClipRow:
         decoder: program and version that decoded it.
         status: `ok`; `short`: fewer than 8 frames, kept but never sampled; `failed`: no frames.
         reason: why it failed, or what is odd about it.
-        sha256: of the zip; empty when there is none.
+        sha256: SHA-256 of the zip; empty when there is none.
     """
 
     clip: str
@@ -59,6 +64,12 @@ class ClipRow:
 
 
 COLUMNS = ["class" if field.name == "cls" else field.name for field in fields(ClipRow)]
+KINDS = [{"int": int, "float": float, "str": str}[field.type] for field in fields(ClipRow)]
+
+
+def subset_rank(subset: str) -> int:
+    """Where a subset stands in lists; clips without one come last."""
+    return SUBSETS.index(subset) if subset in SUBSETS else len(SUBSETS)
 
 
 def write_manifest(folder: Path, rows: Iterable[ClipRow]) -> None:
@@ -76,64 +87,51 @@ def read_manifest(folder: Path) -> list[ClipRow]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             header, *lines = list(csv.reader(file)) or [[]]
+        if header != COLUMNS:
+            raise ValueError(f"its columns are not {', '.join(COLUMNS)}")
+        return list(map(_row, lines))
     except FileNotFoundError:
         return []
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"the manifest {path} is damaged: {error}", _redo(folder)) from error
-    if header != COLUMNS:
-        raise DataError(f"the manifest {path} has other columns than {', '.join(COLUMNS)}", _redo(folder))
-    try:
-        return [row_from_values(line) for line in lines]
-    except (ValueError, TypeError) as error:
-        raise DataError(f"the manifest {path} is damaged: {error}", _redo(folder)) from error
-
-
-def row_from_values(values: Sequence[Any]) -> ClipRow:
-    """A row from its values in the order of the columns, as text or typed.
-
-    Raises:
-        ValueError: a number is none, or values are missing.
-    """
-    kinds = {"int": int, "float": float, "str": str}
-    return ClipRow(*[kinds[field.type](value) for field, value in zip(fields(ClipRow), values, strict=True)])
-
-
-def _redo(folder: Path) -> str:
-    return f"run `{prepare_command(folder, read_settings(folder))} --redo`"
-
-
-class Journal:
-    """Lines that are added to a file, each of them on disk before the next clip is waited for."""
-
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
-        file.write("\n")  # ends a line that a kill or a full disk may have cut
-        file.flush()
-
-    def add(self, row: ClipRow) -> None:
-        """Adds the row of a finished clip."""
-        self._file.write(json.dumps(astuple(row), ensure_ascii=False) + "\n")
-        self._file.flush()
+    except (ValueError, csv.Error) as error:  # a UnicodeDecodeError is a ValueError
+        hint = f"run `{prepare_command(folder, read_settings(folder))} --redo`"
+        raise DataError(f"the manifest {path} is damaged: {error}", hint) from error
 
 
 @contextlib.contextmanager
-def writing_journal(path: Path) -> Iterator[Journal]:
-    """Opens a journal; what it holds stays."""
+def writing_journal(path: Path) -> Iterator[Callable[[ClipRow], None]]:
+    """Opens a journal, of which all lines stay; gives a function that adds a row, which is then on disk."""
     file = path.open("a", encoding="utf-8", newline="\n")
     try:
-        yield Journal(file)
+        add_line(file, "")  # ends a line that a kill or a full disk may have cut
+        yield lambda row: add_line(file, json.dumps(astuple(row), ensure_ascii=False))
     finally:
         with contextlib.suppress(OSError):  # a full disk; the error that led here says so
             file.close()
+
+
+def add_line(file: TextIO, line: str) -> None:
+    """Adds a line to a file at once."""
+    file.write(f"{line}\n")
+    file.flush()
 
 
 def read_journal(path: Path) -> dict[str, ClipRow]:
     """The rows of a journal by clip id, the last of each; none when there is no journal."""
     rows: dict[str, ClipRow] = {}
     with contextlib.suppress(FileNotFoundError):
-        # `splitlines` would split at what a name may hold
+        # `splitlines` would also split at characters that names may hold
         for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
-            with contextlib.suppress(ValueError, TypeError):  # the line that a kill cut
-                row = row_from_values(json.loads(line))
+            with contextlib.suppress(ValueError, TypeError):  # a line that a kill has cut
+                row = _row(json.loads(line))
                 rows[row.clip] = row
     return rows
+
+
+def _row(values: Sequence[Any]) -> ClipRow:
+    """A row from its values in the order of the columns, as text or typed.
+
+    Raises:
+        ValueError: text stands where a number belongs, or there are too few or too many values.
+        TypeError: a value is of another kind.
+    """
+    return ClipRow(*[kind(value) for kind, value in zip(KINDS, values, strict=True)])

@@ -14,7 +14,7 @@ from strmctl.videos.extract import QUALITY
 SCHEMA = 2
 SETTINGS = "store.json"
 ASKED = ("videos", "annotations", "list", "split", "frames-from")  # options of `prepare` that name a folder or a file
-DEFAULTS = {"quality": QUALITY, "frames": "all", "seed": 0}  # of `prepare`, for what the settings say
+DEFAULTS = {"quality": QUALITY, "frames": "all", "seed": 0}  # of `prepare`, for settings of the same name
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
@@ -35,18 +35,14 @@ def prepare_command(folder: Path, settings: dict[str, Any]) -> str:
     """The command that makes or mends a store, with every option that differs from its default."""
     dataset, name, asked = settings.get("dataset", folder.name), folder.name, settings.get("request", {})
     known = DATA_SETS.get(dataset)
+    defaults = {**DEFAULTS, "size": str(known.size if known else DataSet.size)}
     values = {
-        "--name": name if name != dataset or (known is None and "frames-from" not in asked) else None,
-        "--data": folder.parent if folder.parent != Path("data") else None,
-        **{f"--{option}": asked.get(option) for option in ASKED},
-        **{f"--{option}": _unless(default, settings.get(option)) for option, default in DEFAULTS.items()},
-        "--size": _unless(str(known.size if known else DataSet.size), settings.get("size")),
+        "name": name if name != dataset or (known is None and "frames-from" not in asked) else None,
+        "data": folder.parent if folder.parent != Path("data") else None,
+        **{option: asked.get(option) for option in ASKED},
+        **{option: settings.get(option) for option, default in defaults.items() if settings.get(option) != default},
     }
     words = ["strmctl", "prepare", dataset if known or "frames-from" in asked else asked.get("folder", "FOLDER")]
     for option, value in values.items():
-        words += [option, str(value)] if value is not None else []
+        words += [f"--{option}", str(value)] if value is not None else []
     return shlex.join([*words, "--flat"] if asked.get("flat") else words)
-
-
-def _unless(default: Any, value: Any) -> Any:
-    return None if value == default else value

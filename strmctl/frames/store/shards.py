@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from strmctl.errors import DataError, UsageError
-from strmctl.frames.store.manifest import MANIFEST
+from strmctl.frames.store.manifest import JOURNAL, MANIFEST
 from strmctl.paths import alone
 
 SHARDS = "shards"  # folder of the shards in a store, until they are merged
-JOURNAL = "manifest.journal.jsonl"
 PARTIAL = ".partial"  # folder of what is being written
 LOCK = "lock"  # file in it
 SLURM_ARRAY = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_STEP", "SLURM_ARRAY_TASK_COUNT")
@@ -24,12 +23,12 @@ SLURM_ARRAY = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_
 
 @dataclass(frozen=True)
 class Shard:
-    """Part `index` of `count`, counted from 1.
+    """One part of a data set.
 
     Attributes:
-        index: 1 to `count`.
-        count: of all shards.
-        origin: what said so, for people.
+        index: which part, 1 to `count`.
+        count: number of shards.
+        origin: the option or the environment variables that named it, for people.
     """
 
     index: int
@@ -45,10 +44,10 @@ class Shard:
 
 
 def parse_shard(text: str) -> Shard | None:
-    """`3/8` as a shard; `1/1` is no shard but the whole.
+    """Turns `3/8` into a shard; `1/1` is no shard but the whole.
 
     Raises:
-        UsageError: it is none.
+        UsageError: the text does not name a shard.
     """
     match = re.fullmatch(r"(\d+)/(\d+)", text.strip())
     index, count = map(int, match.groups()) if match else (0, 0)
@@ -77,22 +76,22 @@ def shard_of_environment(environment: Mapping[str, str] = os.environ) -> Shard |
             raise UsageError(f"task {task} of a job array of {tasks} does not tell which shard it is", hint)
         parts, origins = tasks, [SLURM_ARRAY[0]]
     # the number of tasks of the step: a batch script without srun is one process, whatever it has reserved
-    for name, of in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")):
-        rank, count = number(name, -1), number(of, 1)
+    for rank_name, count_name in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")):
+        rank, count = number(rank_name, -1), number(count_name, 1)
         if count > 1 and 0 <= rank < count:  # each task of an array may start several
             index, parts = index * count + rank, parts * count
-            origins.append(name)
+            origins.append(rank_name)
             break
     return Shard(index + 1, parts, " and ".join(origins)) if origins else None
 
 
 @dataclass(frozen=True)
 class Workplace:
-    """Where a run of `prepare` writes: the store's own files, or those of its shard. Frames lie in one tree for all.
+    """Where a run of `prepare` writes: the store's own files, or those of its shard. All runs share one tree of frames.
 
     Attributes:
         store: folder of the store.
-        shard: None for the whole.
+        shard: the part that the run prepares; None for the whole.
     """
 
     store: Path
@@ -100,12 +99,12 @@ class Workplace:
 
     @property
     def folder(self) -> Path:
-        """Of settings, manifest and journal."""
+        """Folder of settings, manifest and journal."""
         return self.store if self.shard is None else self.store / SHARDS / f"{self.shard.index}-of-{self.shard.count}"
 
     @property
     def journal(self) -> Path:
-        """A line per finished clip, until the manifest is written."""
+        """File with a line per finished clip, until the manifest is written."""
         return self.folder / JOURNAL
 
     @property
@@ -142,7 +141,7 @@ class Workplace:
 
 
 def shards_in(store: Path) -> list[Workplace]:
-    """Where the shards of a store are prepared, those that are not finished included."""
+    """Where the shards of a store are prepared, including unfinished ones."""
     names = (re.fullmatch(r"(\d+)-of-(\d+)", path.name) for path in (store / SHARDS).glob("*-of-*"))
     found = [Workplace(store, Shard(int(name[1]), int(name[2]))) for name in names if name]
     return sorted(found, key=lambda place: place.shard.index)
@@ -175,14 +174,12 @@ def unfinished(store: Path) -> list[str]:
     places = shards_in(store)
     if not places:
         raise UsageError(f"{store} holds no shards to merge", "prepare them with `--shard 1/n` … `--shard n/n`")
-    counts = sorted({place.shard.count for place in places})
-    if len(counts) > 1:
-        cuts = " and ".join(f"i/{count}" for count in counts)
-        raise DataError(
-            f"{store} holds shards {cuts}, which do not fit together", f"remove one kind from {store / SHARDS}"
-        )
-    count = counts[0]
-    # a journal beside the manifest: it is being prepared anew
+    count, *others = sorted({place.shard.count for place in places})
+    if others:
+        cuts = " and ".join(f"i/{cut}" for cut in (count, *others))
+        hint = f"remove one kind from {store / SHARDS}"
+        raise DataError(f"{store} holds shards {cuts}, which do not fit together", hint)
+    # a journal beside the manifest: the shard is being prepared again
     finished = [place for place in places if (place.folder / MANIFEST).is_file() and not place.journal.exists()]
     done = {place.shard.index for place in finished}
     return [f"{index}/{count}" for index in range(1, count + 1) if index not in done]

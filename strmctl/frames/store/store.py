@@ -1,6 +1,6 @@
 """The frame store: one uncompressed zip of JPEG frames per clip, and a manifest that says what each holds.
 
-One file per clip, not one per frame: file systems and copying tools suffer under millions of small files.
+There is one file per clip, not one per frame: millions of small files are slow to copy and to list.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ class FrameStore:
     """The frames of one data set, read only.
 
     Attributes:
-        name: of its folder below the data folder.
+        folder: folder of the store.
+        name: name of that folder.
         settings: what `store.json` says: dataset, title, size, quality, frames, classes of each subset, and under
             `request` the folders and files that it was made from.
         rows: one per clip, sorted by id.
-        by_id: the same by clip id.
-        manifest_sha256: of the manifest; two stores with the same one hold the same frames.
+        by_id: the same rows by clip id.
+        manifest_sha256: SHA-256 of the manifest; stores with the same one hold the same frames.
     """
 
     def __init__(self, folder: Path, settings: dict[str, Any], rows: list[ClipRow], manifest_sha256: str) -> None:
@@ -89,7 +90,7 @@ class FrameStore:
         return {cls: sorted(result[cls]) for cls in sorted(result)}
 
     def read(self, clip: str, positions: Sequence[int]) -> list[bytes]:
-        """Images (JPEG; PNG where frames lie elsewhere) of a clip by position, counted from 0; threads may call it.
+        """Images of a clip (JPEG, or PNG where frames lie elsewhere) by position, counted from 0; safe for threads.
 
         Raises:
             DataError: the clip or a frame is missing or damaged.
@@ -104,7 +105,7 @@ class FrameStore:
             raise DataError(message, f"`{self.prepare_command}` extracts them again") from error
 
     def digest(self, clip: str) -> str:
-        """SHA-256 of a clip's frames as they lie there; that of the manifest when they are intact.
+        """SHA-256 of a clip's frames as they are on disk; it equals the manifest's when they are intact.
 
         Raises:
             OSError: they cannot be read.

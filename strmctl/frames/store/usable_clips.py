@@ -10,12 +10,12 @@ NAMED = 8  # missing classes that a message names
 
 
 def usable_clips(store: FrameStore, subset: str, *, missing_classes: str) -> tuple[dict[str, list[str]], list[str]]:
-    """Class -> clip ids of a subset, and the classes of the split that were dropped because no clip is usable.
+    """Class -> clip ids of a subset, and the classes that are left out because none of their clips is usable.
 
     Args:
         store: the frames.
         subset: `train`, `val` or `test`.
-        missing_classes: `error`, or `drop` to go on without them.
+        missing_classes: what to do about classes without a usable clip: `error`, or `drop` to go on without them.
 
     Raises:
         DataError: training or test has no clips at all, or classes are missing and are not to be dropped.

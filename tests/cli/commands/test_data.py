@@ -9,7 +9,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from strmctl.frames.check.sheet_frames import small_pictures
+from strmctl.frames.show import small_pictures
 from strmctl.frames.store.clip_zip import archive_path
 from strmctl.frames.store.manifest import write_manifest
 from strmctl.frames.store.settings import write_settings

@@ -123,7 +123,7 @@ def test_shards_of_frames_make_the_same_store(twins, tmp_path):
         ("ucf101", ("--download",), "--download puts the videos"),
         ("taken", ("--download",), "--download is for a data set"),
         ("sprites", (), "sprites are rendered"),
-        ("./videos", ("--name", "mine"), "a folder of videos has nothing to say"),
+        ("./videos", ("--name", "mine"), "a folder of videos beside it makes no sense"),
     ],
 )
 def test_options_that_clash_are_exit_2(twins, tmp_path, what, words, part):

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from strmctl.frames.store.clip_zip import FRAMES, archive_path
-from strmctl.frames.store.manifest import MANIFEST, read_manifest, write_manifest
+from strmctl.frames.store.manifest import JOURNAL, MANIFEST, read_manifest, write_manifest
 from strmctl.frames.store.settings import SETTINGS
-from strmctl.frames.store.shards import JOURNAL, PARTIAL, SHARDS
+from strmctl.frames.store.shards import PARTIAL, SHARDS
 from strmctl.provenance import sha256_of
 from tests.cli.hostile import surroundings, write_hostile_videos
 from tests.cli.small import refused

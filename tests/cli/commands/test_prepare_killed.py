@@ -16,9 +16,9 @@ import pytest
 
 from strmctl.cli.main import main
 from strmctl.frames.store.clip_zip import FRAMES
-from strmctl.frames.store.manifest import MANIFEST, read_manifest
+from strmctl.frames.store.manifest import JOURNAL, MANIFEST, read_manifest
 from strmctl.frames.store.settings import SETTINGS
-from strmctl.frames.store.shards import JOURNAL, SHARDS
+from strmctl.frames.store.shards import SHARDS
 from tests.videos_for_tests import strmctl, write_video
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills by signals and forks")

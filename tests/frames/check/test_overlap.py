@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from strmctl.frames.check.clips import check_clips
-from strmctl.frames.check.overlap import find_duplicates, of_duplicates
+from strmctl.frames.check.overlap import duplicate_findings, find_duplicates
 from strmctl.frames.store.clip_zip import archive_path
 from strmctl.frames.store.store import FrameStore
 from strmctl.provenance import sha256_of
@@ -115,7 +115,7 @@ def test_the_same_frames_that_lie_elsewhere_are_mended_there(folder):
     store = FrameStore.open(folder.parent, "mine")
     looked = check_clips(store, workers=1, quick=False, progress=print)
     store.settings["frames_from"] = "/frames.zip"
-    (problem,) = of_duplicates(store, find_duplicates(store, looked))
+    (problem,) = [it for it in duplicate_findings(store, find_duplicates(store, looked)) if it.count]
     assert problem.mend.startswith("keep the frames of one of each in /frames.zip (or list those to keep")
 
 

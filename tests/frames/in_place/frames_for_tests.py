@@ -36,7 +36,7 @@ def write_zip(path, files, method=zipfile.ZIP_STORED):
 def frames_of(kind, tmp_path, files):
     """The same files in a folder tree or in a zip."""
     where = write_tree(tmp_path / "tree", files) if kind == "folder" else write_zip(tmp_path / "all.zip", files)
-    return ExtractedFrames.open(where)
+    return ExtractedFrames(where)
 
 
 def three_clips():

@@ -10,15 +10,15 @@ import pytest
 from strmctl.errors import DataError
 from strmctl.frames.in_place import extracted
 from strmctl.frames.in_place.extracted import ExtractedFrames
-from strmctl.frames.in_place.frame_names import NOT_AN_IMAGE
+from strmctl.frames.in_place.image_names import NOT_AN_IMAGE
 from tests.frames.in_place.frames_for_tests import CLIP, frames_of, image, three_clips, write_tree, write_zip
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_a_folder_and_a_zip_of_the_same_frames_are_twins(tmp_path, method):
     files = three_clips()
-    tree = ExtractedFrames.open(write_tree(tmp_path / "tree", files))
-    packed = ExtractedFrames.open(write_zip(tmp_path / "all.ZIP", files, method))
+    tree = ExtractedFrames(write_tree(tmp_path / "tree", files))
+    packed = ExtractedFrames(write_zip(tmp_path / "all.ZIP", files, method))
     assert tree.clips() == packed.clips() == [CLIP, "top/archery/v_2", "top/müsli essen/é 3"]
     assert tree.ignored == packed.ignored == [("top/archery/notes.txt", NOT_AN_IMAGE)]
     for clip in tree.clips():
@@ -55,7 +55,7 @@ def test_what_is_not_there_is_a_data_error(tmp_path, kind):
         with pytest.raises(DataError, match="of 12"):
             frames.read(CLIP, [0, position])
     with pytest.raises(DataError, match="no frames at"):
-        ExtractedFrames.open(tmp_path / "nowhere")
+        ExtractedFrames(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip"])

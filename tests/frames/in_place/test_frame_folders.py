@@ -8,7 +8,7 @@ from strmctl.errors import DataError
 from strmctl.frames.in_place import frame_folders
 from strmctl.frames.in_place.extracted import ExtractedFrames
 from strmctl.frames.in_place.frame_folders import NO_FILE, SEEN
-from strmctl.frames.in_place.frame_names import NO_CLIP_FOLDER
+from strmctl.frames.in_place.image_names import NO_CLIP_FOLDER
 from tests.frames.in_place.frames_for_tests import image, write_tree
 
 
@@ -21,8 +21,8 @@ def test_odd_files_in_a_folder(tmp_path):
     (tree / "c/v/3.jpg").symlink_to("nowhere")
     os.mkfifo(tree / "c/v/4.jpg")  # reading it would wait for ever
     with pytest.raises(DataError, match="no frames at"):
-        ExtractedFrames.open(tree / "c/v/4.jpg")
-    frames = ExtractedFrames.open(tree)
+        ExtractedFrames(tree / "c/v/4.jpg")
+    frames = ExtractedFrames(tree)
     assert frames.clips() == ["c/v"] and frames.images("c/v") == ["1.jpg"]
     assert frames.ignored == sorted(
         [
@@ -44,7 +44,7 @@ def test_links_are_followed_and_loops_end(tmp_path):
     (tree / "c/up").symlink_to(tree)
     (tree / "c/v/again").symlink_to(tree / "c")
     (tree / "c/v/2.jpg").symlink_to(elsewhere / "lone.jpg")
-    frames = ExtractedFrames.open(tree)
+    frames = ExtractedFrames(tree)
     assert frames.clips() == ["c/linked", "c/v"]
     assert frames.ignored == [("c/up", SEEN), ("c/v/again", SEEN)]
     assert frames.read("c/linked", [0]) == [image(9)] and frames.read("c/v", [0, 1]) == [image(1), image(8)]
@@ -56,4 +56,4 @@ def test_a_huge_file_takes_no_memory(tmp_path, monkeypatch):
         file.truncate(1 << 40)  # sparse: takes no space
     monkeypatch.setattr(frame_folders, "MOST_BYTES", 1 << 20)
     with pytest.raises(DataError, match=r"1\.jpg has more than 1 MB"):
-        ExtractedFrames.open(tree).read("c/v", [0])
+        ExtractedFrames(tree).read("c/v", [0])

@@ -7,8 +7,8 @@ from strmctl.datasets.names import BAD_NAME
 from strmctl.errors import DataError
 from strmctl.frames.in_place import frame_zips
 from strmctl.frames.in_place.extracted import ExtractedFrames, opened
-from strmctl.frames.in_place.frame_names import NO_CLIP_FOLDER
 from strmctl.frames.in_place.frame_zips import LEADS_OUT, LINK
+from strmctl.frames.in_place.image_names import NO_CLIP_FOLDER
 from tests.frames.in_place.frames_for_tests import CLIP, frames_of, image, three_clips, write_zip
 
 
@@ -28,7 +28,7 @@ def test_an_index_takes_little_memory(tmp_path):
     files = {f"c/v_{number // 50}/{number % 50:05d}.jpg": b"" for number in range(5000)}
     path = write_zip(tmp_path / "all.zip", files)
     tracemalloc.start()
-    frames = ExtractedFrames.open(path)
+    frames = ExtractedFrames(path)
     taken, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(frames.clips()) == 100
@@ -47,7 +47,7 @@ def test_of_two_members_of_one_name_the_last_counts(tmp_path):
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive, pytest.warns(UserWarning, match="Duplicate"):
         for seed in (1, 2):
             archive.writestr("c/v/1.jpg", image(seed))
-    assert ExtractedFrames.open(tmp_path / "all.zip").read("c/v", [0]) == [image(2)]
+    assert ExtractedFrames(tmp_path / "all.zip").read("c/v", [0]) == [image(2)]
 
 
 def test_members_that_lead_out_are_never_touched(tmp_path):
@@ -55,7 +55,7 @@ def test_members_that_lead_out_are_never_touched(tmp_path):
     link = zipfile.ZipInfo("c/v/7.jpg")
     link.create_system, link.external_attr = 3, 0o120777 << 16
     files = {"./c/v/1.jpg": image(1), "2.jpg": b"", "c/v\n/3.jpg": b"", link: b"/etc/passwd"}
-    frames = ExtractedFrames.open(write_zip(tmp_path / "all.zip", files | dict.fromkeys(outside, b"")))
+    frames = ExtractedFrames(write_zip(tmp_path / "all.zip", files | dict.fromkeys(outside, b"")))
     assert frames.clips() == ["c/v"] and frames.images("c/v") == ["1.jpg"]
     assert frames.ignored == sorted(
         [
@@ -76,6 +76,6 @@ def test_names_in_a_zip_that_are_not_valid_unicode(tmp_path):
     )
     content = path.read_bytes().replace("w/\u00fc.jpg".encode(), b"w/\xfc\xff.jpg")
     path.write_bytes(content)
-    frames = ExtractedFrames.open(path)
+    frames = ExtractedFrames(path)
     assert frames.clips() == ["c/w", "c/\u00fcv"] and frames.images("c/w") == ["1.jpg"]
     assert frames.ignored == [("c/w/\ufffd\ufffd.jpg", BAD_NAME)]

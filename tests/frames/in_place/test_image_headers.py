@@ -28,7 +28,7 @@ def test_headers_of_other_jpeg_files(tmp_path):
     assert image_header(whole)[:2] == (56, 40)
     (tmp_path / "c/v").mkdir(parents=True)
     (tmp_path / "c/v/1.jpg").write_bytes(whole[: len(whole) - 40])  # the preview's end is not the end
-    assert ExtractedFrames.open(tmp_path).describe("c/v").reason == "1 of 1 images are cut off"
+    assert ExtractedFrames(tmp_path).describe("c/v").reason == "1 of 1 images are cut off"
     for broken in (
         progressive[:150],
         b"\xff\xd8",

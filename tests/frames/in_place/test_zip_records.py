@@ -27,7 +27,7 @@ def test_a_damaged_zip_is_a_data_error_with_a_hint(tmp_path, damage, message):
     path = write_zip(tmp_path / "all.zip", files)
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(DataError, match=message) as caught:
-        ExtractedFrames.open(path)
+        ExtractedFrames(path)
     assert "again" in caught.value.hint
 
 
@@ -40,7 +40,7 @@ def test_a_damaged_image_in_a_zip_is_noticed(tmp_path, method):
         entry = archive.getinfo("c/v/1.jpg")
     content[entry.header_offset + 30 + len("c/v/1.jpg") + entry.compress_size // 2] ^= 1
     path.write_bytes(content)
-    frames = ExtractedFrames.open(path)
+    frames = ExtractedFrames(path)
     assert frames.read("c/v", [0, 2]) == [files["c/v/0.jpg"], files["c/v/2.jpg"]]
     with pytest.raises(DataError, match=r"clip c/v in .*: 1\.jpg is damaged"):
         frames.read("c/v", [1])
@@ -53,7 +53,7 @@ def test_a_part_of_a_zip_in_several_parts(tmp_path):
     content[content.index(b"PK\5\6") + 4] = 1  # the number of this part, counted from 0
     (tmp_path / "all.zip").write_bytes(content)
     with pytest.raises(DataError, match="one part of a zip file in several parts") as caught:
-        ExtractedFrames.open(tmp_path / "all.zip")
+        ExtractedFrames(tmp_path / "all.zip")
     assert "join" in caught.value.hint
 
 
@@ -64,7 +64,7 @@ def test_a_member_that_grows_when_unpacked_takes_no_memory(tmp_path):
     assert content.count(size) == 2
     for declared, message in ((1000, "damaged"), (4_000_000_000, "has more than 256 MB")):
         path.write_bytes(content.replace(size, struct.pack("<L", declared)))
-        frames = ExtractedFrames.open(path)
+        frames = ExtractedFrames(path)
         tracemalloc.start()
         with pytest.raises(DataError, match=message):
             frames.describe("c/v")
@@ -77,7 +77,7 @@ def test_a_member_that_is_smaller_than_it_says_takes_no_memory(tmp_path):
     path = write_zip(tmp_path / "all.zip", {"c/v/1.jpg": image(1)})
     size = struct.pack("<L", len(image(1)))
     path.write_bytes(path.read_bytes().replace(size, struct.pack("<L", 200_000_000)))
-    frames = ExtractedFrames.open(path)
+    frames = ExtractedFrames(path)
     tracemalloc.start()
     with pytest.raises(DataError, match=r"1\.jpg is not where"):
         frames.describe("c/v")
@@ -89,13 +89,13 @@ def test_a_member_that_is_smaller_than_it_says_takes_no_memory(tmp_path):
 def test_encrypted_members_and_unknown_methods(tmp_path):
     path = write_zip(tmp_path / "lzma.zip", {"c/v/1.jpg": image(0)}, zipfile.ZIP_LZMA)
     with pytest.raises(DataError, match="packed by method 14") as caught:
-        ExtractedFrames.open(path).read("c/v", [0])
+        ExtractedFrames(path).read("c/v", [0])
     assert "unpack" in caught.value.hint
     content = bytearray(write_zip(tmp_path / "all.zip", {"c/v/1.jpg": image(0)}).read_bytes())
     content[content.index(b"PK\1\2") + 8] |= 1
     (tmp_path / "all.zip").write_bytes(content)
     with pytest.raises(DataError, match=r"1\.jpg is encrypted"):
-        ExtractedFrames.open(tmp_path / "all.zip").describe("c/v")
+        ExtractedFrames(tmp_path / "all.zip").describe("c/v")
 
 
 def test_large_zips_comments_and_bytes_before_the_zip(tmp_path, monkeypatch):
@@ -109,7 +109,7 @@ def test_large_zips_comments_and_bytes_before_the_zip(tmp_path, monkeypatch):
             archive.comment = b"PK, and so on " * 9
     assert b"PK\6\6" in buffer.getvalue()
     (tmp_path / "all.zip").write_bytes(b"#!/bin/sh\n" * 7 + buffer.getvalue())
-    frames = ExtractedFrames.open(tmp_path / "all.zip")
+    frames = ExtractedFrames(tmp_path / "all.zip")
     assert frames.read("c/v", range(5)) == [image(number) for number in range(5)]
 
 
@@ -124,7 +124,7 @@ def test_an_offset_in_the_extra_field(tmp_path):
     def at(offset):
         other = struct.pack("<HHL", 9, 4, 0)  # a value of another kind comes first
         path.write_bytes(content[:end] + other + struct.pack("<HHQ", 1, 8, offset) + content[end:])
-        return ExtractedFrames.open(path)
+        return ExtractedFrames(path)
 
     assert at(0).read("c/v", [0]) == [image(1)]
     with pytest.raises(DataError, match=r"1\.jpg is not where"):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from strmctl.frames.prepare.prepare import prepare
 from strmctl.frames.prepare.request import Request
-from strmctl.frames.prepare.result import PrepareResult
+from strmctl.frames.prepare.summary import PrepareResult
 from strmctl.frames.store.shards import Shard
 from tests.videos_for_tests import write_video
 

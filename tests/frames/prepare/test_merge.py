@@ -5,7 +5,8 @@ import pytest
 from strmctl.errors import DataError, UsageError
 from strmctl.frames.prepare.merge import merge
 from strmctl.frames.prepare.prepare import Request, plan, prepare
-from strmctl.frames.store.shards import JOURNAL, Shard, Workplace
+from strmctl.frames.store.manifest import JOURNAL
+from strmctl.frames.store.shards import Shard, Workplace
 from strmctl.frames.store.store import FrameStore
 from tests.frames.prepare.shards_for_tests import THIRDS, prepare_shards, write_videos
 from tests.frames.prepare.test_prepare import change, digests

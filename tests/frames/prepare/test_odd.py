@@ -6,7 +6,7 @@ import av
 import pytest
 
 from strmctl.frames.prepare.prepare import Request, prepare
-from strmctl.frames.store.shards import JOURNAL
+from strmctl.frames.store.manifest import JOURNAL
 from strmctl.frames.store.store import FrameStore
 from strmctl.videos.decode import decode
 from strmctl.videos.extract import extract

@@ -14,7 +14,7 @@ import pytest
 from strmctl.errors import DataError, OutputError, UsageError
 from strmctl.frames.prepare import prepare as preparation
 from strmctl.frames.prepare.prepare import Request, plan, prepare
-from strmctl.frames.store.shards import JOURNAL
+from strmctl.frames.store.manifest import JOURNAL
 from strmctl.frames.store.store import FrameStore
 from strmctl.videos.frame_positions import even_positions
 from tests.videos_for_tests import NOT_A_VIDEO, write_video

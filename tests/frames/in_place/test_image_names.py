@@ -1,4 +1,4 @@
-from strmctl.frames.in_place.frame_names import natural_order
+from strmctl.frames.in_place.image_names import natural_order
 
 
 def test_natural_order():

@@ -1,4 +1,4 @@
-"""What a contact sheet of a frame store shows: which clips, and small pictures of their frames."""
+"""What `data show` shows of a frame store: which clips, and small pictures of their frames."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import numpy as np
 from strmctl.datasets.names import first_of
 from strmctl.datasets.splits import class_key
 from strmctl.errors import DataError
-from strmctl.frames.check.overlap import rank
-from strmctl.frames.store.manifest import MANIFEST, STORED, ClipRow
+from strmctl.frames.store.manifest import MANIFEST, STORED, ClipRow, subset_rank
 from strmctl.frames.store.store import FrameStore
 from strmctl.videos.frame_positions import even_positions
 
@@ -21,7 +20,7 @@ NAMED = 5  # clips or classes that a message offers
 
 
 def named_clips(store: FrameStore, names: Iterable[str]) -> list[ClipRow]:
-    """The rows of clips, in the order asked for.
+    """The rows of clips, in the order of their names.
 
     Args:
         store: the frames.
@@ -36,15 +35,13 @@ def named_clips(store: FrameStore, names: Iterable[str]) -> list[ClipRow]:
     rows = []
     for name in names:
         fits = [name] if name in store.by_id else by_last.get(name, [])
+        if len(fits) > 1:
+            hint = f"name it in full: {first_of(fits, NAMED)}"
+            raise DataError(f"{name!r} fits {len(fits)} clips of the frame store {store.name}", hint)
         if not fits:
             close = difflib.get_close_matches(name, {**store.by_id, **by_last}, NAMED)
-            raise DataError(
-                f"the frame store {store.name} has no clip {name!r}",
-                _offer(close, f"all clips stand in {store.folder / MANIFEST}"),
-            )
-        if len(fits) > 1:
-            hint = f"name it in full: {_first(fits)}"
-            raise DataError(f"{name!r} fits {len(fits)} clips of the frame store {store.name}", hint)
+            hint = _offer(close) if close else f"all clips stand in {store.folder / MANIFEST}"
+            raise DataError(f"the frame store {store.name} has no clip {name!r}", hint)
         rows.append(store.by_id[fits[0]])
     return rows
 
@@ -52,12 +49,12 @@ def named_clips(store: FrameStore, names: Iterable[str]) -> list[ClipRow]:
 def some_clips(
     store: FrameStore, *, per_class: int, classes: str | None = None, subset: str | None = None
 ) -> list[ClipRow]:
-    """Some rows with frames of each class, evenly spaced in the order of ids: the same whenever asked for.
+    """Some rows with frames of each class, evenly spaced in the order of ids: the same in every call.
 
     Args:
         store: the frames.
-        per_class: how many, where there are so many.
-        classes: comma-separated names; None: all. A name may hold commas, case and underscores make no difference.
+        per_class: how many rows of each class, where there are so many.
+        classes: comma-separated names; None: all. A name may hold commas; case and underscores make no difference.
         subset: `train`, `val` or `test`; None: all.
 
     Raises:
@@ -66,7 +63,7 @@ def some_clips(
     by_class: dict[tuple[int, str], list[ClipRow]] = defaultdict(list)
     for row in store.rows:
         if row.status in STORED and subset in (None, row.subset):
-            by_class[rank(row.subset), row.cls].append(row)
+            by_class[subset_rank(row.subset), row.cls].append(row)
     if classes is not None:
         chosen = _split_names(classes, {class_key(cls): cls for _, cls in by_class}, store.name)
         by_class = {key: rows for key, rows in by_class.items() if class_key(key[1]) in chosen}
@@ -99,23 +96,19 @@ def _split_names(text: str, known: dict[str, str], store: str) -> set[str]:
     return chosen
 
 
-def _offer(names: Sequence[str], otherwise: str = "") -> str:
-    return f"is it one of these? {_first(names)}" if names else otherwise
-
-
-def _first(names: Sequence[str]) -> str:
-    return first_of(names, NAMED)
+def _offer(names: Sequence[str]) -> str:
+    return f"is it one of these? {first_of(names, NAMED)}" if names else ""
 
 
 def small_pictures(store: FrameStore, row: ClipRow, *, count: int, height: int, width: int) -> list[np.ndarray]:
     """Evenly spaced frames of a clip, each as large as fits a height and a width, with its proportions kept.
 
     Args:
-        store: where the frames lie.
-        row: of a clip with frames.
-        count: how many; a shorter clip shows some of them twice.
-        height: pixels.
-        width: pixels.
+        store: the frames.
+        row: row of a clip with frames.
+        count: number of pictures; a shorter clip shows some frames twice.
+        height: greatest height, pixels.
+        width: greatest width, pixels.
 
     Returns:
         RGB, uint8 (h, w, 3) with h <= height and w <= width.
@@ -124,10 +117,10 @@ def small_pictures(store: FrameStore, row: ClipRow, *, count: int, height: int, 
         DataError: a frame is missing or damaged; names the clip.
     """
     pictures = []
-    for number, image in enumerate(store.read(row.clip, even_positions(row.frames, count))):
+    for number, image in enumerate(store.read(row.clip, even_positions(row.frames, count)), 1):
         frame = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
         if frame is None:
-            raise DataError(f"picture {number + 1} of clip {row.clip} cannot be decoded")
+            raise DataError(f"picture {number} of clip {row.clip} cannot be decoded")
         scale = min(height / frame.shape[0], width / frame.shape[1])
         size = [max(1, round(side * scale)) for side in frame.shape[1::-1]]
         smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
@@ -136,7 +129,7 @@ def small_pictures(store: FrameStore, row: ClipRow, *, count: int, height: int, 
 
 
 def facts(row: ClipRow) -> list[str]:
-    """What the manifest says about a clip, a line each; the id is not among them."""
+    """What the manifest says about a clip, a line each, without its id."""
     rate = f", {row.fps:.5g} frames/s" if row.fps else ""
     size = f", original {row.width}×{row.height}{rate}" if row.width else ""
     return [

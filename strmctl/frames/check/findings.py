@@ -9,9 +9,10 @@ from typing import Any
 from strmctl.frames.store.manifest import ClipRow
 
 
-def counted(number: int, one: str, many: str = "") -> str:
-    """A number and what it counts: `1 clip`, `1,520 clips`."""
-    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+def counted(number: int, one: str) -> str:
+    """A number and what it counts: `1 clip`, `1,520 clips`, `2 classes`."""
+    many = f"{one}es" if one.endswith("s") else f"{one}s"
+    return f"{number:,} {one if number == 1 else many}"
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,12 @@ class ClassCount:
     Attributes:
         subset: `train`, `val`, `test`, or empty for clips without one.
         cls: class; empty for clips without one.
-        expected: clips in the published lists; None: not known.
-        found: clips in the manifest.
-        failed: of these, without frames.
-        short: of these, with fewer than 8 frames.
-        damaged: of these, with frames that are not there, not those of the manifest, or cannot be decoded.
-        usable: of these, clips that can be sampled.
+        expected: number of clips in the published lists; None: not known.
+        found: number of clips in the manifest.
+        failed: number of these without frames.
+        short: number of these with fewer than 8 frames.
+        damaged: number of these whose frames are not there, not those of the manifest, or cannot be decoded.
+        usable: number of these that can be sampled.
     """
 
     subset: str
@@ -40,8 +41,11 @@ class ClassCount:
 
     @property
     def remarkable(self) -> bool:
-        """Whether there is more to say than that all is there."""
+        """Whether there is more to say than that all clips are there."""
         return self.usable != self.found or not self.found or self.expected not in (None, self.found)
+
+    def __str__(self) -> str:
+        return f"{self.subset}: {self.cls}" if self.subset else self.cls
 
 
 @dataclass(frozen=True)
@@ -50,9 +54,9 @@ class Finding:
 
     Attributes:
         kind: one word for scripts, such as `damaged`.
-        count: how many things it concerns.
-        message: for people, with the number.
-        items: each of them, with what there is to say about it.
+        count: number of things that it concerns; of 0, nobody hears.
+        message: text for people, with the number.
+        items: these things, each with what there is to say about it.
         mend: what to do about it; empty when there is nothing to do.
     """
 
@@ -63,13 +67,18 @@ class Finding:
     mend: str = ""
 
 
+def finding(kind: str, items: list[str], message: str, mend: str = "") -> Finding:
+    """A finding that concerns as many things as it lists."""
+    return Finding(kind, len(items), message, items, mend)
+
+
 @dataclass(frozen=True)
 class SharedSources:
     """Source videos that several clips were cut from.
 
     Attributes:
-        total: source videos of all clips with a subset.
-        shared: source video -> subset -> clips, of those with clips in more than one subset.
+        total: number of source videos of all clips with a subset.
+        shared: source video -> subset -> number of clips, for those with clips in more than one subset.
     """
 
     total: int
@@ -81,17 +90,17 @@ class CheckResult:
     """What `check` found.
 
     Attributes:
-        name: of the store.
-        display_name: what results call it.
-        store: its folder.
-        quick: frames were neither hashed nor decoded.
-        clips: rows of the manifest.
-        stored: of these, with frames.
+        name: name of the store.
+        display_name: name of the store in results.
+        store: folder of the store.
+        quick: whether frames were neither hashed nor decoded.
+        clips: number of rows of the manifest.
+        stored: number of these with frames.
         classes: counts per subset and class, in the order of subsets and classes.
         duplicates: groups of clips whose frames are the same, pixel by pixel; None when none were looked for.
         sources: source videos; None when the store knows of none.
-        problems: what makes the store wrong or incomplete.
-        notes: what is worth knowing.
+        problems: findings that make the store wrong or incomplete.
+        notes: findings that are worth knowing.
     """
 
     name: str
@@ -111,22 +120,7 @@ class CheckResult:
         classes = [
             {"class" if key == "cls" else key: value for key, value in asdict(count).items()} for count in self.classes
         ]
-        groups = None
-        if self.duplicates is not None:
-            groups = [
-                [{"clip": row.clip, "class": row.cls, "subset": row.subset} for row in group]
-                for group in self.duplicates
-            ]
-        return {
-            "name": self.name,
-            "display_name": self.display_name,
-            "store": str(self.store),
-            "quick": self.quick,
-            "clips": self.clips,
-            "stored": self.stored,
-            "classes": classes,
-            "duplicates": groups,
-            "sources": asdict(self.sources) if self.sources else None,
-            "problems": list(map(asdict, self.problems)),
-            "notes": list(map(asdict, self.notes)),
-        }
+        groups = self.duplicates and [
+            [{"clip": row.clip, "class": row.cls, "subset": row.subset} for row in group] for group in self.duplicates
+        ]
+        return asdict(self) | {"store": str(self.store), "classes": classes, "duplicates": groups}

@@ -1,29 +1,29 @@
-"""Which names below a folder or in a zip are images of a clip, and in which order they follow one another."""
+"""Which files below a folder or in a zip are images of a clip, and in which order they follow one another."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+from strmctl.datasets.names import BAD_NAME, readable
 
 NOT_AN_IMAGE = "no image suffix"
 NO_CLIP_FOLDER = "not in a clip folder"
 
-MOST_BYTES = 1 << 28  # of one image file
 _IMAGE = re.compile(r"(.+)\.(?:jpe?g|png)", re.IGNORECASE | re.DOTALL)
 _LEFT_OUT = ("__macosx", "thumbs.db", "desktop.ini")  # what systems put beside files, in lower case
 
 
-@dataclass
-class Found:
+class Found(NamedTuple):
     """What there is below a folder or in a zip.
 
     Attributes:
-        clips: paths of the folders that hold images, a list or the keys of a dict.
+        clips: paths of the folders that hold images.
         ignored: files that were left out, and why: (path, reason).
     """
 
-    clips: Any
+    clips: Collection[str]
     ignored: list[tuple[str, str]]
 
 
@@ -34,8 +34,19 @@ def image_stem(name: str) -> str:
 
 
 def is_left_out(name: str) -> bool:
-    """Whether it is hidden, or what a system puts beside files."""
+    """Whether a file or folder is hidden, or one that a system puts beside files."""
     return name.startswith(".") or name.lower() in _LEFT_OUT
+
+
+def fault(folder: str, name: str) -> str | None:
+    """Why a file is not an image of a clip: empty when it is one, None when it is left out without a word."""
+    if is_left_out(name):
+        return None
+    if readable(name) != name:
+        return BAD_NAME
+    if not image_stem(name):
+        return NOT_AN_IMAGE
+    return "" if folder else NO_CLIP_FOLDER
 
 
 def natural_order(name: str) -> tuple[list[Any], str]:

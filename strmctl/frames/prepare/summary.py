@@ -14,7 +14,6 @@ from strmctl.datasets.scan import Scan
 from strmctl.datasets.splits import SUBSETS
 from strmctl.frames.prepare.request import Job
 from strmctl.frames.store.manifest import STORED, ClipRow
-from strmctl.frames.store.shards import Shard
 
 
 @dataclass(frozen=True)
@@ -25,10 +24,10 @@ class SubsetCount:
         subset: `train`, `val`, `test`, or empty for clips without one.
         classes: class -> clips found; empty for clips without classes.
         expected: class -> clips in the published lists (None: not known); empty without a split.
-        clips: clips found.
-        short: of these, with fewer than 8 frames.
-        failed: of these, without frames.
-        frames: stored frames.
+        clips: number of clips found.
+        short: number of these with fewer than 8 frames.
+        failed: number of these without frames.
+        frames: number of stored frames.
     """
 
     subset: str
@@ -40,40 +39,41 @@ class SubsetCount:
     frames: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PrepareResult:
     """What `prepare` did, or what `plan` says that it would do.
 
     Attributes:
         dataset: name of the data set.
-        display_name: what results call the store.
-        store: its folder.
-        dry_run: nothing was written.
-        to_render: videos that are rendered first (sprites, dry run only).
-        clips: clips found.
-        done: clips whose frames are in the store, those that were there before included.
-        skipped: of these, clips that were there before and are intact.
-        short: of these, ids of clips with fewer than 8 frames, kept but never sampled.
-        failed: (clip, reason) of those that give no frames.
-        odd: (clip, reason) of those that give fewer frames than their file declares.
+        display_name: name of the store in results.
+        store: folder of the store.
+        dry_run: whether nothing was written.
+        to_render: number of videos that are rendered first (sprites, dry run only).
+        clips: number of clips found.
+        done: number of clips whose frames are in the store, including those that were there before.
+        skipped: number of these that were there before and are intact.
+        short: ids of clips with fewer than 8 frames, which are kept but never sampled.
+        failed: (clip, reason) of clips without frames.
+        odd: (clip, reason) of clips with fewer frames than their file declares.
         ignored: reason -> files that were left out for it.
         missing_classes: classes of the split without a clip.
         missing_clips: clips that a list or an annotation names and the folder does not hold.
         listed: class -> how many clips the list names, and how many of these are missing.
-        dropped: clips that left the manifest because their originals are gone or not listed; their frames stay on disk.
-        bytes: of the stored frames; in a dry run an estimate for all clips.
-        seconds: that it took.
-        subsets: counts of each that has clips or expects them.
+        dropped: number of clips that left the manifest because their originals are gone or not listed; their frames
+            stay on disk.
+        bytes: size of the stored frames; in a dry run an estimate for all clips.
+        seconds: time that it took.
+        subsets: counts of each subset that has clips or expects them.
         shard: `i/n`; empty for the whole.
-        free: bytes on the disk of the store; only in a dry run.
-        expected_seconds: that it would take, estimated; only in a dry run.
+        free: free bytes on the disk of the store (dry run only).
+        expected_seconds: time that it would take, estimated (dry run only).
     """
 
     dataset: str
     display_name: str
     store: Path
-    dry_run: bool
-    to_render: int
+    dry_run: bool = False
+    to_render: int = 0
     clips: int
     done: int
     skipped: int
@@ -93,7 +93,7 @@ class PrepareResult:
     expected_seconds: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """The same for machines; of ignored files the number, and for each reason the first few."""
+        """The same for machines: of ignored files their number, and the first few for each reason."""
         return asdict(self) | {
             "store": str(self.store),
             "short": len(self.short),
@@ -111,33 +111,17 @@ class PrepareResult:
 
 
 def summarize(
-    job: Job,
-    found: Scan,
-    rows: Sequence[ClipRow],
-    known: dict[str, ClipRow],
-    start: float,
-    *,
-    dry_run: bool,
-    skipped: int,
-    size: int,
-    to_render: int = 0,
-    shard: Shard | None = None,
-    **estimates: Any,
+    job: Job, found: Scan, rows: Sequence[ClipRow], known: dict[str, ClipRow], start: float, **values: Any
 ) -> PrepareResult:
     """Counts what the rows say.
 
     Args:
         job: what was to be done.
         found: what the folder of originals holds.
-        rows: of the clips found.
+        rows: rows of the clips found.
         known: rows of the run before, by clip id.
-        start: monotonic time, seconds.
-        dry_run: nothing was written.
-        skipped: clips that were there before.
-        size: bytes.
-        to_render: videos that are rendered first.
-        shard: the part that was prepared.
-        estimates: `free` and `expected_seconds`.
+        start: monotonic time at the start, seconds.
+        values: `skipped`, `bytes` and other fields of the result that rows do not tell.
     """
     wanted = job.split.subsets if job.split else {}
     held = {row.cls for row in rows}
@@ -147,11 +131,8 @@ def summarize(
         dataset=job.dataset.name,
         display_name=job.settings["display_name"],
         store=job.folder,
-        dry_run=dry_run,
-        to_render=to_render,
         clips=len(rows),
         done=sum(row.status in STORED for row in rows),
-        skipped=skipped,
         short=[row.clip for row in rows if row.status == "short"],
         failed=[(row.clip, row.reason) for row in rows if row.status == "failed"],
         odd=[(row.clip, row.reason) for row in rows if row.status in STORED and row.reason],
@@ -160,11 +141,9 @@ def summarize(
         missing_clips=found.missing,
         listed=found.listed,
         dropped=len(known.keys() - {row.clip for row in rows}),
-        bytes=size,
         seconds=time.monotonic() - start,
         subsets=[count for count in counts if count.clips or count.expected],
-        shard=str(shard or ""),
-        **estimates,
+        **values,
     )
 
 
