@@ -13,7 +13,7 @@ from strmctl.cli.options import data_option, json_option
 from strmctl.errors import DataError, ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from strmctl.frames.check.findings import CheckResult, ClassCount, Finding
+    from strmctl.frames.check.findings import CheckResult, ClassCount
     from strmctl.frames.store.manifest import ClipRow
     from strmctl.frames.store.store import FrameStore
 
@@ -48,10 +48,11 @@ def check(name: str | None, quick: bool, every: bool, workers: int | None, data_
     of the manifest, and clips with each other: train, val and test share no class and no clip, and no two clips show
     the same in 8 evenly spaced frames, which are decoded together with the first and the last. All other frames are
     read without decoding them: each must begin and end as a JPEG or PNG image of the clip's size. Source videos with
-    clips in several subsets, short clips and files of no clip are told and are no mistake. Nothing is written.
+    clips in several subsets, short clips and files of no clip are reported as notes, not as problems. Nothing is
+    written.
 
-    --quick reads the first and the last frame of each clip only: of the frames it finds those that are not there or
-    cut off, and no other damage. NAME may be left out when there is one store only.
+    --quick reads only the first and the last frame of each clip: it finds frames that are missing or cut off there, and
+    no other damage. NAME may be left out when there is only one store.
 
     \b
     Examples:
@@ -118,25 +119,26 @@ def show(
         choice["per_class"] = PER_CLASS if any(row.cls for row in store.rows) else most
     rows = named_clips(store, clips) if clips else some_clips(store, **choice)
     sheets = [rows[first : first + most] for first in range(0, len(rows), most)]
-    paths = _numbered(out or Path(f"{store.name}-sheet.png"), len(sheets))
+    out = out or Path(f"{store.name}-sheet.png")
+    shown: list[dict[str, Any]] = []
     unreadable: list[str] = []
-    for number, (path, part) in enumerate(zip(paths, sheets, strict=True), 1):
-        title = store.display_name + (f", sheet {number} of {len(sheets)}" if len(sheets) > 1 else "")
+    for number, part in enumerate(sheets, 1):
+        title, path = store.display_name, out
+        if len(sheets) > 1:
+            title += f", sheet {number} of {len(sheets)}"
+            path = out.with_name(f"{out.stem}-{number:0{max(2, len(str(len(sheets))))}d}{out.suffix}")
         if path.exists():
-            console.say(f"note: {path} is drawn anew")
+            console.say(f"note: {path} is replaced")
         save_picture(draw_sheet([_sheet_row(store, row, unreadable) for row in part], title=title), path)
+        shown.append({"picture": str(path), "clips": [row.clip for row in part]})
         if not as_json:
             click.echo(path)
     for reason in unreadable:
         console.say(f"error: {reason}")
     if as_json:
-        shown = [
-            {"picture": str(path), "clips": [row.clip for row in part]}
-            for path, part in zip(paths, sheets, strict=True)
-        ]
         console.print_json({"name": store.name, "sheets": shown, "unreadable": unreadable})
     elif unreadable:
-        console.say(f"  `strmctl data check {store.name}` tells what is damaged and how to mend it")
+        console.say(f"  `strmctl data check {store.name}` says what is damaged and how to mend it")
     return ExitCode.DATA if unreadable else ExitCode.DONE
 
 
@@ -179,10 +181,12 @@ def _numbers(counts: Sequence[ClassCount]) -> tuple[object, ...]:
 
 
 def _say_findings(result: CheckResult) -> None:
-    for finding in result.notes:
-        console.say(f"note: {_described(finding)}")
-    for finding in result.problems:
-        console.say(f"problem: {_described(finding)}\n  {finding.mend}")
+    for kind, findings in (("note", result.notes), ("problem", result.problems)):
+        for finding in findings:
+            first = "; ".join(finding.items[:NAMED]) + ("; …" if len(finding.items) > NAMED else "")
+            console.say(f"{kind}: {finding.message}{f': {first}' if first else ''}")
+            if kind == "problem":
+                console.say(f"  {finding.mend}")
     how = "opened" if result.quick else "read and decoded"
     problems = f"{len(result.problems)} kinds of problems" if len(result.problems) > 1 else "1 kind of problem"
     console.say(
@@ -191,30 +195,17 @@ def _say_findings(result: CheckResult) -> None:
     )
 
 
-def _described(finding: Finding) -> str:
-    first = "; ".join(finding.items[:NAMED]) + ("; …" if len(finding.items) > NAMED else "")
-    return f"{finding.message}{f': {first}' if first else ''}"
-
-
-def _numbered(path: Path, count: int) -> list[Path]:
-    """The path itself, or one for each sheet: `sheet-01.png`, `sheet-02.png`."""
-    if count == 1:
-        return [path]
-    digits = max(2, len(str(count)))
-    return [path.with_name(f"{path.stem}-{number:0{digits}d}{path.suffix}") for number in range(1, count + 1)]
-
-
 def _sheet_row(store: FrameStore, row: ClipRow, unreadable: list[str]) -> Any:
-    """A clip as the sheet wants it; what cannot be read is added to `unreadable`."""
+    """A clip's row of the sheet; what cannot be read is added to `unreadable`."""
     from strmctl.frames.show import facts, small_pictures
     from strmctl.frames.store.manifest import STORED
     from strmctl.report.pictures.contact_sheet import HEIGHT, WIDEST, SheetRow
 
-    if row.status not in STORED:
-        return SheetRow(row.clip, facts(row), [], row.reason)
-    try:
-        pictures = small_pictures(store, row, count=FRAMES, height=HEIGHT, width=WIDEST)
-    except DataError as error:
-        unreadable.append(error.message)
-        return SheetRow(row.clip, facts(row), [], error.message)
-    return SheetRow(row.clip, facts(row), pictures)
+    pictures, reason = [], row.reason
+    if row.status in STORED:
+        try:
+            pictures = small_pictures(store, row, count=FRAMES, height=HEIGHT, width=WIDEST)
+        except DataError as error:
+            reason = error.message
+            unreadable.append(reason)
+    return SheetRow(row.clip, facts(row), pictures, reason)

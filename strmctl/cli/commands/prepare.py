@@ -19,7 +19,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 def frames_option(context: click.Context, parameter: click.Parameter, text: str) -> int | None:
-    """`all` or a number of at least 8; None stands for all."""
+    """Turns `all` into None, and a number of at least 8 into itself."""
     if text == "all":
         return None
     if not text.isdecimal() or int(text) < 8:
@@ -72,16 +72,16 @@ def command(
 ) -> int:
     """Extract the frames of a data set's videos into a frame store, DATA/NAME.
 
-    DATASET is ucf101, hmdb51, kinetics100, ssv2, ssv2_small or sprites, which is rendered and needs no download. What
-    holds a separator, or is a folder here, is a FOLDER of class folders (or with --flat of videos).
+    DATASET is ucf101, hmdb51, kinetics100, ssv2, ssv2_small or sprites, which is rendered and needs no download. A path
+    with a separator, or a folder here, is a FOLDER of class folders (with --flat: of videos).
 
-    --frames 8 stores the eight frames that `eval` takes of a clip: of clips of 180 frames 1/22 of the space and, as the
-    other frames are decoded but not converted, about a third of the time. Its cost: training then sees these same eight
-    each time, without the jitter of their ends. A model has the same accuracy on such a store as on all frames (unless
-    the frame rate varies: with a number, frames are sampled by time).
+    --frames 8 stores the eight frames that `eval` takes of a clip: for clips of 180 frames that is 1/22 of the space
+    and, as the other frames are decoded but not converted, about a third of the time. Its cost: training then sees the
+    same eight frames each time, without the jitter of their ends. A model has the same accuracy on such a store as on
+    all frames (unless the frame rate varies: with a number, frames are sampled by time).
 
-    Run again, it skips what is done and intact; killed, it goes on where it was. A video that cannot be decoded is a
-    row of the manifest with its reason and keeps nothing else from being done.
+    A second run skips what is done and intact; after a kill, the same command goes on where it was. A video that cannot
+    be decoded becomes a row of the manifest with its reason, and the rest is done.
 
     \b
     Examples:

@@ -145,7 +145,7 @@ def test_the_picture_and_its_path(data, tmp_path):
             left = EDGE + TEXT_WIDTH + GAP + column * (128 + GAP)
             np.testing.assert_array_equal(sheet[top : top + HEIGHT, left : left + 128], picture)
     before = (tmp_path / "here" / "mine-sheet.png").read_bytes()
-    assert "is drawn anew" in show(data).err and (tmp_path / "here" / "mine-sheet.png").read_bytes() == before
+    assert "is replaced" in show(data).err and (tmp_path / "here" / "mine-sheet.png").read_bytes() == before
 
 
 def test_small_pictures_are_the_frames_in_time_with_their_proportions(data):

@@ -1,6 +1,8 @@
 """Folders and zips of frames that the tests make for themselves."""
 
+import struct
 import zipfile
+import zlib
 
 import cv2
 import numpy as np
@@ -14,6 +16,15 @@ def image(seed, size=(32, 24), suffix=".jpg"):
     """An encoded image of smooth noise."""
     small = np.random.Generator(np.random.Philox(seed)).integers(0, 256, (3, 4, 3), np.uint8)
     return cv2.imencode(suffix, cv2.resize(small, size))[1].tobytes()
+
+
+def huge(kind):
+    """An image whose header declares 40,000x40,000 pixels."""
+    sides = struct.pack(">HH" if kind == "jpg" else ">LL", 40_000, 40_000)
+    content = image(0, suffix=f".{kind}")
+    at = content.index(b"\xff\xc0") + 5 if kind == "jpg" else 16
+    content = content[:at] + sides + content[at + len(sides) :]
+    return content if kind == "jpg" else content[:29] + struct.pack(">L", zlib.crc32(content[12:29])) + content[33:]
 
 
 def write_tree(folder, files):

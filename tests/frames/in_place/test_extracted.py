@@ -1,8 +1,6 @@
-import struct
 import threading
 import tracemalloc
 import zipfile
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,8 +8,8 @@ import pytest
 from strmctl.errors import DataError
 from strmctl.frames.in_place import extracted
 from strmctl.frames.in_place.extracted import ExtractedFrames
-from strmctl.frames.in_place.image_names import NOT_AN_IMAGE
-from tests.frames.in_place.frames_for_tests import CLIP, frames_of, image, three_clips, write_tree, write_zip
+from strmctl.frames.in_place.image_names import NOT_AN_IMAGE, natural_order
+from tests.frames.in_place.frames_for_tests import CLIP, frames_of, huge, image, three_clips, write_tree, write_zip
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
@@ -32,6 +30,14 @@ def test_a_folder_and_a_zip_of_the_same_frames_are_twins(tmp_path, method):
         assert (described.frames, described.width, described.height, described.reason) == (len(names), 32, 24, "")
         assert tree.digest(clip) == packed.digest(clip) == described.sha256
     assert tree.images(CLIP) == [f"{number}.jpg" for number in range(1, 13)]
+
+
+def test_natural_order():
+    ordered = ["1.jpg", "02.jpg", "2.jpg", "9.jpg", "10.jpg", "frame_9_b2.png", "frame_9_b10.png", "frame_10.png"]
+    backwards = ordered[::-1]
+    assert sorted(backwards, key=natural_order) == ordered
+    long, longer = "9" * 5000 + ".jpg", "1" + "0" * 5000 + ".jpg"  # more digits than Python turns into a number
+    assert sorted([longer, long], key=natural_order) == [long, longer]
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip"])
@@ -132,15 +138,6 @@ def test_clips_that_cannot_be_used(tmp_path, kind):
         frames.describe("c/empty")
     with pytest.raises(DataError, match=r"^1\.jpg is neither a JPEG nor a PNG image$"):
         frames.digest("c/text")
-
-
-def huge(kind):
-    """An image whose header declares 40,000x40,000 pixels."""
-    sides = struct.pack(">HH" if kind == "jpg" else ">LL", 40_000, 40_000)
-    content = image(0, suffix=f".{kind}")
-    at = content.index(b"\xff\xc0") + 5 if kind == "jpg" else 16
-    content = content[:at] + sides + content[at + len(sides) :]
-    return content if kind == "jpg" else content[:29] + struct.pack(">L", zlib.crc32(content[12:29])) + content[33:]
 
 
 @pytest.mark.parametrize("kind", ["jpg", "png"])

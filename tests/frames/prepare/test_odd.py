@@ -69,48 +69,17 @@ def test_what_is_no_mp4_does_not_say_how_long_it_is(tmp_path, content):
     assert shown_seconds(tmp_path / "none.mp4") is None
 
 
-def test_another_video_of_the_same_name_is_extracted(tmp_path):
-    path = write_video(tmp_path / "videos" / "a.avi", codec="MJPG", frames=12)
-    request = Request(str(path.parent), data_dir=tmp_path, name="odd", flat=True)
-    assert prepare(request).skipped == 0 and prepare(request).skipped == 1
-    write_video(path, codec="MJPG", frames=30, seed=1)
-    assert prepare(request).skipped == 0
-    row = FrameStore.open(tmp_path, "odd").by_id["a"]
-    assert (row.frames, row.bytes) == (30, path.stat().st_size)
-
-
-def check_odd_folder(videos: Path, data: Path) -> dict[str, str]:
-    """Prepares a flat folder; every file in it must be a row or ignored with a reason."""
-    result = prepare(Request(str(videos), data_dir=data, name="odd", flat=True, size="64"))
-    rows = FrameStore.open(data, "odd").rows
-    ignored = [name for names in result.ignored.values() for name in names]
-    assert sorted([*(row.source for row in rows), *ignored]) == sorted(path.name for path in videos.iterdir())
-    assert all((row.frames > 0) == (row.status != "failed") == (row.sha256 != "") for row in rows)
-    assert all(row.reason for row in rows if row.status == "failed")
-    return {row.source: row.status for row in rows}
-
-
 @pytest.mark.skipif(not SHARED_VIDEOS.is_dir(), reason="the real videos in ../shared/videos are not here")
 def test_real_odd_videos(tmp_path):
-    statuses = check_odd_folder(SHARED_VIDEOS, tmp_path)
+    result = prepare(Request(str(SHARED_VIDEOS), data_dir=tmp_path, name="odd", flat=True, size="64"))
+    rows = FrameStore.open(tmp_path, "odd").rows
+    ignored = [name for names in result.ignored.values() for name in names]
+    assert sorted([*(row.source for row in rows), *ignored]) == sorted(path.name for path in SHARED_VIDEOS.iterdir())
+    assert all((row.frames > 0) == (row.status != "failed") == (row.sha256 != "") for row in rows)
+    assert all(row.reason for row in rows if row.status == "failed")
+    statuses = {row.source: row.status for row in rows}
     assert statuses["nasa_13013.mp4"] == statuses["h265_video.mp4"] == statuses["corrupted.mp4"] == "ok"
     assert statuses["unordered.mov"] == statuses["video_90.mov"] == "short"
-
-
-def test_odd_videos_of_our_own(tmp_path):
-    videos = tmp_path / "videos"
-    write_video(videos / "good.mp4")
-    write_video(videos / "four.mov", frames=4)
-    cut = write_video(videos / "cut.avi", frames=40, codec="MJPG")
-    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
-    (videos / "text.mkv").write_text("text")
-    (videos / "README.md").write_text("text")
-    assert check_odd_folder(videos, tmp_path) == {
-        "good.mp4": "ok",
-        "four.mov": "short",
-        "cut.avi": "ok",
-        "text.mkv": "failed",
-    }
 
 
 @pytest.mark.parametrize("workers", [1, 2])

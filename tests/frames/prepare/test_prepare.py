@@ -1,17 +1,15 @@
-import errno
 import hashlib
 import signal
 import subprocess
 import sys
 import time
-import zipfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from strmctl.errors import DataError, OutputError, UsageError
+from strmctl.errors import DataError, UsageError
 from strmctl.frames.prepare import prepare as preparation
 from strmctl.frames.prepare.prepare import Request, plan, prepare
 from strmctl.frames.store.manifest import JOURNAL
@@ -107,14 +105,14 @@ def test_what_is_intact_is_left_alone_and_what_is_damaged_is_rebuilt(request_):
 
 
 def test_a_killed_run_goes_on_where_it_was(tmp_path):
-    for number in range(40):
+    for number in range(24):
         write_video(tmp_path / "videos" / f"{number}.avi", frames=30, size=(320, 240), seed=number, codec="MJPG")
     words = ["prepare", str(tmp_path / "videos"), "--name", "k", "--flat", "--workers", "2"]
     command = [sys.executable, "-m", "strmctl", *words, "--data", str(tmp_path / "killed")]
     journal = tmp_path / "killed" / "k" / JOURNAL
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         end = time.monotonic() + 30
-        while time.monotonic() < end and not (journal.is_file() and len(journal.read_text().split()) > 6):
+        while time.monotonic() < end and not (journal.is_file() and len(journal.read_text().split()) > 3):
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=20)  # stdout is at its end when the workers, which share it, have ended as well
@@ -123,7 +121,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
         lines.write('["cut", "of')
     request = Request(str(tmp_path / "videos"), data_dir=tmp_path / "killed", name="k", flat=True)
     result = prepare(request)
-    assert 0 < result.skipped < 40 == result.done
+    assert 0 < result.skipped < 24 == result.done
     assert not journal.exists()
     prepare(change(request, data_dir=tmp_path / "whole"))
     assert digests(tmp_path / "killed") == digests(tmp_path / "whole")
@@ -183,8 +181,10 @@ def test_another_original_of_the_same_name_is_extracted(request_):
     path.unlink()
     write_video(path.with_suffix(".avi"), seed=60, codec="MJPG", frames=12)
     assert prepare(request_).skipped == 4
-    row = FrameStore.open(request_.data_dir, "mine").by_id["walk/0"]
-    assert (row.source, row.frames) == ("walk/0.avi", 12)
+    write_video(Path(request_.what) / "walk" / "1.mp4", frames=30, seed=61)  # of the same name and another content
+    assert prepare(request_).skipped == 4
+    rows = FrameStore.open(request_.data_dir, "mine").by_id
+    assert (rows["walk/0"].source, rows["walk/0"].frames, rows["walk/1"].frames) == ("walk/0.avi", 12, 30)
 
 
 def test_another_split_changes_rows_but_extracts_nothing(request_, tmp_path):
@@ -210,24 +210,6 @@ def test_colliding_names_have_a_zip_each(request_):
     store = FrameStore.open(request_.data_dir, "mine")
     assert {"walk/0.avi", "walk/0.mp4"} <= store.by_id.keys() and "walk/0" not in store.by_id
     assert store.read("walk/0.avi", [0]) != store.read("walk/0.mp4", [0])
-
-
-def test_a_full_disk_surfaces_and_leaves_nothing_half_written(request_, monkeypatch):
-    written, writestr = [], zipfile.ZipFile.writestr
-
-    def full(archive, entry, data):
-        written.append(entry)
-        if len(written) > 30:  # in the middle of the third clip
-            raise OSError(errno.ENOSPC, "No space left on device")
-        writestr(archive, entry, data)
-
-    folder = request_.data_dir / "mine"
-    with monkeypatch.context() as patch, pytest.raises(OutputError, match="is full: stopped after 2 of 5 clips"):
-        patch.setattr(zipfile.ZipFile, "writestr", full)
-        prepare(request_)
-    assert not (folder / "manifest.csv").exists() and list(folder.rglob("*.part")) == []
-    assert sorted(path.stem for path in folder.rglob("*.zip")) == ["0", "1"]
-    assert prepare(request_).skipped == 2
 
 
 @pytest.mark.parametrize("workers", [1, 2])

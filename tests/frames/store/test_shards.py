@@ -1,5 +1,4 @@
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +10,6 @@ import pytest
 from strmctl.errors import UsageError
 from strmctl.frames.prepare.merge import merge
 from strmctl.frames.prepare.prepare import Request, plan, prepare
-from strmctl.frames.store.manifest import read_manifest
 from strmctl.frames.store.shards import Shard, Workplace, parse_shard, shard_of_environment
 from tests.frames.prepare.shards_for_tests import THIRDS, prepare_shards, write_videos
 from tests.frames.prepare.test_prepare import change, digests
@@ -101,23 +99,6 @@ def test_every_clip_is_in_one_shard_and_shards_are_about_equal(count):
     assert all(abs(sizes[shard.index] - 7000 / count) < 4 * (7000 / count) ** 0.5 for shard in shards)
 
 
-def test_adding_videos_moves_no_clip_to_another_shard(videos, request_, tmp_path):
-    grown = shutil.copytree(videos, tmp_path / "grown")
-    before = [clips_of(request_, shard) for shard in THIRDS]
-    for number in range(6):
-        write_video(grown / "jump" / f"{number}.mp4", seed=number, frames=8)
-    again = change(request_, what=f"{grown}", data_dir=tmp_path / "again")
-    after = [clips_of(again, shard) for shard in THIRDS]
-    assert all(old <= new for old, new in zip(before, after, strict=True))
-    assert sum(map(len, before)) == 12 and sum(map(len, after)) == 18
-
-
-def clips_of(request, shard):
-    """The clips of a shard, which is prepared."""
-    prepare(request, shard=shard)
-    return {row.clip for row in read_manifest(Workplace(request.data_dir / request.name, shard).folder)}
-
-
 def test_shards_at_the_same_time_make_the_store_of_a_plain_run(request_, tmp_path):
     running = [
         subprocess.Popen(command(request_, "--shard", f"{index}/3", "--json"), stdout=subprocess.PIPE)
@@ -168,6 +149,9 @@ def wait_for(condition, process):
 
 
 def test_a_plain_run_is_refused_while_shards_wait(request_):
+    parts = [plan(request_, shard=shard) for shard in THIRDS]
+    assert sum(part.clips for part in parts) == 12 and [part.shard for part in parts] == ["1/3", "2/3", "3/3"]
+    assert not request_.data_dir.exists()
     prepare_shards(request_)
     before = digests(request_.data_dir)
     for attempt in (prepare, plan):
@@ -175,17 +159,6 @@ def test_a_plain_run_is_refused_while_shards_wait(request_):
             attempt(request_)
         assert "--merge" in caught.value.hint and "shards" in caught.value.hint
     assert digests(request_.data_dir) == before
-
-
-def test_clips_of_other_shards_are_not_reported_as_dropped(request_):
-    prepare(request_)
-    assert [result.dropped for result in prepare_shards(request_)] == [0, 0, 0]
-
-
-def test_a_dry_run_of_a_shard_writes_nothing_and_counts_its_part(request_):
-    parts = [plan(request_, shard=shard) for shard in THIRDS]
-    assert sum(part.clips for part in parts) == 12 and [part.shard for part in parts] == ["1/3", "2/3", "3/3"]
-    assert not request_.data_dir.exists()
 
 
 def test_sprites_and_redo_have_no_shards(tmp_path, request_):

@@ -51,13 +51,9 @@ def test_a_failure_leaves_no_archive(tmp_path):
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_read_gives_the_frames_that_are_asked_for(folder):
-    store = FrameStore.open(folder.parent, "s")
-    assert store.read("a/x", [8, 0, 0]) == [b"frame 8", b"frame 0", b"frame 0"]
-
-
 def test_threads_read_at_the_same_time(folder):
     store = FrameStore.open(folder.parent, "s")
+    assert store.read("a/x", [8, 0, 0]) == [b"frame 8", b"frame 0", b"frame 0"]
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda position: store.read("a/x", [position]), [n % 9 for n in range(200)]))
     assert results == [[b"frame %d" % (n % 9)] for n in range(200)]
@@ -86,6 +82,8 @@ def test_clips_are_sorted_and_only_those_that_can_be_sampled(folder):
     store = FrameStore.open(folder.parent, "s")
     assert list(store.clips("test").items()) == [("a", ["a/10", "a/2"]), ("b", ["b/10"])]
     assert store.clips("train") == {"c": ["c/5"]} and store.clips("val") == {}
+    write_manifest(folder, [ROW, replace(ROW, clip="a/y"), replace(ROW, clip="b/z", group="")])
+    assert FrameStore.open(folder.parent, "s").groups == {"a/x": "a/g1", "a/y": "a/g1", "b/z": "b/z"}
 
 
 def test_the_manifest_keeps_odd_values(tmp_path):
@@ -109,6 +107,8 @@ def test_a_damaged_manifest_is_a_data_error(folder, content):
 
 def test_damage_names_the_clip_and_the_command(folder):
     store = FrameStore.open(folder.parent, "s")
+    with pytest.raises(DataError, match=r"00010\.jpg"):
+        store.read("a/x", [9])
     path = archive_path(folder, "a/x")
     content = path.read_bytes()
     position = content.index(b"frame 4")
@@ -120,11 +120,6 @@ def test_damage_names_the_clip_and_the_command(folder):
     path.unlink()
     with pytest.raises(DataError, match="clip a/x"):
         store.read("a/x", [4])
-
-
-def test_a_frame_that_is_not_there(folder):
-    with pytest.raises(DataError, match=r"00010\.jpg"):
-        FrameStore.open(folder.parent, "s").read("a/x", [9])
 
 
 def test_a_store_that_is_missing_or_unfinished_says_how_to_make_it(tmp_path):
@@ -148,8 +143,3 @@ def test_names_that_windows_forbids_are_written_differently_and_stay_apart(tmp_p
     names = [archive_path(tmp_path, clip).relative_to(tmp_path / "frames").as_posix() for clip in clips]
     assert len(set(names)) == len(clips) and names[-1] == "plain -name_1.zip"
     assert not any(sign in "".join(names) for sign in ':?"\\')
-
-
-def test_the_groups_of_a_store(folder):
-    write_manifest(folder, [ROW, replace(ROW, clip="a/y"), replace(ROW, clip="b/z", group="")])
-    assert FrameStore.open(folder.parent, "s").groups == {"a/x": "a/g1", "a/y": "a/g1", "b/z": "b/z"}
