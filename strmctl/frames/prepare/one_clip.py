@@ -12,10 +12,11 @@ from typing import Any
 from strmctl.datasets.scan import SourceClip
 from strmctl.errors import DataError
 from strmctl.frames.in_place.extracted import opened
+from strmctl.frames.prepare.request import Job
 from strmctl.frames.store.clip_zip import archive_path, check_no_links, writing_archive
 from strmctl.frames.store.manifest import FEWEST_FRAMES, STORED, ClipRow
 from strmctl.provenance import sha256_of
-from strmctl.videos.extract import Extraction, Size, extract, one_thread
+from strmctl.videos.extract import Extraction, extract, one_thread
 
 LONG_NAME = "the name is too long for a file of the store"
 
@@ -26,31 +27,26 @@ class ClipTask:
 
     Attributes:
         clip: the original video, or folder of frames.
-        originals: folder of the original videos.
-        frames_from: folder or zip of frames that somebody has extracted; None: they are extracted from the video.
-        store: folder of the frame store.
-        partial: folder of what is being written.
         row: row of an earlier run; None when there is none.
-        size: size of the stored frames, pixels.
-        quality: quality of the JPEG images, 1 to 100.
-        frames: number of frames to keep; None keeps all.
+        job: the folders, and how to extract.
+        partial: folder of what is being written.
     """
 
     clip: SourceClip
-    originals: Path
-    frames_from: Path | None
-    store: Path
-    partial: Path
     row: ClipRow | None
-    size: Size
-    quality: int
-    frames: int | None
+    job: Job
+    partial: Path
 
     def is_stored(self) -> bool:
         """Whether an earlier run stored these frames; whether they are intact is another question."""
         row, clip = self.row, self.clip
         known = bool(row and row.status in STORED and (row.source, row.bytes) == (clip.source, clip.bytes))
-        return known and (self.frames_from is not None or archive_path(self.store, clip.clip).is_file())
+        return known and (self.job.request.frames_from is not None or self.archive.is_file())
+
+    @property
+    def archive(self) -> Path:
+        """Where the frames of the clip lie in the store."""
+        return archive_path(self.job.folder, self.clip.clip)
 
     def stored_row(self) -> ClipRow:
         """The row of an earlier run; the split or the links may have changed since."""
@@ -59,9 +55,9 @@ class ClipTask:
 
     def extract(self, keep: Callable[[bytes], None]) -> Extraction:
         """Hands the JPEG images of the video's frames over, see `extract`."""
-        path = self.originals / self.clip.source
+        path, request = self.job.originals / self.clip.source, self.job.request
         with one_thread():
-            return extract(path, size=self.size, quality=self.quality, frames=self.frames, keep=keep)
+            return extract(path, size=self.job.size, quality=request.quality, frames=request.frames, keep=keep)
 
     def bytes_in_memory(self) -> int:
         """Number of bytes of the clip's frames, found by extracting them into memory; 0 for a bad video."""
@@ -93,13 +89,13 @@ def settle(task: ClipTask) -> Settled:
         OSError: the store cannot be written.
         OutputError: a symbolic link lies in the store.
     """
-    if task.frames_from is not None:
+    if task.job.request.frames_from is not None:
         return _describe(task)
-    archive = archive_path(task.store, task.clip.clip)
+    archive = task.archive
     if task.is_stored() and sha256_of(archive) == task.row.sha256:
         return Settled(task.stored_row(), False, archive.stat().st_size)
     try:
-        check_no_links(task.store, archive.parent)
+        check_no_links(task.job.folder, archive.parent)
         with writing_archive(archive, via=task.partial) as frames:
             found = task.extract(frames.add)
     except DataError as error:
@@ -134,7 +130,7 @@ def to_do(clip: SourceClip) -> ClipRow:
 def _describe(task: ClipTask) -> Settled:
     """The row of frames that lie elsewhere; nothing is written."""
     try:
-        found = opened(task.frames_from).describe(task.clip.source)
+        found = opened(task.job.originals).describe(task.clip.source)
     except (DataError, OSError) as error:
         return _failed(task.clip, error.message if isinstance(error, DataError) else f"{error.strerror}")
     if found.reason:  # training would stop at it

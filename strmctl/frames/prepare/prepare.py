@@ -137,21 +137,7 @@ def plan(request: Request, *, redo: bool = False, workers: int = 1, shard: Shard
 
 
 def _tasks(job: Job, found: Scan, place: Workplace, known: dict[str, ClipRow]) -> list[ClipTask]:
-    request = job.request
-    return [
-        ClipTask(
-            clip=clip,
-            originals=job.originals,
-            frames_from=request.frames_from,
-            store=job.folder,
-            partial=place.partial,
-            row=known.get(clip.clip),
-            size=job.size,
-            quality=request.quality,
-            frames=request.frames,
-        )
-        for clip in found.clips
-    ]
+    return [ClipTask(clip, known.get(clip.clip), job, place.partial) for clip in found.clips]
 
 
 def _spread(tasks: Sequence[ClipTask]) -> list[ClipTask]:

@@ -98,11 +98,6 @@ def kinds(findings):
     return [finding.kind for finding in findings]
 
 
-@pytest.fixture
-def folder(tmp_path):
-    return make_store(tmp_path)
-
-
 def test_a_store_that_is_whole(folder):
     seen = []
     result = check_of(folder, progress=lambda *told: seen.append(told))

@@ -13,16 +13,11 @@ from strmctl.frames.store.clip_zip import archive_path
 from strmctl.frames.store.store import FrameStore
 from strmctl.videos import pixels
 from strmctl.videos.frame_positions import even_positions
-from tests.frames.check.test_check import add, change, check_of, images_of, jpeg, kinds, make_store, write_clip
+from tests.frames.check.test_check import add, change, check_of, images_of, jpeg, kinds, write_clip
 from tests.frames.in_place.frames_for_tests import huge, image, write_tree
 
 LONG = 40  # frames, of which most are not decoded
 OTHER = jpeg(7, size=(24, 32))
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return make_store(tmp_path)
 
 
 @pytest.mark.parametrize("quick", [False, True])

@@ -12,11 +12,6 @@ from strmctl.frames.store.store import FrameStore
 from tests.frames.check.test_check import add, change, change_settings, check_of, images_of, kinds, make_store, row_of
 
 
-@pytest.fixture
-def folder(tmp_path):
-    return make_store(tmp_path)
-
-
 def test_fewer_clips_than_published_and_classes_without_any(folder):
     rows = FrameStore.open(folder.parent, "mine").rows
     write_manifest(folder, [row for row in rows if row.clip not in ("walk/b", "nod/a")])

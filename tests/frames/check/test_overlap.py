@@ -17,15 +17,9 @@ from tests.frames.check.test_check import (
     change_settings,
     check_of,
     images_of,
-    make_store,
     row_of,
     write_clip,
 )
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return make_store(tmp_path)
 
 
 def test_clips_that_show_the_same(folder):

@@ -8,20 +8,9 @@ from strmctl.frames.prepare.prepare import Request, plan, prepare
 from strmctl.frames.store.manifest import JOURNAL
 from strmctl.frames.store.shards import Shard, Workplace
 from strmctl.frames.store.store import FrameStore
-from tests.frames.prepare.shards_for_tests import THIRDS, prepare_shards, write_videos
+from tests.frames.prepare.shards_for_tests import THIRDS, prepare_shards
 from tests.frames.prepare.test_prepare import change, digests
 from tests.videos_for_tests import write_video
-
-
-@pytest.fixture(scope="module")
-def videos(tmp_path_factory):
-    """Tests read it."""
-    return write_videos(tmp_path_factory.mktemp("shards") / "videos")
-
-
-@pytest.fixture
-def request_(videos, tmp_path):
-    return Request(f"{videos}", data_dir=tmp_path / "data", name="mine", size="32")
 
 
 def test_merge_waits_for_a_shard_that_is_missing_or_not_finished(request_):
