@@ -1,6 +1,5 @@
-"""`strmctl prepare` over frames that are extracted already, and of what lists name; the command that a store names."""
+"""`strmctl prepare` over frames that are extracted already, and of what lists name."""
 
-import shlex
 import shutil
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -139,63 +138,3 @@ def test_a_list_counts_what_is_missing_per_class_for_people_and_machines(tmp_pat
     (tmp_path / "all.txt").write_text("side kick/0\nbusking/b0\n")
     other = strmctl(*words[:2], "--name", "all", "--list", tmp_path / "all.txt", "--data", tmp_path, *ONE)
     assert other.code == 0 and "missing" not in other.err
-
-
-@pytest.fixture(scope="module")
-def sources(tmp_path_factory):
-    """Original videos of several kinds with what belongs to them; tests read it."""
-    folder = tmp_path_factory.mktemp("sources")
-    class_folders(folder / "my videos", ["walk", "run"], clips=2)
-    write_split(folder / "mine.yaml", {"train": ["walk"], "test": ["run"]})
-    (folder / "list.txt").write_text("walk/0\nrun/1\n")
-    for seed, name in enumerate(("HandstandPushups/v_HandStandPushups_g01_c01", "Archery/v_Archery_g02_c01")):
-        write_video(folder / "UCF-101" / f"{name}.avi", seed=seed, codec="MJPG")
-    for clip in (1, 3):
-        write_video(folder / "ssv2" / f"{clip}.mp4", seed=clip)
-    (folder / "labels").mkdir()
-    (folder / "labels" / "train.json").write_text('[{"id": "1", "template": "Folding [something]"}]')
-    (folder / "labels" / "validation.json").write_text('[{"id": "3", "template": "Picking [something] up"}]')
-    shutil.copytree(folder / "UCF-101", folder / "data" / "videos" / "ucf101")
-    return folder
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "'my videos/' --name 'of mine' --split mine.yaml --size 48x32 --quality 70 --frames 8",
-        "'my videos/' --name mine --list list.txt --size 32",
-        "ssv2/ --name flat --flat",
-        "ucf101",
-        "ucf101 --name u40 --videos UCF-101 --size 40 --frames 12",
-        "ucf101 --frames-from frames",
-        "ssv2 --videos ssv2 --annotations labels --size 256x256",
-        "taken --frames-from frames --split mine.yaml",
-        "taken --frames-from frames.zip --list list.txt",
-    ],
-)
-def test_the_command_that_a_store_names_makes_the_same_store_again(sources, tmp_path, monkeypatch, line):
-    monkeypatch.chdir(shutil.copytree(sources, tmp_path / "here"))
-    words = shlex.split(line)
-    if "--frames-from" in words:
-        make_images(tmp_path / "here", "UCF-101" if words[0] == "ucf101" else "my videos")
-    ran = strmctl("prepare", *words, *ONE)
-    assert ran.code == 0, ran.err
-    store = next(path.parent for path in (tmp_path / "here" / "data").glob("*/store.json"))
-    before = digests(store)
-    program, *again = shlex.split(FrameStore.open(store.parent, store.name).prepare_command)
-    shutil.rmtree(store)
-    monkeypatch.chdir(tmp_path)  # the folder that it is given in does not matter
-    ran = strmctl(*again, *ONE)
-    assert (program, ran.code) == ("strmctl", 0), ran.err
-    assert digests(store) == before
-
-
-def make_images(here, videos):
-    """The images of a folder of videos as `frames/` and `frames.zip`."""
-    ran = strmctl("prepare", f"./{videos}", "--name", "i", "--size", "32", "--data", here / "other", *ONE)
-    assert ran.code == 0, ran.err
-    top = here / "other" / "i" / "frames"
-    for path in top.rglob("*.zip"):
-        with zipfile.ZipFile(path) as archive:
-            archive.extractall(here / "frames" / path.relative_to(top).with_suffix(""))
-    shutil.make_archive(str(here / "frames"), "zip", here / "frames")

@@ -70,6 +70,9 @@ def videos(tmp_path):
         {"split_file": "mine.yaml"},
         {"flat": True},
         {"list_file": "list.txt", "size": "48x32", "quality": 70, "frames": 9},
+        {"name": "of mine", "split_file": "mine.yaml"},
+        {"what": "taken", "name": None, "frames_from": "frames.zip", "list_file": "list.txt"},
+        {"what": "ucf101", "name": None, "frames_from": "frames"},
         {"what": "ucf101", "name": "u", "videos": "my videos", "split_file": "mine.yaml", "size": "32"},
         {"what": "ssv2", "name": None, "videos": "clips", "annotations": "labels", "frames": 16},
         {"what": "sprites", "name": None, "seed": 7},
@@ -78,13 +81,15 @@ def videos(tmp_path):
 )
 def test_the_command_of_a_store_asks_for_the_same_again(videos, tmp_path, monkeypatch, values):
     monkeypatch.chdir(tmp_path)
-    paths = {key: Path(value) for key, value in values.items() if key in ("videos", "annotations")}
-    paths |= {key: Path(value) for key, value in values.items() if key.endswith("_file")}
+    named = ("videos", "annotations", "frames_from", "split_file", "list_file")
+    paths = {key: Path(value) for key, value in values.items() if key in named}
     asked = Request(**({"what": "./my videos", "name": "mine", "data_dir": tmp_path} | values | paths))
     job = look_up(asked)
-    again = look_up(request_of(prepare_command(job.folder, job.settings)))
+    originals, command = job.originals.absolute(), prepare_command(job.folder, job.settings)
+    monkeypatch.chdir(videos)  # the folder that it is given in does not matter
+    again = look_up(request_of(command))
     assert again.settings == job.settings and again.folder == job.folder
-    assert again.originals.absolute() == job.originals.absolute()
+    assert again.originals.absolute() == originals
     assert again.split == job.split
 
 
