@@ -26,7 +26,7 @@ def print_fetch(planned: ToFetch, *, as_json: bool) -> None:
     there = planned.archive.is_file()
     steps = "is there already and would be" if there else f"would be downloaded from {planned.url} and"
     console.say(
-        f"{planned.archive} {steps} unpacked into {planned.videos}; only then can be told what it holds. "
+        f"{planned.archive} {steps} unpacked into {planned.videos}; what it holds is known only then. "
         "Nothing was written."
     )
 

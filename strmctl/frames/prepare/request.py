@@ -104,7 +104,7 @@ class Job:
         Raises:
             UsageError: it was not.
         """
-        mend = "give the same options" if place.shard else "add `--redo` to make it anew"
+        mend = "give the same options" if place.shard else "add `--redo` to make it again"
         for there in filter(None, map(read_settings, dict.fromkeys((place.store, place.folder)))):
             pairs = [(key, there.get(key), self.settings.get(key)) for key in DECIDING]
             changed = [f"{key} {before}, now {now}" for key, before, now in pairs if before != now]

@@ -181,6 +181,8 @@ def test_the_last_part_of_an_id_is_enough_where_it_is_unique(data):
     assert ran.code == 3 and "fits 4 clips" in ran.err and "nod/a, run/a, up/a, walk/a" in ran.err
     ran = show(data, "sit/v_2")
     assert ran.code == 3 and "no clip 'sit/v_2'" in ran.err and "sit/v_1" in ran.err
+    ran = show(data, "--subset", "val", "--classes", "up")
+    assert ran.code == 3 and "has no clip of a class 'up' here" in ran.err and "one of these? nod, sit" in ran.err
     ran = show(data, "--classes", "up,walks")
     assert ran.code == 3 and "'walks'" in ran.err and "one of these? walk" in ran.err
 

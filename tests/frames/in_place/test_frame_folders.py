@@ -48,6 +48,9 @@ def test_links_are_followed_and_loops_end(tmp_path):
     assert frames.clips() == ["c/linked", "c/v"]
     assert frames.ignored == [("c/up", SEEN), ("c/v/again", SEEN)]
     assert frames.read("c/linked", [0]) == [image(9)] and frames.read("c/v", [0, 1]) == [image(1), image(8)]
+    (elsewhere / "lone.jpg").unlink()
+    with pytest.raises(DataError, match=r"2\.jpg cannot be read: No such file"):
+        frames.read("c/v", [1])
 
 
 def test_a_huge_file_takes_no_memory(tmp_path, monkeypatch):

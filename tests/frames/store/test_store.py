@@ -130,6 +130,10 @@ def test_a_store_that_is_missing_or_unfinished_says_how_to_make_it(tmp_path):
     with pytest.raises(DataError, match="is not finished") as caught:
         FrameStore.open(tmp_path, "small")
     assert caught.value.hint == f"run `strmctl prepare ucf101 --name small --data {tmp_path}`"
+    write_manifest(tmp_path / "lost", [ROW])
+    with pytest.raises(DataError, match=r"has no readable store\.json") as caught:
+        FrameStore.open(tmp_path, "lost")
+    assert "--redo" in caught.value.hint
 
 
 @pytest.mark.parametrize("clip", ["", "/etc/passwd", "../x", "a/../../x", "a//b", "./a", "a/"])
