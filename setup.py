@@ -38,6 +38,7 @@ setup(
         "strmctl.recipes": ["*.yaml"],
         "strmctl.splits": ["*.yaml"],
         "strmctl.reports": ["paper.yaml"],
+        "strmctl.report.pages": ["page.html"],
     },
     install_requires=[
         "torch>=2.4",
@@ -50,6 +51,7 @@ setup(
         "pydantic>=2.6",
         "rich>=13",
         "scipy>=1.10",
+        "jinja2>=3",
     ],
     extras_require={
         "av": av,

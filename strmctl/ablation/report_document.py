@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from strmctl import yaml
 from strmctl.ablation.cells import COMPONENTS, PARTS, Cell
+from strmctl.ablation.claims import claims
 from strmctl.ablation.cost import cost_table
-from strmctl.ablation.entries import Entries, Found, by_label, claims, entries, found_results, trials
+from strmctl.ablation.entries import Found, Tested, by_label, entries, found_results, trials
 from strmctl.ablation.grid_file import Grid, grid_names, read_grid
 from strmctl.errors import DataError, UsageError
 from strmctl.evaluation.comparison.saved_results import read_results
@@ -19,33 +22,19 @@ from strmctl.model.tuples import tuple_indices
 from strmctl.paths import shipped
 from strmctl.provenance import provenance
 from strmctl.recipe import Recipe, load_recipe
+from strmctl.report.document import Cost, Document, Entry, GridInfo, Paper, Run, Table1, Table1Row, build
 from strmctl.results import EvalResult
 from strmctl.runs.folder import run_folder
 
-SCHEMA = 1
 KINDS = ("components", "cardinality", "tuples", "shots", "training", "custom")  # in this order
-ORDERS = {  # what the paper's figures show
-    "components": (
-        "Figure 6, left",
-        [
-            ("TRM", "TRM+PLE"),
-            ("TRM", "TRM+FLE"),
-            ("TRM+PLE", "TRM+PLE+FLE"),
-            ("TRM+FLE", "TRM+PLE+FLE"),
-            ("TRM+PLE+FLE", "STRM"),
-            ("TRM", "STRM"),
-        ],
-    ),
-    "shots": ("Figure 7", [("TRM", "STRM"), ("TRX", "STRM")]),
-}
 
 
-def collect(runs: Path, names: Sequence[str] = (), *, cost: bool = True) -> dict[str, Any]:
-    """Everything that a report says; accuracies are fractions, published values percent as printed.
+def collect(runs: Path, names: Sequence[str] = (), *, cost: bool = True) -> Document:
+    """Everything that a report says.
 
     Args:
         runs: folder of the runs and grids.
-        names: of grids and of tested runs; none for all grids.
+        names: names of grids and of tested runs; none for all grids.
         cost: whether to count the cost of the paper's models.
 
     Raises:
@@ -58,25 +47,21 @@ def collect(runs: Path, names: Sequence[str] = (), *, cost: bool = True) -> dict
     chosen = list(dict.fromkeys(names)) or known
     grids = _by_kind([read_grid(runs, name) for name in chosen if name in known])
     groups = _groups(runs, [name for name in chosen if name not in known])
-    document: dict[str, Any] = {"schema": SCHEMA, "title": ""}
     found = {kind: found_results(grid, runs) for kind, grid in grids.items()}
-    for kind, grid in grids.items():
-        document[kind] = _section(kind, grid, found[kind])
-    if groups:
-        document["runs"] = [_run(group) for group in groups]
-    document["grids"] = {kind: _about(grid, found[kind]) for kind, grid in grids.items()}
-    document["claims"] = [
-        claim for kind, (source, orders) in ORDERS.items() for claim in claims(source, orders, document.get(kind, {}))
-    ]
-    results = [result for group in (*found.values(), *groups) for _, result, _ in group]
-    document["title"] = ", ".join(dict.fromkeys(result.dataset for result in results)) or "nothing finished yet"
-    document["paper"] = yaml.load(shipped("reports", "paper.yaml"))
+    paper = build(Paper, yaml.load(shipped("reports", "paper.yaml")))
+    datasets = dict.fromkeys(one.result.dataset for group in (*found.values(), *groups) for one in group)
     labelled = [group for kind in ("components", "shots") for group in by_label(found.get(kind, [])).values()]
-    document["table1"] = _table1(document["paper"], [*groups, *labelled])
-    if cost:
-        document["cost"] = cost_table()
-    document["provenance"] = provenance()
-    return document
+    document = Document(
+        title=", ".join(datasets) or "nothing finished yet",
+        **{kind: _section(kind, grid, found[kind]) for kind, grid in grids.items()},
+        runs=[_run(group) for group in groups],
+        grids={kind: _about(grid, found[kind]) for kind, grid in grids.items()},
+        paper=paper,
+        table1=_table1(paper, [*groups, *labelled]),
+        cost=build(Cost, cost_table()) if cost else None,
+        provenance=provenance(),
+    )
+    return replace(document, claims=claims(document))
 
 
 def _by_kind(grids: Sequence[Grid]) -> dict[str, Grid]:
@@ -91,52 +76,49 @@ def _by_kind(grids: Sequence[Grid]) -> dict[str, Grid]:
 
 
 def _section(kind: str, grid: Grid, found: Found) -> dict[str, Any]:
+    """What the document holds of a grid under its kind."""
     shots, labels = grid.protocol.shots, by_label(found)
     if kind == "tuples":
-        shares = {label: dict.fromkeys(sorted(cell.fraction for cell, _, _ in own)) for label, own in labels.items()}
-        return {
-            label: {
-                str(share): trials([one for one in labels[label] if one[0].fraction == share], shots) for share in of
-            }
-            for label, of in shares.items()
-        }
+        return {label: _split(own, "cell.fraction", trials, shots) for label, own in labels.items()}
     if kind == "training":
-        return {label: _by_episodes(own, shots) for label, own in labels.items()}
+        return {label: _split(own, "cell.recipe.train.episodes", entries, shots) for label, own in labels.items()}
     order = list({"components": COMPONENTS, "shots": [m.label for m in METHODS.values()]}.get(kind, labels))
     return {label: entries(labels[label], shots) for label in sorted(labels, key=order.index)}
 
 
-def _by_episodes(found: Found, shots: Sequence[int]) -> dict[str, Entries]:
-    """Training episodes -> entries."""
-    counts = sorted({cell.recipe.train.episodes for cell, _, _ in found})
-    return {str(n): entries([one for one in found if one[0].recipe.train.episodes == n], shots) for n in counts}
+def _split(found: Found, attribute: str, summary: Callable, shots: Sequence[int]) -> dict[float, Any]:
+    """Value of an attribute -> summary of the results that have it, in ascending order of the values."""
+    value_of = attrgetter(attribute)
+    values = sorted(set(map(value_of, found)))
+    return {value: summary([one for one in found if value_of(one) == value], shots) for value in values}
 
 
-def _about(grid: Grid, found: Found) -> dict[str, Any]:
-    """What a reader must know of a grid."""
-    recipe, done = grid.cells[0].recipe, {id(cell) for cell, _, _ in found}
-    test = grid.protocol
-    about = {
-        "name": grid.name,
-        "kind": grid.kind,
-        "dataset": found[0][1].dataset if found else recipe.data.dataset,
-        **{key: getattr(test, key) for key in ("split", "way", "queries", "episodes", "seed", "distinct_groups")},
-        "seeds": sorted({cell.recipe.train.seed for cell in grid.cells}),
-        "recipe": grid.notes["recipe"],
-        "backbone": recipe.backbone.name,
-        "training_episodes": recipe.train.episodes,
-        "training_shot": recipe.train.shot,
-        "commands": grid.notes["commands"],
-        "commits": list(dict.fromkeys(result.provenance["commit"] for _, result, _ in found)),
-        "threads": grid.notes["threads"],
-        "runs": len({cell.run for cell in grid.cells}),
-        "missing": list(dict.fromkeys(cell.run for cell in grid.cells if id(cell) not in done)),
-    }
-    if grid.kind == "cardinality":
-        about["tuple_counts"] = {cell.label: _tuples(cell.recipe) for cell in grid.cells}
-    if grid.kind == "tuples":
-        about["retrained"] = grid.notes["retrained"]
-    return about
+def _about(grid: Grid, found: Found) -> GridInfo:
+    recipe, test, done = grid.cells[0].recipe, grid.protocol, {id(one.cell) for one in found}
+    counts = {cell.label: _tuples(cell.recipe) for cell in grid.cells} if grid.kind == "cardinality" else {}
+    return GridInfo(
+        name=grid.name,
+        kind=grid.kind,
+        dataset=found[0].result.dataset if found else recipe.data.dataset,
+        split=test.split,
+        way=test.way,
+        queries=test.queries,
+        episodes=test.episodes,
+        seed=test.seed,
+        distinct_groups=test.distinct_groups,
+        seeds=sorted({cell.recipe.train.seed for cell in grid.cells}),
+        recipe=grid.notes["recipe"],
+        backbone=recipe.backbone.name,
+        training_episodes=recipe.train.episodes,
+        training_shot=recipe.train.shot,
+        commands=grid.notes["commands"],
+        commits=list(dict.fromkeys(one.result.provenance["commit"] for one in found)),
+        threads=grid.notes["threads"],
+        runs=len({cell.run for cell in grid.cells}),
+        missing=list(dict.fromkeys(cell.run for cell in grid.cells if id(cell) not in done)),
+        tuple_counts=counts,
+        retrained=grid.notes["retrained"] if grid.kind == "tuples" else None,
+    )
 
 
 def _tuples(recipe: Recipe) -> int:
@@ -159,12 +141,12 @@ def _groups(runs: Path, names: Sequence[str]) -> list[Found]:
         members.sort(key=lambda member: member[1].train.seed)
         (read,) = read_results(runs, [[name for name, _ in members]])
         cells = [Cell(recipe.name, name, recipe) for name, recipe in members]
-        found.append([(cell, one.result, one.path) for cell, one in zip(cells, read, strict=True)])
+        found.append([Tested(cell, one.result, one.path) for cell, one in zip(cells, read, strict=True)])
     return found
 
 
 def _run_name(runs: Path, name: str) -> str:
-    """Its own name, of `latest` too."""
+    """The name of a run's own folder, which `latest` points at."""
     try:
         return run_folder(runs, name).name
     except DataError as error:
@@ -172,48 +154,44 @@ def _run_name(runs: Path, name: str) -> str:
         raise DataError(f"no grid and no run named {name!r} in {runs}", f"grids here: {grids}; {error.hint}") from error
 
 
-def _run(group: Found) -> dict[str, Any]:
-    cell, result, _ = group[0]
-    return {
-        "run": ", ".join(cell.run for cell, _, _ in group),
-        "method": cell.recipe.method,
-        "backbone": cell.recipe.backbone.name,
-        "dataset": result.dataset,
-        "split": result.split,
-        "way": result.way,
-        "recipe": cell.recipe.name,
-        "shots": entries(group, _common_shots(group)),
-    }
+def _run(group: Found) -> Run:
+    recipe, result = group[0].cell.recipe, group[0].result
+    return Run(
+        run=", ".join(one.cell.run for one in group),
+        method=recipe.method,
+        backbone=recipe.backbone.name,
+        dataset=result.dataset,
+        split=result.split,
+        way=result.way,
+        recipe=recipe.name,
+        shots=entries(group, _common_shots(group)),
+    )
 
 
 def _common_shots(group: Found) -> set[int]:
-    return set.intersection(*({figures["shot"] for figures in result.results} for _, result, _ in group))
+    return set.intersection(*({numbers["shot"] for numbers in one.result.results} for one in group))
 
 
-def _table1(paper: dict[str, Any], groups: Sequence[Found]) -> dict[str, Any]:
+def _table1(paper: Paper, groups: Sequence[Found]) -> Table1:
     """Table 1 with ours beside it, where a run of the same complete model was tested 5-way 5-shot on all classes."""
-    ours: dict[tuple[str, str, str], dict[str, Any]] = {}
+    ours: dict[tuple[str | None, ...], Entry] = {}
     for group in groups:
-        cell, result, _ = group[0]
-        place = (
-            METHODS[cell.recipe.method].table1,
-            BACKBONES[cell.recipe.backbone.name].table1,
-            result.provenance["store"],
-        )
-        usual = all(_whole_split(one) for _, one, _ in group) and 5 in _common_shots(group)
-        if usual and _as_published(cell.recipe) and place not in ours:
-            ours[place] = entries(group, [5])["5"]
-    table = paper["table1"]
+        recipe, source = group[0].cell.recipe, group[0].result.provenance
+        place = METHODS[recipe.method].table1, BACKBONES[recipe.backbone.name].table1, source["store"]
+        usual = all(_whole_split(one.result) for one in group) and 5 in _common_shots(group)
+        if usual and _as_published(recipe) and place not in ours:
+            ours[place] = entries(group, [5])[5]
+    table = paper.table1
     rows = [
-        {
-            "method": row["method"],
-            "backbone": row["backbone"],
-            "published": row["values"],
-            "ours": [ours.get((row["method"], row["backbone"], name)) for name in table["columns"]],
-        }
-        for row in table["rows"]
+        Table1Row(
+            method=row.method,
+            backbone=row.backbone,
+            published=row.values,
+            ours=[ours.get((row.method, row.backbone, name)) for name in table.columns],
+        )
+        for row in table.rows
     ]
-    return {"columns": table["columns"], "rows": rows, "notes": table["notes"], "source": paper["source"]}
+    return Table1(columns=table.columns, rows=rows, notes=table.notes, source=paper.source)
 
 
 def _as_published(recipe: Recipe) -> bool:

@@ -132,8 +132,11 @@ def _show(grids: list[Grid], options: dict[str, Any]) -> None:
 
     documents = [collect(options["runs"], [grid.name], cost=False) for grid in grids]
     if options["as_json"]:
-        about = {kind: grid for one in documents for kind, grid in one["grids"].items()}
-        console.print_json({"grids": about} | {kind: one[kind] for one in documents for kind in one["grids"]})
+        found = [document.to_json() for document in documents]
+        about = {kind: grid for one in found for kind, grid in one["grids"].items()}
+        console.print_json(
+            {"grids": about} | {kind: one[kind] for one in found for kind in one["grids"] if kind in one}
+        )
         return
     for grid, document in zip(grids, documents, strict=True):
         table = next(table for table in tables(document) if table.name == grid.kind)

@@ -6,11 +6,10 @@ from statistics import fmean, pstdev, stdev
 
 import pytest
 
-from strmctl.ablation.entries import by_label, claims, difference, entries, found_results, trials
+from strmctl.ablation.entries import by_label, entries, found_results, trials
 from strmctl.errors import DataError
-from tests.report.saved_grid import grid_of, recipe_of, write_cell
+from tests.saved import T_95, grid_of, recipe_of, write_cell
 
-T_95 = {2: 12.706204736, 3: 4.302652730, 4: 3.182446305}  # Student's t of a 95 % interval, by n
 CLOSE = {"rel": 1e-9}
 
 
@@ -43,24 +42,14 @@ def test_an_entry_equals_slow_sums_over_the_rows(tmp_path, seeds, queries):
         seed = cell.recipe.train.seed
         write_cell(tmp_path, cell, grid, accuracies[seed], answers=seed)
     found = found_results(grid, tmp_path)
-    paths = [path for cell, _, path in sorted(found, key=lambda one: one[0].recipe.train.seed)]
+    paths = [one.path for one in sorted(found, key=lambda one: one.seed)]
     made = entries(found, (5, 1))
-    assert list(made) == ["1", "5"]
+    assert list(made) == [1, 5]
     for shot, entry in made.items():
-        for name, value in slow_entry(paths, int(shot)).items():
-            assert entry[name] == (None if value is None else pytest.approx(value, **CLOSE)), name
-        assert entry["seeds"] == sorted(seeds) and entry["episodes"] == 40
-        assert entry["runs"] == [f"strm-s{seed}" for seed in sorted(seeds)]
-
-
-def test_a_mean_leaves_out_the_seeds_that_are_missing(tmp_path):
-    grid = grid_of([("STRM", recipe_of(seed=seed)) for seed in (0, 1, 2)])
-    for cell in grid.cells[::2]:
-        write_cell(tmp_path, cell, grid, answers=cell.recipe.train.seed)
-    found = found_results(grid, tmp_path)
-    entry = entries(found, (1,))["1"]
-    assert entry["seeds"] == [0, 2] and len(entry["per_seed"]) == 2
-    assert entry["ci95"] == pytest.approx(slow_entry([path for _, _, path in found], 1)["ci95"], **CLOSE)
+        for name, value in slow_entry(paths, shot).items():
+            assert getattr(entry, name) == (None if value is None else pytest.approx(value, **CLOSE)), name
+        assert entry.seeds == sorted(seeds) and entry.episodes == 40
+        assert entry.runs == [f"strm-s{seed}" for seed in sorted(seeds)]
 
 
 def share_grid(runs, *, counts, seeds=(0,)):
@@ -74,46 +63,28 @@ def share_grid(runs, *, counts, seeds=(0,)):
 
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])
 def test_trials_are_means_over_seeds_and_their_interval_is_over_trials(tmp_path, seeds):
-    grid = share_grid(tmp_path, counts=[(0.2, 4)], seeds=seeds)
-    found = found_results(grid, tmp_path)
-    entry = trials(found, (1, 5))["5"]
-    by_trial = [
-        fmean(slow_entry([path], 5)["accuracy"] for cell, _, path in found if cell.trial == trial) for trial in range(4)
-    ]
-    assert entry["trials"] == pytest.approx(by_trial, **CLOSE)
-    assert entry["accuracy"] == pytest.approx(fmean(by_trial), **CLOSE)
-    assert entry["sd"] == pytest.approx(stdev(by_trial), **CLOSE)
-    assert entry["ci95"] == pytest.approx(T_95[4] * stdev(by_trial) / 2, rel=1e-8) and entry["ci95_over"] == "trials"
-    assert entry["tuples"] == {"2": 6} and entry["episodes"] == 40
-    assert entry["seeds"] == list(seeds) and entry["runs"] == [f"strm-2-s{seed}" for seed in seeds]
+    found = found_results(share_grid(tmp_path, counts=[(0.2, 4)], seeds=seeds), tmp_path)
+    entry = trials(found, (1, 5))[5]
+    right = {(one.cell.trial, one.seed): slow_entry([one.path], 5)["accuracy"] for one in found}
+    by_trial = [fmean(share for (trial, _), share in right.items() if trial == number) for number in range(4)]
+    assert entry.trials == pytest.approx(by_trial, **CLOSE)
+    assert entry.per_seed == pytest.approx(
+        [fmean(share for (_, seed), share in right.items() if seed == own) for own in seeds], **CLOSE
+    )
+    assert entry.accuracy == pytest.approx(fmean(by_trial), **CLOSE)
+    assert entry.sd == pytest.approx(stdev(by_trial), **CLOSE)
+    assert entry.ci95 == pytest.approx(T_95[4] * stdev(by_trial) / 2, rel=1e-8) and entry.ci95_over == "trials"
+    assert entry.tuples == {2: 6} and entry.episodes == 40
+    assert entry.seeds == list(seeds) and entry.runs == [f"strm-2-s{seed}" for seed in seeds]
 
 
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])
 def test_a_single_trial_has_its_interval_over_episodes_and_all_seeds(tmp_path, seeds):
-    grid = share_grid(tmp_path, counts=[(1.0, 1)], seeds=seeds)
-    found = found_results(grid, tmp_path)
-    entry, slow = trials(found, (1,))["1"], slow_entry([path for _, _, path in found], 1)
-    assert (entry["ci95_over"], entry["sd"]) == ("episodes", None)
-    assert entry["ci95"] == pytest.approx(slow["ci95"], **CLOSE)
-    assert entry["trials"] == [pytest.approx(slow["accuracy"], **CLOSE)] == [entry["accuracy"]]
-
-
-def test_differences_are_paired_by_seed(tmp_path):
-    lower, upper = {"seeds": [0, 1, 3], "per_seed": [0.5, 0.6, 0.9]}, {"seeds": [1, 0, 2], "per_seed": [0.65, 0.58, 0]}
-    found = difference(lower, upper)
-    assert found["seeds"] == [0, 1] and found["differences"] == pytest.approx([0.08, 0.05])
-    assert found["mean"] == pytest.approx(0.065) and found["holds_in"] == 2
-    assert found["ci95"] == pytest.approx(T_95[2] * stdev([0.08, 0.05]) / math.sqrt(2), rel=1e-8)
-    assert difference(lower, {"seeds": [2], "per_seed": [1.0]}) is None
-    one = difference(lower, {"seeds": [3], "per_seed": [0.9]})
-    assert (one["ci95"], one["holds_in"], one["differences"]) == (None, 0, [0.0])
-
-
-def test_claims_are_made_where_both_sides_have_a_seed():
-    side = {"1": {"seeds": [0], "per_seed": [0.5]}, "5": {"seeds": [0], "per_seed": [0.6]}}
-    made = claims("Figure 0", [("a", "b"), ("b", "a"), ("a", "c")], {"a": side, "b": {"5": side["1"]}})
-    assert [(one["claim"], one["shot"], one["holds_in"]) for one in made] == [("a < b", 5, 0), ("b < a", 5, 1)]
-    assert made[0]["mean"] == pytest.approx(-0.1) and made[0]["source"] == "Figure 0"
+    found = found_results(share_grid(tmp_path, counts=[(1.0, 1)], seeds=seeds), tmp_path)
+    entry, slow = trials(found, (1,))[1], slow_entry([one.path for one in found], 1)
+    assert (entry.ci95_over, entry.sd) == ("episodes", None)
+    assert entry.ci95 == pytest.approx(slow["ci95"], **CLOSE)
+    assert entry.trials == [pytest.approx(slow["accuracy"], **CLOSE)] == [entry.accuracy]
 
 
 def test_results_are_found_by_label_in_the_order_of_the_cells(tmp_path):
@@ -121,10 +92,7 @@ def test_results_are_found_by_label_in_the_order_of_the_cells(tmp_path):
     for cell in grid.cells[1:]:
         write_cell(tmp_path, cell, grid)
     labels = by_label(found_results(grid, tmp_path))
-    assert {label: [cell.run for cell, _, _ in found] for label, found in labels.items()} == {
-        "a": ["a-s0"],
-        "b": ["b-s1"],
-    }
+    assert {label: [one.cell.run for one in found] for label, found in labels.items()} == {"a": ["a-s0"], "b": ["b-s1"]}
 
 
 def shorten(text):

@@ -10,7 +10,7 @@ from strmctl.cli import console
 from strmctl.cli.options import json_option, runs_option
 
 
-@click.command(name="report", short_help="Tables, figures and a page of grids and runs, the paper's beside ours.")
+@click.command(name="report", short_help="Tables, figures and a page of grids and runs, beside the paper's numbers.")
 @click.argument("names", metavar="[RUN|GRID …]", nargs=-1)
 @click.option(
     "--out",
@@ -34,18 +34,20 @@ def command(names: tuple[str, ...], out: Path, runs: Path, as_json: bool) -> Non
     finished is reported as far as it is.
 
     The folder gets index.html (everything on one page, to open or send), report.md, report.json, and of each table CSV
-    and LaTeX (booktabs), of each figure PNG and SVG. Published values stand in columns and panels of their own.
+    and LaTeX (booktabs), of each figure PNG and SVG. The paper's numbers stand in columns and panels of their own. The
+    table of findings, which comes first, says of each claim whether it holds; it is printed as well.
     """
     from strmctl.ablation.report_document import collect
     from strmctl.report.charts.draw import draw_all
-    from strmctl.report.pages.findings import findings
     from strmctl.report.pages.write import write_report
+    from strmctl.report.tables.findings import findings
 
     document = collect(runs, names)
     written = write_report(document, out, draw_all(document))
     if as_json:
-        console.print_json(document)
+        console.print_json(document.to_json())
     else:
-        for sentence in findings(document):
-            click.echo(f"- {sentence}")
+        table = findings(document)
+        console.print_table(table.title, table.columns, table.rows)
+        click.echo(table.caption)
     console.say(f"{written[0]} and {len(written) - 1} more files beside it")

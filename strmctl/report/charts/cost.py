@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from strmctl.report.charts import style as look
-from strmctl.report.charts.text import wrapped
+from strmctl.report.document import Document
+from strmctl.report.tables.cost import sizes
+from strmctl.report.text import wrapped
 
 # Grey and hatch of a part of a model.
 PARTS = {
@@ -22,10 +21,9 @@ PARTS = {
 }
 
 
-def draw_cost(document: Mapping[str, Any]) -> Figure:
+def draw_cost(document: Document) -> Figure:
     """Operations of one episode by part, whole and without the backbone, which dwarfs all else."""
-    cost = document["cost"]
-    methods = {label: found["flops"]["episode"] for label, found in cost["methods"].items()}
+    methods = {label: method.flops.episode for label, method in document.cost.methods.items()}
     figure, axes = look.panels(2, width=6.6, height=1.6 + 0.95 * len(methods))
     rest = [part for part in PARTS if part != "backbone"]
     for panel, parts, named, words in (
@@ -49,12 +47,9 @@ def draw_cost(document: Mapping[str, Any]) -> Figure:
         panel.xaxis.set_major_locator(MaxNLocator(4))
         panel.xaxis.set_major_formatter("{x:,.5g}")
         panel.set_xlabel("GFLOP per episode", fontsize=look.TEXT)
-    per_class = "query" if cost["queries"] == 1 else "queries"
     caption = (
-        f"Floating-point operations of one {cost['way']}-way {cost['shot']}-shot episode, {cost['queries']} "
-        f"{per_class} per class, {cost['frames']} frames of {cost['pixels']} × {cost['pixels']} pixels a clip, in 10⁹; "
-        f"{cost['backbone']}, D' = {cost['dim']}, D'' = {cost['query_class_dim']}. Counted, not measured: without data "
-        "set, training or seeds, and so without error bars. Beside each bar its sum; the panels have their own scales."
+        f"Floating-point operations of one episode, in 10⁹. {sizes(document.cost)}. Counted, not measured: without "
+        "data set, training or seeds, and so without error bars. Beside each bar its sum; each panel has its own scale."
     )
     legend = {part: Patch(facecolor=colour, hatch=hatch, edgecolor="black") for part, (colour, hatch) in PARTS.items()}
     return look.finish(figure, caption, legend)

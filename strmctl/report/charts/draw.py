@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -10,90 +10,96 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from strmctl.report.charts import style as look
-from strmctl.report.charts.captions import caption, errors, lines
 from strmctl.report.charts.cost import draw_cost
-from strmctl.report.charts.marks import Entry, extent, line, marks, no_result
-from strmctl.report.charts.text import wrapped
+from strmctl.report.charts.marks import extent, interval, line, marks, no_result
+from strmctl.report.document import Document, Entries, Entry
+from strmctl.report.tables.table import shots_of
+from strmctl.report.text import wrapped
+from strmctl.report.wording import caption
 
-Document = Mapping[str, Any]
-Series = Mapping[str, Mapping[str, Entry]]  # label -> shot -> entry
+Series = Mapping[str, Entries]  # by label
 
 STAR = look.MEAN | {"marker": "*", "markersize": 17, "zorder": 3}
 GAP = {"ha": "center", "va": "top", "fontsize": look.SMALL, "bbox": {"color": "white", "pad": 1}, "zorder": 6}
 
 
 def draw_all(document: Document) -> dict[str, Figure]:
-    """A figure for each kind of results that a report document holds; accuracies are drawn in percent."""
-    return {kind: draw(document) for kind, draw in DRAWN.items() if kind in document and _has_values(document[kind])}
+    """A figure for each kind of results that a document holds; accuracies are drawn in percent."""
+    makers = (draw_components, draw_cardinality, draw_tuples, draw_shots, draw_training, draw_cost, draw_custom)
+    kinds = {make.__name__.removeprefix("draw_"): make for make in makers}
+    return {kind: make(document) for kind, make in kinds.items() if _holds_values(getattr(document, kind))}
 
 
 def draw_components(document: Document) -> Figure:
     """Bars from 0 as in Figure 6, left."""
-    paper, grid = document["paper"]["figure6_left"], document["grids"]["components"]
-    series = _all_labels(paper, document["components"])
-    shots = _shots(series.values())
+    paper, grid = document.paper.figure6_left, document.grids["components"]
+    series = _all_labels(paper, document.components)
+    shots = shots_of(series.values())
     figure, axes = look.panels(len(shots) + 1, width=max(5.0, 0.85 * len(series) + 0.7), height=4.6)
     top = max(*paper.values(), *(max(extent(entry)) for entry in _entries(series)))
     for panel, shot in zip(axes, shots, strict=False):
         look.title(panel, _head(document, shot))
         _categories(panel, series, shot, _stacked(series), bar=True)
-        look.bar_limits(panel, top, chance=100 / grid["way"])
+        look.bar_limits(panel, top, chance=100 / grid.way)
     look.title(axes[-1], "published: SSv2, ResNet-50, 5-shot", published=True)
     for position, value in enumerate(paper.values()):
         axes[-1].bar(position, value, width=0.8, color="white", edgecolor="black", hatch="//", zorder=2)
         look.number(axes[-1], (position, value), f"{value:.1f}")
     look.categories(axes[-1], _stacked(paper))
     look.bar_limits(axes[-1], top)
-    words = f"Bars: mean over training seeds, from 0; {errors(_entries(series))}"
-    return look.finish(figure, caption(document, "components", shots, words, "Figure 6, left (hatched)"))
+    words = f"Bars: mean over training seeds, from 0; {_errors(_entries(series))}"
+    return look.finish(figure, caption(grid, shots, words, _published(document, "Figure 6, left (hatched)")))
 
 
 def draw_cardinality(document: Document) -> Figure:
     """Dots for the sets of cardinalities of Table 2, each with its number of tuples."""
-    paper, grid = document["paper"]["table2"], document["grids"]["cardinality"]
-    series = _all_labels([",".join(map(str, ways)) for ways in paper["cardinalities"]], document["cardinality"])
-    shots = _shots(series.values())
-    names = [_set(label.split(","), grid.get("tuple_counts", {}).get(label)) for label in series]
-    paper_names = [_set(*row) for row in zip(paper["cardinalities"], paper["tuples"], strict=True)]
+    paper, grid = document.paper.table2.by_set(), document.grids["cardinality"]
+    series = _all_labels(paper, document.cardinality)
+    shots = shots_of(series.values())
+    names = [_set(label, grid.tuple_counts.get(label)) for label in series]
+    paper_names = [_set(label, values[0]) for label, values in paper.items()]
     width = 1.05 * max(len(names), len(paper_names)) + 1
     figure, axes = look.panels(len(shots) + 2, width=width, height=3.1, columns=1)
     for panel, shot in zip(axes, shots, strict=False):
         look.title(panel, _head(document, shot))
         _categories(panel, series, shot, names, size=look.SMALL)
-        look.limits(panel, _extents(series, shot), chance=100 / grid["way"])
-    for panel, key, name in zip(axes[-2:], ("kinetics100", "ssv2"), ("Kinetics-100", "SSv2"), strict=True):
+        look.limits(panel, _extents(series, shot), chance=100 / grid.way)
+    for panel, place, name in zip(axes[-2:], (1, 2), ("Kinetics-100", "SSv2"), strict=True):
+        values = [row[place] for row in paper.values()]
         look.title(panel, f"published: {name}, ResNet-50, 5-shot", published=True)
-        panel.plot(range(len(paper[key])), paper[key], **look.HOLLOW)
-        for position, value in enumerate(paper[key]):
+        panel.plot(range(len(values)), values, **look.HOLLOW)
+        for position, value in enumerate(values):
             look.number(panel, (position, value), f"{value:.1f}")
         look.categories(panel, paper_names, size=look.SMALL)
-        look.limits(panel, paper[key])
-    words = f"Filled circles: mean over training seeds; {errors(_entries(series))}. Each panel has its own scale"
-    return look.finish(figure, caption(document, "cardinality", shots, words, "Table 2 (hollow)"))
+        look.limits(panel, values)
+    words = f"Filled circles: mean over training seeds; {_errors(_entries(series))}. Each panel has its own scale"
+    return look.finish(figure, caption(grid, shots, words, _published(document, "Table 2 (hollow)")))
 
 
 def draw_tuples(document: Document) -> Figure:
     """Accuracy over the share of tuples as in Figure 6, right."""
-    series, paper, grid = document["tuples"], document["paper"]["figure6_right"], document["grids"]["tuples"]
-    shots = _shots(by_shot for by_share in series.values() for by_shot in by_share.values())
+    series, paper, grid = document.tuples, document.paper.figure6_right, document.grids["tuples"]
+    by_shots = [by_shot for by_share in series.values() for by_shot in by_share.values()]
+    shots = shots_of(by_shots)
     figure, axes = look.panels(len(shots) + 1, width=5.0, height=4.3)
-    legend, counts = {}, {len(entry["trials"]) for by_share in series.values() for entry in _entries(by_share)}
+    legend, counts = {}, {len(found.trials) for by_shot in by_shots for found in by_shot.values()}
     for panel, shot in zip(axes, shots, strict=False):
         look.title(panel, _head(document, shot))
         drawn = []
         for position, (label, by_share) in enumerate(series.items()):
-            found = [(100 * float(share), by_shot[shot]) for share, by_shot in by_share.items() if shot in by_shot]
-            star = label.startswith("TRX") and {float(share) for share in by_share} == {1.0}
+            found = [(100 * share, by_shot[shot]) for share, by_shot in by_share.items() if shot in by_shot]
+            star = label.startswith("TRX") and set(by_share) == {1.0}
             style = look.style(label if position else label.split(" ")[0], position)  # a method's own, once
             shown_as = STAR if star else style | {"markeredgecolor": "white", "zorder": 4}
-            panel.plot([share for share, _ in found], [100 * entry["accuracy"] for _, entry in found], **shown_as)
+            panel.plot([share for share, _ in found], [100 * one.accuracy for _, one in found], **shown_as)
             legend[f"{label}, {'all tuples' if star else 'mean over trials'}"] = Line2D([], [], **shown_as)
-            for share, entry in found:
-                drawn += [100 * entry["accuracy"], *(100 * one for one in entry["trials"])]
-                if (count := len(entry["trials"])) > 1:  # a single one is the mean
-                    panel.plot([share + 3.5] * count, drawn[-count:], **look.SEED)
+            for share, one in found:
+                each = [100 * trial for trial in one.trials]
+                drawn += [100 * one.accuracy, *each]
+                if len(each) > 1:  # a single one is the mean
+                    panel.plot([share + 3.5] * len(each), each, **look.SEED)
         look.share_axis(panel)
-        look.limits(panel, drawn, chance=100 / grid["way"])
+        look.limits(panel, drawn, chance=100 / grid.way)
     legend["one trial"] = Line2D([], [], **look.SEED)
     look.title(axes[-1], "published: SSv2, ResNet-50, 5-shot", published=True)
     strm, trx = [paper["STRM_20_percent"], paper["STRM_100_percent"]], [paper["TRX_100_percent_cardinalities_2_3"]]
@@ -107,48 +113,47 @@ def draw_tuples(document: Document) -> Figure:
             look.number(axes[-1], place, f"{place[1]:.1f}", gap=13)
     look.share_axis(axes[-1])
     look.limits(axes[-1], strm + trx)
-    number = " to ".join(str(count) for count in sorted({min(counts), max(counts)}))
+    number = " to ".join(map(str, sorted({min(counts), max(counts)})))
     words = f"Trials per share: {number}; small dots: one trial each, beside their mean; no error bars. "
-    words += "Each panel has its own scale"
-    if "retrained" in grid:
-        words += ". Models were trained " + ("anew for each share" if grid["retrained"] else "once, with all tuples")
-    return look.finish(figure, caption(document, "tuples", shots, words, "Figure 6, right (hollow)"), legend)
+    words += "Each panel has its own scale. Models were trained "
+    words += "anew for each share" if grid.retrained else "once, with all tuples"
+    return look.finish(figure, caption(grid, shots, words, _published(document, "Figure 6, right (hollow)")), legend)
 
 
 def draw_shots(document: Document) -> Figure:
     """Accuracy over the number of support clips per class, as in Figure 7, a line for each method."""
-    series, grid = document["shots"], document["grids"]["shots"]
-    shots = _shots(series.values())
+    series, grid = document.shots, document.grids["shots"]
+    shots = shots_of(series.values())
     figure, (panel,) = look.panels(1, width=9.5, height=5.2)
-    look.title(panel, document["title"])
-    ticks = [int(shot) for shot in shots]
-    step = 0.11 * max((ticks[-1] - ticks[0]) / 9, 1)
+    look.title(panel, document.title)
+    step = 0.11 * max((shots[-1] - shots[0]) / 9, 1)
     for place, (label, by_shot) in enumerate(series.items()):
         aside = (place - (len(series) - 1) / 2) * min(2.6, 7 / len(series)) * step
-        found = [(int(shot) + aside, by_shot[shot]) for shot in shots if shot in by_shot]
+        found = [(shot + aside, by_shot[shot]) for shot in shots if shot in by_shot]
         line(panel, found, look.style(label, place), [at + step for at, _ in found])
-    panel.set_xticks(ticks, shots)
-    panel.set_xlim(ticks[0] - 6 * step, ticks[-1] + 6 * step)
+    panel.set_xticks(shots, map(str, shots))
+    panel.set_xlim(shots[0] - 6 * step, shots[-1] + 6 * step)
     panel.set_xlabel("shots (support clips per class)", fontsize=look.TEXT)
-    look.limits(panel, [value for shot in shots for value in _extents(series, shot)], chance=100 / grid["way"])
-    return look.finish(figure, caption(document, "shots", shots, lines(_entries(series))), _legend(series))
+    look.limits(panel, [value for shot in shots for value in _extents(series, shot)], chance=100 / grid.way)
+    return look.finish(figure, caption(grid, shots, _lines(_entries(series))), _legend(series))
 
 
 def draw_training(document: Document) -> Figure:
     """Accuracy over the number of training episodes; of two methods the gap is written above each number."""
-    series, grid = document["training"], document["grids"]["training"]
-    shots = _shots(by_shot for by_length in series.values() for by_shot in by_length.values())
-    lengths = sorted({int(length) for by_length in series.values() for length in by_length})
+    series, grid = document.training, document.grids["training"]
+    by_shots = [by_shot for by_length in series.values() for by_shot in by_length.values()]
+    shots = shots_of(by_shots)
+    lengths = sorted({length for by_length in series.values() for length in by_length})
     step = 1.01 * (lengths[-1] / lengths[0]) ** 0.022
     width = max(5.0, 1.1 * len(lengths) + 1.2)
     figure, axes = look.panels(len(shots), width=width, height=4.6, columns=max(1, int(15 / width)))
     for panel, shot in zip(axes, shots, strict=True):
         at = {
-            label: {int(n): by_shot[shot] for n, by_shot in by_length.items() if shot in by_shot}
+            label: {n: by_length[n][shot] for n in sorted(by_length) if shot in by_length[n]}
             for label, by_length in series.items()
         }
         for place, (label, by_length) in enumerate(at.items()):
-            found = [(n * step ** (2 * place - len(at) + 0.5), by_length[n]) for n in sorted(by_length)]
+            found = [(n * step ** (2 * place - len(at) + 0.5), entry) for n, entry in by_length.items()]
             line(panel, found, look.style(label, place), [n * step for n, _ in found])
         look.title(panel, _head(document, shot))
         panel.set_xscale("log")
@@ -157,56 +162,46 @@ def draw_training(document: Document) -> Figure:
         panel.set_xlim(lengths[0] / step**7, lengths[-1] * step**7)
         panel.set_xlabel("training episodes", fontsize=look.TEXT)
         drawn = [value for by_length in at.values() for entry in by_length.values() for value in extent(entry)]
-        look.limits(panel, drawn, chance=100 / grid["way"])
+        look.limits(panel, drawn, chance=100 / grid.way)
         if len(series) == 2:
             first, last = at.values()
             for n in sorted(first.keys() & last.keys()):
-                gap = 100 * (last[n]["accuracy"] - first[n]["accuracy"])
+                gap = 100 * (last[n].accuracy - first[n].accuracy)
                 panel.text(n, 0.985, f"{gap:+.1f}", transform=panel.get_xaxis_transform(), **GAP)
-    words = lines(entry for by_length in series.values() for entry in _entries(by_length))
+    words = _lines(entry for by_shot in by_shots for entry in by_shot.values())
     if len(series) == 2:
         words += f". Numbers at the top: {' − '.join(reversed(series))}, of the means drawn, in percentage points"
-    return look.finish(figure, caption(document, "training", shots, words), _legend(series))
+    return look.finish(figure, caption(grid, shots, words), _legend(series))
 
 
 def draw_custom(document: Document) -> Figure:
     """A row for each label, which may be long."""
-    series, chance = document["custom"], 100 / document["grids"]["custom"]["way"]
-    shots = _shots(series.values())
+    series, grid = document.custom, document.grids["custom"]
+    shots = shots_of(series.values())
     figure, axes = look.panels(len(shots), width=6.8, height=1.7 + 0.62 * len(series), columns=2)
     names = [wrapped(label, look.TEXT, 190, most=2) for label in series]
     for panel, shot in zip(axes, shots, strict=True):
         look.title(panel, _head(document, shot), pad=22, room=250)
         _categories(panel, series, shot, names, flat=True)
-        look.limits(panel, _extents(series, shot), chance=chance, flat=True)
-    words = f"Filled circles: mean over training seeds; {errors(_entries(series))}"
-    return look.finish(figure, caption(document, "custom", shots, words))
+        look.limits(panel, _extents(series, shot), chance=100 / grid.way, flat=True)
+    words = f"Filled circles: mean over training seeds; {_errors(_entries(series))}"
+    return look.finish(figure, caption(grid, shots, words))
 
 
-DRAWN: dict[str, Callable[[Document], Figure]] = {
-    "components": draw_components,
-    "cardinality": draw_cardinality,
-    "tuples": draw_tuples,
-    "shots": draw_shots,
-    "training": draw_training,
-    "cost": draw_cost,
-    "custom": draw_custom,
-}
-
-
-def _has_values(found: Any) -> bool:
+def _holds_values(found: Any) -> bool:
     """Whether a kind holds more than empty dicts."""
-    return not isinstance(found, Mapping) or any(_has_values(one) for one in found.values())
+    return any(map(_holds_values, found.values())) if isinstance(found, Mapping) else found is not None
 
 
-def _categories(panel: Axes, series: Series, shot: str, names: Sequence[str], **style: Any) -> None:
+def _categories(
+    panel: Axes, series: Series, shot: int, names: Sequence[str], *, size: float = look.TEXT, **style: bool
+) -> None:
     """The entries of one number of shots, each at the place of its label."""
-    size = style.pop("size", look.TEXT)
     for position, by_shot in enumerate(series.values()):
         if shot in by_shot:
             marks(panel, position, by_shot[shot], **style)
         else:
-            no_result(panel, position, **style)
+            no_result(panel, position, flat=style.get("flat", False))
     look.categories(panel, names, flat=style.get("flat", False), size=size)
 
 
@@ -219,18 +214,36 @@ def _entries(series: Series) -> Iterator[Entry]:
     return (entry for by_shot in series.values() for entry in by_shot.values())
 
 
-def _extents(series: Series, shot: str) -> list[float]:
+def _extents(series: Series, shot: int) -> list[float]:
     return [value for by_shot in series.values() if shot in by_shot for value in extent(by_shot[shot])]
 
 
-def _shots(found: Iterable[Mapping[str, Any]]) -> list[str]:
-    return sorted({shot for by_shot in found for shot in by_shot}, key=int)
-
-
-def _head(document: Document, shot: str) -> str:
+def _head(document: Document, shot: int) -> str:
     """The data, cut where the name is too long for two lines, and the number of shots."""
-    name = document["title"]
+    name = document.title
     return f"{name if len(name) <= 40 else name[:39] + '…'}, {shot}-shot"
+
+
+def _published(document: Document, place: str) -> str:
+    """Where the paper's values come from."""
+    return f"Published: {document.paper.source}, {place}; not ours"
+
+
+def _lines(entries: Iterable[Entry]) -> str:
+    """What the lines of a figure are, and their dots and error bars."""
+    return f"Lines: mean over training seeds, methods drawn side by side; {_errors(entries)}"
+
+
+def _errors(entries: Iterable[Entry]) -> str:
+    """What dots and error bars are."""
+    over = {interval(entry)[1] for entry in entries}
+    if over == {"test episodes"}:
+        return "one training seed each; error bars: 95 % intervals over test episodes"
+    single = ", of a single seed over test episodes" if len(over) > 1 else ""
+    return (
+        "small dots: one per training seed, where there are several; error bars: 95 % intervals over training seeds by "
+        f"Student's t{single}"
+    )
 
 
 def _stacked(labels: Iterable[str]) -> list[str]:
@@ -238,10 +251,9 @@ def _stacked(labels: Iterable[str]) -> list[str]:
     return [label.replace("+", "\n+") for label in labels]
 
 
-def _set(cardinalities: Sequence[Any], tuples: int | None) -> str:
+def _set(cardinalities: str, tuples: int | None) -> str:
     """`{2,3}`, and below it how many tuples these are, where that is known."""
-    name = "{" + ",".join(map(str, cardinalities)) + "}"
-    return name if tuples is None else f"{name}\n{tuples} tuples"
+    return f"{{{cardinalities}}}" + ("" if tuples is None else f"\n{tuples} tuples")
 
 
 def _legend(labels: Iterable[str]) -> dict[str, Line2D]:

@@ -8,32 +8,31 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from strmctl.report.charts.style import INTERVAL, MEAN, SEED, SMALL, number
-
-Entry = Mapping[str, Any]  # accuracies and intervals in fractions, as the report document has them
+from strmctl.report.document import Entry
 
 
 def interval(entry: Entry) -> tuple[float, str]:
     """Half-width in percent and what it is over: training seeds, or test episodes where there is a single seed."""
-    if entry["ci95_seeds"] is None:
-        return 100 * entry["ci95"], "test episodes"
-    return 100 * entry["ci95_seeds"], "training seeds"
+    if entry.ci95_seeds is None:
+        return 100 * entry.ci95, "test episodes"
+    return 100 * entry.ci95_seeds, "training seeds"
 
 
 def extent(entry: Entry) -> list[float]:
     """All that is drawn of an entry, in percent; an accuracy lies between 0 and 100 %, whatever a formula says."""
-    mean, (low, high) = 100 * entry["accuracy"], _arms(entry)
-    return [mean - low, mean + high, mean, *(100 * one for one in entry["per_seed"])]
+    mean, (low, high) = 100 * entry.accuracy, _arms(entry)
+    return [mean - low, mean + high, mean, *(100 * one for one in entry.per_seed)]
 
 
 def _dots(entry: Entry) -> list[float]:
     """Accuracy of each training seed in percent; none of a single seed, which is the mean."""
-    each = [100 * one for one in entry["per_seed"]]
+    each = [100 * one for one in entry.per_seed]
     return each if len(each) > 1 else []
 
 
 def _arms(entry: Entry) -> tuple[float, float]:
     """Lengths of an error bar below and above the mean, in percent."""
-    mean, half = 100 * entry["accuracy"], interval(entry)[0]
+    mean, half = 100 * entry.accuracy, interval(entry)[0]
     return min(half, mean), min(half, 100 - mean)
 
 
@@ -42,12 +41,12 @@ def marks(axes: Axes, position: float, entry: Entry, *, bar: bool = False, flat:
 
     Args:
         axes: the panel.
-        position: of the category.
+        position: place of the category.
         entry: what is drawn.
         bar: the mean is a bar, with the interval in its left half and the dots in its right half.
         flat: the accuracies are on the x axis.
     """
-    mean, dots = 100 * entry["accuracy"], _dots(entry)
+    mean, dots = 100 * entry.accuracy, _dots(entry)
     aside = [position + 0.22 + (0.0 if bar else 0.06) + 0.1 * (rank - (len(dots) - 1) / 2) for rank in range(len(dots))]
     if bar:
         axes.bar(position, mean, width=0.8, color="0.8", edgecolor="black", zorder=2)
@@ -64,7 +63,7 @@ def marks(axes: Axes, position: float, entry: Entry, *, bar: bool = False, flat:
     number(axes, (beyond, position) if flat else (position, beyond), f"{mean:.1f}", flat=flat)
 
 
-def no_result(axes: Axes, position: float, *, flat: bool = False, **_: Any) -> None:
+def no_result(axes: Axes, position: float, *, flat: bool = False) -> None:
     """Says that a category holds nothing, which a bar of height 0 would not."""
     if flat:
         axes.text(0.02, position, "no result", transform=axes.get_yaxis_transform(), va="center", fontsize=SMALL)
@@ -77,7 +76,7 @@ def line(axes: Axes, found: Sequence[tuple[float, Entry]], drawn: Mapping[str, A
     """A line through means with the interval of each, and beside it, at `aside`, a dot for each training seed."""
     if not found:
         return
-    x, means = [at for at, _ in found], [100 * entry["accuracy"] for _, entry in found]
+    x, means = [at for at, _ in found], [100 * entry.accuracy for _, entry in found]
     low, high = zip(*(_arms(entry) for _, entry in found), strict=True)
     axes.errorbar(x, means, yerr=[low, high], elinewidth=1.2, capsize=3, zorder=4, **drawn)
     dots = [(at, one) for at, (_, entry) in zip(aside, found, strict=True) for one in _dots(entry)]

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from strmctl.report.charts.text import width_of, wrapped
+from strmctl.report.text import width_of, wrapped
 
 TITLE, TEXT, SMALL = 15.0, 14.0, 12.5  # points
 DPI = 110

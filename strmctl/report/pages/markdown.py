@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
+from strmctl.report.document import Document
 from strmctl.report.pages.sections import commands, introduction, origins, sections
 from strmctl.report.tables.formats import markdown_table, markdown_text, one_line
 from strmctl.report.tables.table import ReportTable
 
 
-def report_markdown(
-    document: Mapping[str, Any], tables: Sequence[ReportTable], findings: Sequence[str], figures: Collection[str]
-) -> str:
-    """Findings, each figure and its tables, provenance and commands.
+def report_markdown(document: Document, tables: Sequence[ReportTable], figures: Collection[str]) -> str:
+    """Each figure and its tables, provenance and commands.
 
     Args:
         document: the report.
-        tables: of the document.
-        findings: sentences.
+        tables: tables of the document.
         figures: names of the pictures that lie beside the file.
     """
-    lines = [f"# Report: {markdown_text(document['title'])}", "", markdown_text(introduction(document))]
-    lines += ["", "## Findings", ""]
-    lines += [f"- {markdown_text(sentence)}" for sentence in findings] or ["No results yet."]
+    lines = [f"# Report: {markdown_text(document.title)}", "", markdown_text(introduction(document))]
     for section in sections(tables, figures):
         lines += ["", f"## {markdown_text(section.heading)}"]
         if section.has_figure:
             lines += ["", f"![{markdown_text(section.alt)}]({section.key}.png)"]
         for table in section.tables:
             files = f"[CSV]({table.name}.csv), [LaTeX]({table.name}.tex)"
-            lines += ["", f"### {markdown_text(table.title)}", "", *markdown_table(table)]
-            lines += ["", f"{markdown_text(table.caption)} {files}"]
+            if table.title != section.heading:
+                lines += ["", f"### {markdown_text(table.title)}"]
+            lines += ["", *markdown_table(table), "", f"{markdown_text(table.caption)} {files}"]
     lines += ["", "## Provenance", "", "| | |", "| --- | --- |"]
     lines += [f"| {markdown_text(name)} | {markdown_text(value)} |" for name, value in origins(document)]
     lines += ["", "## Commands"]

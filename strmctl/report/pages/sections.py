@@ -1,16 +1,16 @@
-"""The parts of a report, each with its figure and tables, and what stands below them: where the numbers come from."""
+"""The parts of a report, each with its figure and tables, and where the numbers come from."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from strmctl.report.document import Document
 from strmctl.report.tables.table import ReportTable
 
 HEADINGS = {
+    "findings": "Findings",
     "components": "Parts of STRM",
-    "claims": "Expected orders",
     "cardinality": "Cardinalities",
     "tuples": "Share of tuples",
     "shots": "Number of shots",
@@ -30,7 +30,7 @@ class Section:
         key: kind of grid or other subject; also the name of its figure.
         heading: a few words.
         has_figure: whether there is one.
-        tables: in the order to show.
+        tables: tables in the order to show.
     """
 
     key: str
@@ -54,36 +54,35 @@ def sections(tables: Sequence[ReportTable], figures: Collection[str]) -> list[Se
     return [Section(key, HEADINGS.get(key, key), key in figures, grouped.get(key, [])) for key in keys]
 
 
-def introduction(document: Mapping[str, Any]) -> str:
+def introduction(document: Document) -> str:
     """What a reader must know first: whose numbers these are, and the names of the parts."""
-    paper = document["paper"]["source"]
     return (
-        f"The paper is “{paper}”. TRM compares tuples of frames; STRM adds patch-level enrichment (PLE), frame-level "
-        "enrichment (FLE) and a query-class similarity classifier (QC). The paper's numbers stand in columns and "
-        "panels of their own; all others come from here."
+        f"The paper is “{document.paper.source}”. TRM compares tuples of frames; STRM adds patch-level enrichment "
+        "(PLE), frame-level enrichment (FLE) and a query-class similarity classifier (QC). The paper's numbers stand "
+        "in columns and panels of their own; all others come from here."
     )
 
 
-def origins(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def origins(document: Document) -> Iterator[tuple[str, str]]:
     """Name and value of what made the report."""
-    for key, value in document["provenance"].items():
+    for key, value in document.provenance.items():
         name = "uncommitted changes" if key == "dirty" else key
         if isinstance(value, Mapping):
-            yield name, ", ".join(f"{key} {of}" for key, of in value.items())
+            yield name, ", ".join(f"{library} {version}" for library, version in value.items())
         elif value is None or isinstance(value, bool):
             yield name, {None: "unknown", True: "yes", False: "no"}[value]
         else:
             yield name, str(value)
 
 
-def commands(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Each command that made grids, with the names of these grids."""
-    made: dict[tuple[str, ...], list[str]] = {}
-    for grid in document.get("grids", {}).values():
-        threads = f"{grid['threads']} thread{'' if grid['threads'] == 1 else 's'}"
-        known = ", ".join((commit or "unknown")[:12] for commit in grid["commits"]) or "unknown"
-        how = f"tested at commit{'' if len(grid['commits']) < 2 else 's'} {known}, {threads}"
-        for command in grid["commands"]:
-            made.setdefault((how, command), []).append(grid["name"])
+def commands(document: Document) -> Iterator[tuple[str, str]]:
+    """What a command made, and the command, for each that made grids."""
+    made: dict[tuple[str, str], list[str]] = {}
+    for grid in document.grids.values():
+        known = ", ".join((commit or "unknown")[:12] for commit in grid.commits) or "unknown"
+        how = f"tested at commit{'' if len(grid.commits) < 2 else 's'} {known}, "
+        how += f"{grid.threads} thread{'' if grid.threads == 1 else 's'}"
+        for command in grid.commands:
+            made.setdefault((how, command), []).append(grid.name)
     for (how, command), names in made.items():
         yield f"{', '.join(names)}: {how}", command

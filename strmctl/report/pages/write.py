@@ -7,13 +7,12 @@ import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from strmctl.paths import write_text
-from strmctl.report.pages.findings import findings
+from strmctl.report.document import Document, from_json
 from strmctl.report.pages.markdown import report_markdown
 from strmctl.report.pages.page import page
 from strmctl.report.pictures.attention import save_picture
@@ -21,29 +20,30 @@ from strmctl.report.tables.formats import csv_table, latex_table
 from strmctl.report.tables.grids import tables
 
 
-def write_report(document: Mapping[str, Any], out: Path, figures: Mapping[str, Figure]) -> list[Path]:
+def write_report(document: Document, out: Path, figures: Mapping[str, Figure]) -> list[Path]:
     """Writes every file of a report into a folder; other files there stay as they are.
 
     The same document and figures give the same bytes.
 
     Args:
-        document: what `strmctl report` collected.
-        out: the folder, made if need be.
+        document: the report.
+        out: folder, made if need be.
         figures: name -> figure; the names are stems of files.
 
     Returns:
-        the files, `index.html` first.
+        The files, `index.html` first.
 
     Raises:
         OSError: a file cannot be written.
     """
-    document = _readable(document)
-    found, sentences = tables(document), findings(document)
+    content = document.to_json()
+    document = from_json(content)  # what is shown is what is written: every text is fit for UTF-8
+    found = tables(document)
     pictures = {name: svg_text(figure) for name, figure in figures.items()}
     texts = {
-        "index.html": page(document, found, sentences, pictures),
-        "report.md": report_markdown(document, found, sentences, figures),
-        "report.json": json.dumps(document, indent=2, ensure_ascii=False) + "\n",
+        "index.html": page(document, found, pictures),
+        "report.md": report_markdown(document, found, figures),
+        "report.json": json.dumps(content, indent=2, ensure_ascii=False) + "\n",
     }
     for table in found:
         texts |= {f"{table.name}.csv": csv_table(table), f"{table.name}.tex": latex_table(table)}
@@ -62,12 +62,3 @@ def svg_text(figure: Figure) -> str:
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a label may be in any script
         figure.savefig(text, format="svg", metadata={"Date": None})
     return text.getvalue().decode()
-
-
-def _readable(value: Any) -> Any:
-    """The document with every text fit for UTF-8: the name of a folder may hold bytes that are no text."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, Mapping):
-        return {_readable(key): _readable(of) for key, of in value.items()}
-    return [_readable(of) for of in value] if isinstance(value, list | tuple) else value

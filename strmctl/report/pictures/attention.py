@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from strmctl.paths import replacing
+from strmctl.report.text import wrapped
 
 COLOURS = colormaps["inferno"]  # perceptually uniform, so that it reads in black and white too
 OPACITY = 0.65  # of the map over the frame
@@ -31,7 +32,7 @@ def draw_maps(
     Args:
         frames: uint8 (L, S, S, 3), RGB.
         maps: label -> (L, P, P), finite; a colon in the label parts its two lines.
-        title: one line, cut in the middle where it is too long.
+        title: one line, cut where it is too long.
         captions: one over each frame, of one line or two; `frame 1`, `frame 2`, … when None.
     """
     count, side = frames.shape[:2]
@@ -54,7 +55,7 @@ def draw_maps(
             figure.figimage(picture, round(x * scale), round(bottom * scale), origin="upper")
         return top + CELL / 2
 
-    write(EDGE, TOP / 2, _shortened(title, width // 36), 30, weight="bold")
+    write(EDGE, TOP / 2, wrapped(title, 30, 0.97 * (width - 2 * EDGE), most=1, bold=True), 30, weight="bold")
     for column, caption in enumerate(captions or [f"frame {position}" for position in range(1, count + 1)]):
         write(LEFT + column * (CELL + GAP) + CELL / 2, TOP + HEAD - 6, caption, 23, ha="center", va="bottom")
     write(EDGE, place(0, frames), "frames", 26, weight="bold")
@@ -121,10 +122,3 @@ def _number(value: float, greatest: float) -> str:
 
 def _points(pixels: float) -> float:
     return pixels * 72 / DPI
-
-
-def _shortened(text: str, longest: int) -> str:
-    """At most so many characters, the rest left out in the middle."""
-    text = text.encode("utf-8", "replace").decode()  # a file name may hold bytes that are no text
-    half = (longest - 1) // 2
-    return text if len(text) <= longest else f"{text[:half]}…{text[-half:]}"

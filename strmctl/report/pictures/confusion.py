@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from bisect import bisect_right
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,8 +9,8 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import text_to_path
+
+from strmctl.report.text import width_of, wrapped
 
 GREYS = colormaps["Greys"]  # from white to black, so that print and screen look alike
 SCALE = PowerNorm(0.5, 0, 1)  # a confusion of 5 % would be as good as white on a linear scale
@@ -39,16 +37,12 @@ def draw_confusion(classes: Sequence[str], counts: Sequence[Sequence[int]], *, t
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
     roomy = len(classes) <= ROOMY
     cell, text = (CELL, TEXT) if roomy else (SMALL_CELL, SMALL_TEXT)
-    labels = [_lines(name, text, LABEL, 2 if roomy else 1) for name in classes]
-    numbers = _width(str(len(classes)), text) + 30  # of the column of numbers
-    left = (
-        EDGE
-        + max(_width("true class", TEXT, bold=True), *(_width(line, text) for lines in labels for line in lines))
-        + numbers
-    )
+    labels = [wrapped(name, text, LABEL, most=2 if roomy else 1) for name in classes]
+    numbers = width_of(str(len(classes)), text) + 30  # width of the column of numbers
+    left = EDGE + max(width_of("true class", TEXT, bold=True), *(width_of(label, text) for label in labels)) + numbers
     side = len(classes) * cell
     legend = "percent of the true class's queries" + ("; below 0.5 not written" if roomy else "")
-    width = max(left + side, EDGE + BAR + 40 + _width(legend, TEXT) * 1.05) + EDGE
+    width = max(left + side, EDGE + BAR + 40 + width_of(legend, TEXT) * 1.05) + EDGE
     height = TOP + HEAD + side + FOOT
     detail = min(1, LARGEST / max(width, height))
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI * detail, facecolor="white")
@@ -62,13 +56,13 @@ def draw_confusion(classes: Sequence[str], counts: Sequence[Sequence[int]], *, t
         axes.set(xticks=[], yticks=[])
         return axes
 
-    heading = _lines(title, TITLE, (width - 2 * EDGE) * 0.97, 2, bold=True)
-    write(EDGE, TOP / 2, "\n".join(heading), TITLE, weight="bold")
+    heading = wrapped(title, TITLE, (width - 2 * EDGE) * 0.97, most=2, bold=True)
+    write(EDGE, TOP / 2, heading, TITLE, weight="bold")
     write(left - numbers, TOP + HEAD / 4, "true class", TEXT, ha="right", weight="bold")
     write(left, TOP + HEAD / 4, "predicted class", TEXT, weight="bold")
-    for position, lines in enumerate(labels):
+    for position, label in enumerate(labels):
         middle = (position + 0.5) * cell
-        write(left - numbers, TOP + HEAD + middle, "\n".join(lines), text, ha="right", linespacing=1.05)
+        write(left - numbers, TOP + HEAD + middle, label, text, ha="right", linespacing=1.05)
         write(left - 12, TOP + HEAD + middle, str(position + 1), text, ha="right")
         write(left + middle, TOP + 0.75 * HEAD, str(position + 1), text, ha="center")
     _cells(place(left, FOOT, side, side), shares, text if roomy else 0)
@@ -96,33 +90,6 @@ def _cells(axes: Axes, shares: np.ndarray, text: float) -> None:
         colour = "white" if SCALE(share) > 0.618 else "black"  # equal contrast
         number, style = f"{100 * share:.0f}", {"ha": "center", "va": "center", "fontsize": _points(text)}
         axes.text(column, row, number, color=colour, weight="bold" if row == column else "normal", **style)
-
-
-def _lines(words: str, size: float, longest: float, most: int, *, bold: bool = False) -> list[str]:
-    """A text in at most so many lines of at most `longest` pixels; what does not fit is cut, with an ellipsis."""
-    words = words.encode("utf-8", "replace").decode()  # a folder name may hold bytes that are no text
-    lines: list[str] = []
-    rest = " ".join(words.split())
-    while rest and len(lines) < most:
-        fits = bisect_right(range(1, len(rest) + 1), longest, key=lambda end, rest=rest: _width(rest[:end], size, bold))
-        if fits < len(rest):
-            last = len(lines) == most - 1
-            space = rest.rfind(" ", 0, fits + 1)
-            if last:
-                lines.append(rest[: fits - 1].rstrip() + "…")
-                break
-            fits = space if space > 0 else fits
-        lines.append(rest[:fits])
-        rest = rest[fits:].lstrip()
-    return lines or [""]
-
-
-def _width(words: str, size: float, bold: bool = False) -> float:
-    """Pixels that a line takes."""
-    font = FontProperties(size=size, weight="bold" if bold else "normal")
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # a class name may be in any script
-        return text_to_path.get_text_width_height_descent(words, font, ismath=False)[0]
 
 
 def _points(pixels: float) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
-from strmctl.report.charts.text import wrapped
+from strmctl.report.text import wrapped
 
 HEIGHT, WIDEST = 96, 172  # pixels of a frame: those of 16:9 fill both
 

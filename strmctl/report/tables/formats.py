@@ -24,6 +24,7 @@ LATEX_SIGNS = {
     "×": r"$\times$",
     "−": "$-$",
     "…": r"\ldots{}",
+    "≤": r"$\leq$",
 }
 
 

@@ -2,99 +2,127 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
+from statistics import fmean
 from typing import Any
 
+from strmctl.report.document import Document, Entries, Entry, differences
 from strmctl.report.tables.cost import cost_cached, cost_flops, cost_parameters
-from strmctl.report.tables.published import claims, runs, table1
+from strmctl.report.tables.findings import findings
+from strmctl.report.tables.published import runs, table1
 from strmctl.report.tables.table import (
+    DATASETS,
     NONE,
     OVER_EPISODES,
     ReportTable,
     accuracy_cells,
     accuracy_columns,
     accuracy_csv,
-    caption,
+    counts,
     each,
-    paired,
     percent,
     points,
     published,
     several_seeds,
     shots_of,
 )
-from strmctl.report.tables.tuples import cardinality, tuples
+from strmctl.report.tables.tuples import tuples
+from strmctl.report.wording import caption
 
-Document = Mapping[str, Any]
-PAPER_COMPONENTS = "paper, SSv2, 5-shot, %"
+TABLE2 = ("tuples", "kinetics100", "ssv2")
 
 
 def tables(document: Document) -> list[ReportTable]:
     """Every table of a report; what was not run is left out."""
-    makers = {
-        "components": [components],
-        "claims": [claims],
-        "cardinality": [cardinality],
-        "tuples": [tuples],
-        "shots": [shots],
-        "training": [training],
-        "custom": [custom],
-        "table1": [table1],
-        "runs": [runs],
-        "cost": [cost_flops, cost_cached, cost_parameters],
-    }
-    return [make(document) for key, makes in makers.items() if document.get(key) for make in makes]
+    found = findings(document)
+    made = [found] if found.rows else []
+    for make in (components, cardinality, tuples, shots, training, custom):
+        made += [make(document)] if getattr(document, make.__name__) else []
+    made += [table1(document.table1)] if document.table1 else []
+    made += [runs(document.runs)] if document.runs else []
+    return made + [make(document) for make in (cost_flops, cost_cached, cost_parameters) if document.cost]
 
 
 def components(document: Document) -> ReportTable:
     """A row per set of parts, from TRM to STRM; the paper's values on SSv2 in a column of their own."""
-    ours, paper = document["components"], document["paper"]["figure6_left"]
+    ours, paper = document.components, document.paper.figure6_left
     shown, several = shots_of(ours.values()), several_seeds(ours.values())
-    columns = ["model", *accuracy_columns(shown, several=several), PAPER_COMPONENTS]
-    rows = [
-        [label, *accuracy_cells(ours.get(label, {}), shown, several=several), published(paper.get(label))]
-        for label in dict.fromkeys([*paper, *ours])
-    ]
-    found = [([label, int(shot)], entry) for label, entries in ours.items() for shot, entry in entries.items()]
-    names, numbers = accuracy_csv(["label", "shot"], found)
+    columns = ["model", *accuracy_columns(shown, several=several), "paper, SSv2, 5-shot, %"]
+    names, numbers = accuracy_csv(["label", "shot"], _by_label(ours))
     return ReportTable(
         name="components",
         title="Parts of STRM, one after the other (as Figure 6, left)",
         caption=caption(
-            document["grids"]["components"],
+            document.grids["components"],
             shown,
             OVER_EPISODES,
             "The last column is the paper's Figure 6, left: SSv2, ResNet-50, 5-way 5-shot",
         ),
         columns=columns,
-        rows=rows,
+        rows=[
+            [label, *accuracy_cells(ours.get(label, {}), shown, several=several), published(paper.get(label))]
+            for label in dict.fromkeys([*paper, *ours])
+        ],
         csv_columns=[*names, "published_ssv2_5shot_percent"],
         csv_rows=[[*row, paper.get(row[0])] for row in numbers],
         published=(len(columns) - 1,),
     )
 
 
+def cardinality(document: Document) -> ReportTable:
+    """A row per set of cardinalities; the paper's Table 2 in columns of its own."""
+    ours, grid, paper = document.cardinality, document.grids["cardinality"], document.paper.table2.by_set()
+    shown, several, tuples_of = shots_of(ours.values()), several_seeds(ours.values()), grid.tuple_counts
+    absent = (None, None, None)
+    columns = ["cardinalities", "tuples", *accuracy_columns(shown, several=several), "paper, tuples"]
+    columns += [f"paper, {DATASETS[name]}, 5-shot, %" for name in TABLE2[1:]]
+    dashes = [label for label, values in paper.items() if values[0] is None and label in tuples_of]
+    found = [([label, tuples_of.get(label), shot], entry) for (label, shot), entry in _by_label(ours)]
+    names, numbers = accuracy_csv(["label", "tuples", "shot"], found)
+    return ReportTable(
+        name="cardinality",
+        title="Sets of cardinalities (as Table 2)",
+        caption=caption(
+            grid,
+            shown,
+            OVER_EPISODES,
+            "The last three columns are the paper's Table 2: STRM, ResNet-50, 5-way 5-shot",
+            *(f"For {{{label}}} the paper prints a dash in place of {tuples_of[label]} tuples" for label in dashes),
+        ),
+        columns=columns,
+        rows=[
+            [
+                f"{{{label}}}",
+                str(tuples_of.get(label, NONE)),
+                *accuracy_cells(ours.get(label, {}), shown, several=several),
+                *map(published, paper.get(label, absent)),
+            ]
+            for label in dict.fromkeys([*paper, *ours])
+        ],
+        csv_columns=[*names, *(f"published_{name}_5shot_percent" for name in TABLE2[1:])],
+        csv_rows=[[*row, *paper.get(row[0], absent)[1:]] for row in numbers],
+        published=tuple(range(len(columns) - 3, len(columns))),
+    )
+
+
 def shots(document: Document) -> ReportTable:
     """Rows of a method: the mean and every seed; a column for each number of shots K."""
-    ours = document["shots"]
+    ours = document.shots
     shown = shots_of(ours.values())
     rows = []
     for label, entries in ours.items():
-        counts = {len(entry["seeds"]) for entry in entries.values()}
-        of = f"n = {min(counts)} to {max(counts)}" if len(counts) > 1 else f"n = {max(counts, default=0)}"
-        rows.append([label, f"mean, {of}", *(percent(entries.get(shot)) for shot in shown)])
-        for seed in sorted({seed for entry in entries.values() for seed in entry["seeds"]}):
-            by_shot = {
-                shot: dict(zip(entry["seeds"], entry["per_seed"], strict=True)) for shot, entry in entries.items()
-            }
+        by_shot = {shot: dict(zip(entry.seeds, entry.per_seed, strict=True)) for shot, entry in entries.items()}
+        ends = sorted({len(by_seed) for by_seed in by_shot.values()} or {0})
+        n = " to ".join(map(str, [ends[0], ends[-1]][: len(ends)]))
+        rows.append([label, f"mean, n = {n}", *(percent(entries.get(shot)) for shot in shown)])
+        for seed in sorted({seed for by_seed in by_shot.values() for seed in by_seed}):
             cells = [each([by_shot[shot][seed]]) if seed in by_shot.get(shot, {}) else NONE for shot in shown]
             rows.append(["", f"seed {seed}", *cells])
-    found = [([label, int(shot)], entry) for label, entries in ours.items() for shot, entry in entries.items()]
-    names, numbers = accuracy_csv(["label", "shot"], found)
+    names, numbers = accuracy_csv(["label", "shot"], _by_label(ours))
     return ReportTable(
         name="shots",
         title="Number of shots K (as Figure 7)",
-        caption=caption(document["grids"]["shots"], shown, OVER_EPISODES, "n counts training seeds"),
+        caption=caption(document.grids["shots"], shown, OVER_EPISODES, "n counts training seeds"),
         columns=["method", "training seeds", *(f"{shot}-shot, %" for shot in shown)],
         rows=rows,
         csv_columns=names,
@@ -105,19 +133,23 @@ def shots(document: Document) -> ReportTable:
 
 def training(document: Document) -> ReportTable:
     """TRM, STRM and their difference, seed by seed, after each number of training episodes."""
-    ours = document["training"]
-    found = [entries for counts in ours.values() for entries in counts.values()]
-    shown, several = shots_of(found), several_seeds(found)
+    ours = document.training
+    all_entries = [entries for by_length in ours.values() for entries in by_length.values()]
+    shown, several = shots_of(all_entries), several_seeds(all_entries)
     rows = []
-    for count in sorted({count for counts in ours.values() for count in counts}, key=int):
-        for label, counts in ours.items():
-            rows.append([f"{int(count):,}", label, *accuracy_cells(counts.get(count, {}), shown, several=several)])
-        if {"TRM", "STRM"} <= set(ours):
-            rows.append([f"{int(count):,}", "STRM - TRM, points", *_gap_cells(ours, count, shown, several)])
+    for length in sorted({length for by_length in ours.values() for length in by_length}):
+        for label, by_length in ours.items():
+            rows.append([f"{length:,}", label, *accuracy_cells(by_length.get(length, {}), shown, several=several)])
+        if {"TRM", "STRM"} <= ours.keys():
+            sides = [ours[label].get(length, {}) for label in ("TRM", "STRM")]
+            gaps = [list(differences(*(side.get(shot) for side in sides)).values()) for shot in shown]
+            pairs = [(points(fmean(gap)), ", ".join(map(points, gap))) if gap else (NONE, NONE) for gap in gaps]
+            cells = [cell for pair in pairs for cell in pair[: 1 + several]]
+            rows.append([f"{length:,}", "STRM - TRM, points", *cells, counts(list(map(len, gaps)))])
     found = [
-        ([label, int(count), int(shot)], entry)
-        for label, counts in ours.items()
-        for count, entries in counts.items()
+        ([label, length, shot], entry)
+        for label, by_length in ours.items()
+        for length, entries in by_length.items()
         for shot, entry in entries.items()
     ]
     names, numbers = accuracy_csv(["label", "training_episodes", "shot"], found)
@@ -125,7 +157,7 @@ def training(document: Document) -> ReportTable:
     return ReportTable(
         name="training",
         title="Number of training episodes",
-        caption=caption(document["grids"]["training"], shown, OVER_EPISODES, difference),
+        caption=caption(document.grids["training"], shown, OVER_EPISODES, difference),
         columns=["training episodes", "model", *accuracy_columns(shown, several=several)],
         rows=rows,
         csv_columns=names,
@@ -134,29 +166,23 @@ def training(document: Document) -> ReportTable:
     )
 
 
-def _gap_cells(ours: Mapping[str, Any], count: str, shown: list[str], several: bool) -> list[str]:
-    """STRM - TRM after so many training episodes, in the columns of `accuracy_cells`."""
-    cells, numbers = [], []
-    for shot in shown:
-        gaps = paired(*(ours[label].get(count, {}).get(shot) for label in ("TRM", "STRM"))).values()
-        mean_and_each = [points(sum(gaps) / len(gaps)), ", ".join(map(points, gaps))] if gaps else [NONE, NONE]
-        cells += mean_and_each[: 1 + several]
-        numbers.append(str(len(gaps)))
-    return [*cells, numbers[0] if len(set(numbers)) == 1 else " / ".join(numbers)]
-
-
 def custom(document: Document) -> ReportTable:
     """A row per label of a grid that the reader wrote."""
-    ours = document["custom"]
+    ours = document.custom
     shown, several = shots_of(ours.values()), several_seeds(ours.values())
-    found = [([label, int(shot)], entry) for label, entries in ours.items() for shot, entry in entries.items()]
-    names, numbers = accuracy_csv(["label", "shot"], found)
+    names, numbers = accuracy_csv(["label", "shot"], _by_label(ours))
     return ReportTable(
         name="custom",
         title="Own grid",
-        caption=caption(document["grids"]["custom"], shown, OVER_EPISODES),
+        caption=caption(document.grids["custom"], shown, OVER_EPISODES),
         columns=["label", *accuracy_columns(shown, several=several)],
         rows=[[label, *accuracy_cells(entries, shown, several=several)] for label, entries in ours.items()],
         csv_columns=names,
         csv_rows=numbers,
     )
+
+
+def _by_label(labels: dict[str, Entries]) -> Iterator[tuple[list[Any], Entry]]:
+    """Label and number of shots, with the entry."""
+    for label, entries in labels.items():
+        yield from (([label, shot], entry) for shot, entry in entries.items())

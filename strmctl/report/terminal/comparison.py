@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 from strmctl.report.terminal.eval_tables import Table
+from strmctl.report.wording import tested_on
 
 PAIRED = (
     "Difference: run - base, in percentage points, ± the half-width of the 95 % interval: over episodes 1.96 · "
@@ -24,7 +26,7 @@ def comparison(document: Mapping[str, Any]) -> Iterator[tuple[str, Table]]:
     Args:
         document: of runs or of groups of seeds; fractions.
     """
-    of_groups, head = "groups" in document, _head(document)
+    of_groups, head = "groups" in document, tested_on(SimpleNamespace(**document))
     for shot in sorted({figures["shot"] for other in document["comparisons"] for figures in other["results"]}):
         at_shot = [
             (other, figures)
@@ -34,14 +36,6 @@ def comparison(document: Mapping[str, Any]) -> Iterator[tuple[str, Table]]:
         ]
         table = _groups(document["groups"], at_shot, shot) if of_groups else _runs(document["base"], at_shot)
         yield f"{head}, {shot}-shot", table
-
-
-def _head(document: Mapping[str, Any]) -> str:
-    per_class = "query" if document["queries"] == 1 else "queries"
-    return (
-        f"{document['dataset']} ({document['split']}): {document['way']}-way, {document['queries']} {per_class} per "
-        f"class, {document['episodes']:,} episodes, seed {document['seed']}"
-    )
 
 
 def _runs(base: str, at_shot: list[tuple[dict[str, Any], dict[str, Any]]]) -> Table:

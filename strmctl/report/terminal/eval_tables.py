@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from strmctl.paths import write_csv
+from strmctl.report.wording import tested_on
 from strmctl.results import EvalResult
 
 Table = tuple[list[str], list[list[str]]]  # columns, rows
@@ -25,13 +26,7 @@ def percent(figures: dict[str, Any]) -> str:
 
 def title(result: EvalResult) -> str:
     """What was tested, on what."""
-    per_class = "query" if result.queries == 1 else "queries"
-    file = result.provenance.get("episodes_from")
-    source = f"of {file}" if file else f"seed {result.seed}"
-    return (
-        f"Run {result.run} on {result.dataset} ({result.split}): {result.way}-way, {result.queries} {per_class} per "
-        f"class, {result.episodes:,} episodes, {source}"
-    )
+    return f"Run {result.run} on {tested_on(result, episodes_from=result.provenance.get('episodes_from'))}"
 
 
 def accuracy(result: EvalResult) -> Table:

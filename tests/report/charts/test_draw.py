@@ -6,7 +6,7 @@ from matplotlib.container import BarContainer, ErrorbarContainer
 
 from strmctl.report.charts import style as look
 from strmctl.report.charts.draw import draw_all
-from tests.report.sample_report import entry, half_width, sample
+from tests.saved import entry, sample
 
 
 def head(axes):
@@ -34,9 +34,12 @@ def caption(figure):
     return figure.get_supxlabel().replace("\n", " ")
 
 
-def only(kind, found):
-    document = sample()
-    return draw_all({key: document[key] for key in ("title", "paper", "grids")} | {kind: found})[kind]
+KINDS = ("components", "cardinality", "tuples", "shots", "training", "custom")
+
+
+def only(kind, found, **more):
+    """The figure of a document that holds one kind of grid."""
+    return draw_all(sample(**{name: {} for name in KINDS} | {kind: found}, cost=None, **more))[kind]
 
 
 @pytest.fixture(scope="module")
@@ -44,74 +47,61 @@ def figures():
     return draw_all(sample())
 
 
-def test_a_figure_for_each_kind_and_none_for_what_is_absent():
-    document = sample()
-    kinds = ["components", "cardinality", "tuples", "shots", "training", "cost", "custom"]
-    assert list(draw_all(document)) == kinds
-    assert draw_all({key: value for key, value in document.items() if key not in kinds}) == {}
-    assert draw_all({"custom": {"a": {}}, "training": {"TRM": {"1000": {}}}}) == {}
+def test_a_figure_for_each_kind_and_none_for_what_is_absent(figures):
+    assert list(figures) == ["components", "cardinality", "tuples", "shots", "training", "cost", "custom"]
+    nothing = {kind: {} for kind in KINDS} | {"custom": {"a": {}}, "training": {"TRM": {1000: {}}}}
+    assert draw_all(sample(**nothing, cost=None)) == {}
 
 
-def test_drawing_changes_no_document():
-    document = sample()
-    draw_all(document)
-    assert document == sample()
-
-
-@pytest.mark.parametrize("shot", ["1", "5"])
+@pytest.mark.parametrize("shot", [1, 5])
 def test_bars_start_at_0_and_say_means_seeds_and_intervals(figures, shot):
-    document = sample()
     axes = panel(figures["components"], f"Sample, {shot}-shot")
-    entries = [by_shot[shot] for by_shot in document["components"].values()]
-    means = [100 * found["accuracy"] for found in entries]
+    entries = [by_shot[shot] for by_shot in sample().components.values()]
+    means = [100 * found.accuracy for found in entries]
     bars = axes.patches
     assert axes.get_ylim()[0] == 0 and [bar.get_y() for bar in bars] == [0] * 5
     np.testing.assert_allclose([bar.get_height() for bar in bars], means)
     assert [text.get_text() for text in axes.texts] == [f"{mean:.1f}" for mean in means] + ["chance"]
     dots = seed_dots(axes)
-    np.testing.assert_allclose(dots[:, 1], [100 * one for found in entries for one in found["per_seed"]])
+    np.testing.assert_allclose(dots[:, 1], [100 * one for found in entries for one in found.per_seed])
     np.testing.assert_array_equal(np.rint(dots[:, 0]), np.repeat(range(5), 3))
-    half = np.array([100 * found["ci95_seeds"] for found in entries])
+    half = np.array([100 * found.ci95_seeds for found in entries])
     np.testing.assert_allclose(spans(axes), np.stack([means - half, means + half], axis=1))
-    assert [label.get_text() for label in axes.get_xticklabels()][:4] == [
-        "TRM",
-        "TRM\n+PLE",
-        "TRM\n+FLE",
-        "TRM\n+PLE\n+FLE",
-    ]
+    names = [label.get_text() for label in axes.get_xticklabels()]
+    assert names[:4] == ["TRM", "TRM\n+PLE", "TRM\n+FLE", "TRM\n+PLE\n+FLE"]
     assert axes.get_ylabel() == "accuracy, %"
 
 
 def test_intervals_are_over_episodes_where_there_is_one_seed():
-    found = {"TRM": {"1": entry(0.5, seeds=(0,))}, "STRM": {"1": entry(0.6, seeds=(0,))}}
+    found = {"TRM": {1: entry(0.5, seeds=(0,))}, "STRM": {1: entry(0.6, seeds=(0,))}}
     figure = only("components", found)
     np.testing.assert_allclose(spans(panel(figure, "Sample, 1-shot")), [[49.6, 50.4], [59.6, 60.4]])
     assert "95 % intervals over test episodes" in caption(figure) and "Student" not in caption(figure)
-    assert caption(figure).startswith("Sample (test), 5-way, 1-shot, 1 query")
-    figure = only("components", found | {"TRM": {"1": entry(0.5)}})
+    assert caption(figure).startswith("Sample (test): 5-way, 1-shot, 1 query")
+    figure = only("components", found | {"TRM": {1: entry(0.5)}})
     assert "over training seeds by Student's t, of a single seed over test episodes" in caption(figure)
 
 
 def test_labels_without_a_result_keep_their_place_and_a_single_seed_has_no_dot():
-    figure = only("components", {"STRM": {"1": entry(0.6, seeds=(0,))}})
+    figure = only("components", {"STRM": {1: entry(0.6, seeds=(0,))}})
     axes = panel(figure, "Sample, 1-shot")
     assert [label.get_text() for label in axes.get_xticklabels()][::4] == ["TRM", "STRM"]
     assert [bar.get_x() + bar.get_width() / 2 for bar in axes.patches] == [4]
     assert [text.get_text() for text in axes.texts].count("no\nresult") == 4 and len(seed_dots(axes)) == 0
     assert "one training seed each" in caption(figure) and "small dots" not in caption(figure)
-    axes = panel(only("cardinality", {"3": {"5": entry(0.6)}}), "Sample, 5-shot")
+    axes = panel(only("cardinality", {"3": {5: entry(0.6)}}), "Sample, 5-shot")
     assert [bar[0].get_xydata().tolist() for bar in axes.containers] == [[[2, 60]]] and len(seed_dots(axes)) == 3
 
 
 def test_published_values_have_panels_of_their_own(figures):
-    paper = sample()["paper"]
+    paper = sample().paper
     axes = panel(figures["components"], "published: SSv2, ResNet-50, 5-shot")
-    assert [bar.get_height() for bar in axes.patches] == list(paper["figure6_left"].values())
+    assert [bar.get_height() for bar in axes.patches] == list(paper.figure6_left.values())
     assert all(bar.get_hatch() for bar in axes.patches)
     assert not any(bar.get_hatch() for ours in figures["components"].axes[:-1] for bar in ours.patches)
     for key, name in (("kinetics100", "Kinetics-100"), ("ssv2", "SSv2")):
         axes = panel(figures["cardinality"], f"published: {name}, ResNet-50, 5-shot")
-        np.testing.assert_array_equal(axes.lines[0].get_ydata(), paper["table2"][key])
+        np.testing.assert_array_equal(axes.lines[0].get_ydata(), getattr(paper.table2, key))
         assert axes.get_xticklabels()[0].get_text() == "{1}"  # the paper does not say how many tuples
         assert axes.get_xticklabels()[4].get_text() == "{2,3}\n84 tuples"
     axes = panel(figures["tuples"], "published: SSv2, ResNet-50, 5-shot")
@@ -126,11 +116,10 @@ def test_published_values_have_panels_of_their_own(figures):
 
 
 def test_cardinality_says_how_many_tuples_each_set_has(figures):
-    document = sample()
     axes = panel(figures["cardinality"], "Sample, 5-shot")
     names = [label.get_text() for label in axes.get_xticklabels()]
     assert names[0] == "{1}\n8 tuples" and names[-1] == "{2,3,4}\n154 tuples" and len(names) == 8
-    means = [100 * by_shot["5"]["accuracy"] for by_shot in document["cardinality"].values()]
+    means = [100 * by_shot[5].accuracy for by_shot in sample().cardinality.values()]
     np.testing.assert_allclose([bar[0].get_xydata()[0] for bar in axes.containers], list(enumerate(means)))
     np.testing.assert_allclose(seed_dots(axes)[:3, 1], [79, 80, 81])
 
@@ -145,41 +134,35 @@ def test_tuples_show_every_trial_beside_its_mean(figures):
     np.testing.assert_allclose(
         seed_dots(axes), [[23.5, 55], [23.5, 56], [23.5, 57], [63.5, 57], [63.5, 58], [63.5, 59]]
     )
-    assert "1 training seed (0)" in caption(figure) and "Trials per share: 1 to 3" in caption(figure)
+    assert "training seed 0 (n = 1)" in caption(figure) and "Trials per share: 1 to 3" in caption(figure)
 
 
 def test_lines_over_shots_differ_in_marker_and_line(figures):
-    document = sample()
-    figure = figures["shots"]
+    figure, ours = figures["shots"], sample().shots
     (axes,) = figure.axes
     lines = [bar[0] for bar in axes.containers]
     assert len({line.get_marker() for line in lines}) == len({str(line.get_linestyle()) for line in lines}) == 3
-    for line, by_shot in zip(lines, document["shots"].values(), strict=True):
-        np.testing.assert_allclose(line.get_xydata()[:, 1], [100 * found["accuracy"] for found in by_shot.values()])
+    for line, by_shot in zip(lines, ours.values(), strict=True):
+        np.testing.assert_allclose(line.get_xydata()[:, 1], [100 * found.accuracy for found in by_shot.values()])
         np.testing.assert_allclose(line.get_xydata()[:, 0], [1, 2, 3, 4, 5, 10], atol=0.4)
-    dots = [
-        100 * one for by_shot in document["shots"].values() for found in by_shot.values() for one in found["per_seed"]
-    ]
+    dots = [100 * one for by_shot in ours.values() for found in by_shot.values() for one in found.per_seed]
     np.testing.assert_allclose(seed_dots(axes, 4.5)[:, 1], dots)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["TRM", "TRX", "STRM"]
 
 
-def test_training_writes_the_gap_of_the_means():
-    document = sample()
-    document["grids"]["training"]["missing"] = ["strm-4000-s2"]
-    figure = draw_all({key: document[key] for key in ("title", "grids", "training")})["training"]
+def test_training_writes_the_gap_of_the_means(figures):
+    figure = figures["training"]
     axes = panel(figure, "Sample, 1-shot")
     assert axes.get_xscale() == "log"
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1,000", "4,000"]
     assert [(text.get_position()[0], text.get_text()) for text in axes.texts] == [(1000, "+10.0"), (4000, "+3.5")]
-    assert "STRM − TRM" in caption(figure) and "Runs without a result: strm-4000-s2." in caption(figure)
+    assert "STRM − TRM" in caption(figure) and "No result yet of sample-4000-s2." in caption(figure)
     np.testing.assert_allclose(axes.containers[1][0].get_xydata()[:, 1], [60, 61.5])
 
 
 def test_cost_stacks_the_parts(figures):
-    document = sample()
     figure = figures["cost"]
-    methods = [found["flops"]["episode"] for found in document["cost"]["methods"].values()]
+    methods = [method.flops.episode for method in sample().cost.methods.values()]
     for axes, parts in zip(
         figure.axes, (["backbone", "PLE", "FLE", "TRM", "QC"], ["PLE", "FLE", "TRM", "QC"]), strict=True
     ):
@@ -208,21 +191,19 @@ def test_captions_say_what_was_measured(figures):
         if kind != "cost":
             words = caption(figure)
             shots = "1-, 2-, 3-, 4-, 5- and 10" if kind == "shots" else "1- and 5"
-            assert words.startswith(f"Sample (test), 5-way, {shots}-shot, ")
-            assert "1 query per class, 10,000 episodes" in words and "small dots: one" in words
-            assert ("up to 3 training seeds" in words) == (kind == "training")  # the one that lacks a run
+            assert words.startswith(f"Sample (test): 5-way, {shots}-shot, 1 query per class, 10,000 episodes, seed 0; ")
+            assert "small dots: one" in words
 
 
 def test_chance_is_drawn_inside_the_limits_only():
-    low = only("cardinality", {"2": {"1": entry(0.2, seeds=(0,))}})
+    low = only("cardinality", {"2": {1: entry(0.2, seeds=(0,))}})
     assert "chance" in [text.get_text() for text in low.axes[0].texts]
     assert [line.get_ydata()[0] for line in low.axes[0].lines if line.get_linestyle() == "--"] == [20]
-    assert "chance" not in [text.get_text() for text in only("cardinality", {"2": {"1": entry(0.9)}}).axes[0].texts]
+    assert "chance" not in [text.get_text() for text in only("cardinality", {"2": {1: entry(0.9)}}).axes[0].texts]
 
 
 def test_all_values_are_inside_the_limits_and_intervals_end_at_100(figures):
-    wide = {"accuracy": 0.9, "per_seed": [0.8, 1.0], "seeds": [0, 1], "ci95_seeds": half_width([0.8, 1.0])}
-    figure = only("cardinality", {"2": {"1": entry(0.9) | wide}})
+    figure = only("cardinality", {"2": {1: entry(seeds=(0, 1), each=[0.8, 1.0])}})
     np.testing.assert_allclose(spans(figure.axes[0]), [[0, 100]])
     for figure in figures.values():
         for axes in figure.axes:

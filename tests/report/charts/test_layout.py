@@ -1,7 +1,7 @@
 """Figures of documents that are hard to draw: nothing is cut off, nothing overlaps, labels are as they are."""
 
-import copy
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,11 +9,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.transforms import Bbox
 
 from strmctl.report.charts.draw import draw_all
-from tests.report.sample_report import entry, sample, trials
+from tests.saved import entry, sample, trials
 
 LONG = "STRM trained on $every$ clip_of <the> set & then some more of everything, 100 % of it"
 ODD = ["_hidden", "$x_1$", "<b>&\\alpha", LONG, "W" * 120, "a\nb", "動画"]
 GRIDS = ("components", "cardinality", "shots", "custom")
+LENGTHS = (500, 1000, 2000, 4000, 8000)
 
 
 def texts(figure):
@@ -53,57 +54,61 @@ def assert_tidy(figure):
         assert all(Bbox.intersection(box, axes.get_window_extent()) is None for axes in figure.axes)
 
 
-def only(kind, found):
-    document = sample()
-    return draw_all({key: document[key] for key in ("title", "paper", "grids")} | {kind: found})[kind]
+def one_label():
+    """A single label and seed of everything, and many runs that are missing."""
+    one = entry(0.31, seeds=(0,))
+    names = [f"sample-with-a-long-name-{number}" for number in range(30)]
+    return sample(
+        **{kind: {"_$one": {1: one}} for kind in GRIDS},
+        training={"STRM": {1000: {1: one}}},
+        tuples={"STRM {2}": {0.2: {1: trials(0.5, kept=(6,))}}},
+        grids={kind: replace(grid, seeds=[0], missing=names) for kind, grid in sample().grids.items()},
+    )
 
 
-def shapes():
-    """Documents that are hard to draw."""
-    document = sample()
-    yield "sample", document
-    one = copy.deepcopy(document)
-    for kind in GRIDS:
-        one[kind] = {"_$one": {"1": entry(0.31, seeds=(0,))}}
-    one["training"] = {"STRM": {"1000": {"1": entry(0.3, seeds=(0,))}}}
-    one["tuples"] = {"STRM {2}": {"0.2": {"1": trials(0.5, kept={"2": 6}, count=1)}}}
-    for grid in one["grids"].values():
-        grid |= {"seeds": [0], "missing": [f"sample-with-a-long-name-{n}" for n in range(30)]}
-    yield "one label", one
-    shots = ("1", "2", "3", "4", "5", "10")
-    six = copy.deepcopy(document)
-    for kind in GRIDS:
-        six[kind] = {label: {shot: entry(0.18 + 0.06 * n) for n, shot in enumerate(shots)} for label in document[kind]}
-    for label, by_length in document["training"].items():
-        six["training"][label] = {n: {shot: entry(0.5) for shot in shots} for n in (*by_length, "2000", "8000", "500")}
-    for by_share in six["tuples"].values():
-        by_share["1.0"] |= {shot: trials(0.6, kept={"2": 28}, count=1) for shot in shots}
-    yield "six shots", six
-    odd = copy.deepcopy(document) | {"title": LONG}
-    for kind in ("shots", "custom"):
-        odd[kind] = {label: {"1": entry(0.5 + 0.01 * n), "5": entry(0.999)} for n, label in enumerate(ODD)}
-    for grid in odd["grids"].values():
-        grid["dataset"] = LONG
-    yield "odd", odd
-    thin = copy.deepcopy(document)
-    for kind in GRIDS:
-        for label in list(thin[kind])[1:]:
-            thin[kind][label].pop("5", None)
-    yield "missing", thin
+def six_shots():
+    """As many panels as there may be."""
+    document, shots = sample(), (1, 2, 3, 4, 5, 10)
+    for by_share in document.tuples.values():
+        by_share[1.0] |= {shot: trials(0.6) for shot in shots}
+    return replace(
+        document,
+        **{
+            kind: {
+                label: {shot: entry(0.18 + 0.06 * n) for n, shot in enumerate(shots)}
+                for label in getattr(document, kind)
+            }
+            for kind in GRIDS
+        },
+        training={label: {n: {shot: entry(0.5) for shot in shots} for n in LENGTHS} for label in ("TRM", "STRM")},
+    )
 
 
-@pytest.mark.parametrize("document", [pytest.param(one, id=name) for name, one in shapes()])
+def odd():
+    """Labels and data of odd and long names, some of them without a result at 5 shots."""
+    names = {kind: dict.fromkeys(getattr(sample(), kind)) for kind in ("components", "cardinality")}
+    names |= {"shots": dict.fromkeys(ODD), "custom": dict.fromkeys(ODD)}
+    return sample(
+        title=LONG,
+        **{
+            kind: {
+                label: {1: entry(0.5 + 0.01 * place)} | ({} if place in (2, 3) else {5: entry(0.999)})
+                for place, label in enumerate(labels)
+            }
+            for kind, labels in names.items()
+        },
+        grids={kind: replace(grid, dataset=LONG) for kind, grid in sample().grids.items()},
+    )
+
+
+@pytest.mark.parametrize("make", [sample, one_label, six_shots, odd])
 @pytest.mark.filterwarnings("error:constrained_layout", "ignore:Glyph .* missing")
-def test_nothing_is_cut_off_and_nothing_overlaps(document):
-    figures = draw_all(document)
+def test_nothing_is_cut_off_and_nothing_overlaps(make):
+    figures = draw_all(make())
     assert len(figures) == 7
     for figure in figures.values():
         assert_tidy(figure)
-
-
-def test_odd_labels_are_written_as_they_are():
-    found = {label: {"1": entry(0.5), "5": entry(0.6)} for label in ("_a", "$b$", "<c>")}
-    legend = only("shots", found).legends[0]
-    assert [text.get_text() for text in legend.get_texts()] == ["_a", "$b$", "<c>"]
-    for text in (*legend.get_texts(), *only("custom", found).axes[0].get_yticklabels()):
-        assert not text.get_parse_math()
+    if make is odd:
+        written = [*figures["shots"].legends[0].get_texts(), *figures["custom"].axes[0].get_yticklabels()]
+        assert {"_hidden", "$x_1$", "<b>&\\alpha"} <= {text.get_text() for text in written}
+        assert not any(text.get_parse_math() for text in written)

@@ -5,40 +5,40 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
+from matplotlib.patches import Circle
 
-from strmctl.report.pages.findings import findings
 from strmctl.report.pages.page import page
 from strmctl.report.pages.write import svg_text, write_report
 from strmctl.report.tables.formats import csv_table, latex_table, latex_text, markdown_table, markdown_text
 from strmctl.report.tables.grids import tables
-from tests.report.sample_report import entry, sample
+from tests.saved import entry, sample
 
 HOSTILE = r"a&b_c%d<script>|$x^2${e}~#\end"
 ROW = [HOSTILE, "40.0 ± 0.4", "39.0, 40.0, 41.0 (1.0)", "50.0 ± 0.4", "49.0, 50.0, 51.0 (1.0)", "3"]
 
 
 def hostile():
-    document = sample()
-    document["custom"] = {HOSTILE: {"1": entry(0.4), "5": entry(0.5)}}
-    document["title"] = document["grids"]["custom"]["name"] = HOSTILE
-    return document
+    grids = sample().grids
+    grids["custom"] = replace(grids["custom"], name=HOSTILE)
+    return sample(custom={HOSTILE: {1: entry(0.4), 5: entry(0.5)}}, title=HOSTILE, grids=grids)
 
 
 def custom(document):
     return next(table for table in tables(document) if table.name == "custom")
 
 
+@pytest.fixture(scope="module")
 def figures():
     drawn = {}
     for name in ("components", "cost", "other"):
-        figure = Figure(figsize=(3, 2))
-        figure.add_subplot().bar(["a", "b"], [1, 2], hatch="//")
-        drawn[name] = figure
+        drawn[name] = Figure(figsize=(1, 1))
+        drawn[name].add_artist(Circle((0.5, 0.5), 0.1, hatch="//"))
     return drawn
 
 
@@ -78,60 +78,49 @@ class Page(HTMLParser):
 
 
 def page_of(document, pictures=None):
-    return page(document, tables(document), findings(document), pictures or {})
+    return page(document, tables(document), pictures or {})
 
 
-def test_the_files_and_twice_the_same_bytes(tmp_path):
-    written = write_report(sample(), tmp_path / "one", figures())
-    again = write_report(sample(), tmp_path / "two", figures())
-    assert [path.name for path in written] == [path.name for path in again]
-    assert {path.name for path in written} == {path.name for path in (tmp_path / "one").iterdir()}
-    for one, two in zip(written, again, strict=True):
-        assert one.read_bytes() == two.read_bytes(), one.name
-    names = {path.name for path in written}
-    assert {"index.html", "report.md", "report.json", "components.png", "components.svg", "other.svg"} <= names
-    assert {f"{table.name}.{kind}" for table in tables(sample()) for kind in ("csv", "tex")} <= names
-    assert json.loads((tmp_path / "one/report.json").read_text()) == sample()
-
-
-def test_the_same_figures_drawn_again_in_place_and_other_files_stay(tmp_path):
+def test_the_files_are_twice_the_same_bytes_and_others_stay(tmp_path, figures):
     (tmp_path / "notes.txt").write_text("mine")
-    drawn = figures()
-    before = {path: path.read_bytes() for path in write_report(sample(), tmp_path, drawn)}
-    shorter = sample()
-    del shorter["shots"], shorter["grids"]["shots"]
-    write_report(shorter, tmp_path, drawn)
+    written = write_report(sample(), tmp_path, figures)
+    before = {path: path.read_bytes() for path in written}
+    names = {path.name for path in written}
+    assert names == {path.name for path in tmp_path.iterdir()} - {"notes.txt"}
+    assert written[0].name == "index.html" and {"report.md", "report.json", "cost.png", "other.svg"} <= names
+    assert {f"{table.name}.{kind}" for table in tables(sample()) for kind in ("csv", "tex")} <= names
+    assert json.loads((tmp_path / "report.json").read_text()) == sample().to_json()
+    assert b"<dc:date>" not in before[tmp_path / "cost.svg"]
+    grids = {kind: grid for kind, grid in sample().grids.items() if kind != "shots"}
+    write_report(sample(shots={}, grids=grids), tmp_path, {})
     assert (tmp_path / "notes.txt").read_text() == "mine" and (tmp_path / "shots.csv").exists()
-    write_report(sample(), tmp_path, drawn)
+    write_report(sample(), tmp_path, figures)
     assert {path: path.read_bytes() for path in before} == before
-    assert not list(tmp_path.glob(".*"))
 
 
-def test_svg_has_no_date():
-    text = svg_text(figures()["cost"])
-    assert text == svg_text(figures()["cost"]) and "<dc:date>" not in text
+@pytest.mark.parametrize("document", [sample(), hostile()], ids=["sample", "hostile"])
+def test_csv_parses_back_to_the_exact_values_and_latex_is_balanced(document):
+    for table in tables(document):
+        names, *rows = csv.reader(io.StringIO(csv_table(table)))
+        assert names == table.csv_columns
+        for row, expected in zip(rows, table.csv_rows, strict=True):
+            for cell, value in zip(row, expected, strict=True):
+                assert (None if cell == "" and value is None else type(value)(cell)) == value, table.name
+        text = re.sub(r"\\[&%$#_{}]", "", latex_table(table))
+        assert text.count("{") == text.count("}") and text.count("$") % 2 == 0, table.name
+        body = text.split(r"\toprule")[1].split(r"\bottomrule")[0]
+        lines = [line for line in body.splitlines() if line.endswith(r"\\")]
+        assert len(lines) == 1 + len(table.rows)
+        assert {line.count("&") for line in lines} == {len(table.columns) - 1}
+        assert text.isascii(), table.name
 
 
-def test_csv_parses_back_to_the_exact_values():
-    for document in (sample(), hostile()):
-        for table in tables(document):
-            names, *rows = csv.reader(io.StringIO(csv_table(table)))
-            assert names == table.csv_columns
-            for row, expected in zip(rows, table.csv_rows, strict=True):
-                for cell, value in zip(row, expected, strict=True):
-                    parsed = None if cell == "" and value is None else type(value)(cell)
-                    assert parsed == value, table.name
-
-
-def test_hostile_labels_in_markdown():
+def test_hostile_labels_in_markdown_and_latex():
     rendered = MarkdownIt("commonmark").enable("table").render("\n".join(markdown_table(custom(hostile()))))
     assert Page(rendered).rows[1:] == [ROW]
     line = markdown_table(custom(hostile()))[2]
     assert not re.search(r"(?<!\\)[<_$&~]", line)  # GitHub reads formulas and struck-out text, too
     assert markdown_text("two\nlines\x00\udcff") == "two lines ?"
-
-
-def test_hostile_labels_in_latex():
     text = latex_table(custom(hostile()))
     label = r"a\&b\_c\%d\textless{}script\textgreater{}\textbar{}\$x\textasciicircum{}2\$\{e\}\textasciitilde{}\#"
     assert f"{label}\\textbackslash{{}}end & 40.0 $\\pm$ 0.4 & " in text
@@ -139,42 +128,28 @@ def test_hostile_labels_in_latex():
     assert latex_text("[x] – 2 × --seeds") == r"{[}x{]} \textendash{} 2 $\times$ -{}-seeds"
 
 
-def test_latex_is_balanced_and_has_as_many_cells_as_columns():
-    for document in (sample(), hostile()):
-        for table in tables(document):
-            text = re.sub(r"\\[&%$#_{}]", "", latex_table(table))
-            assert text.count("{") == text.count("}") and text.count("$") % 2 == 0, table.name
-            body = text.split(r"\toprule")[1].split(r"\bottomrule")[0]
-            rows = [line for line in body.splitlines() if line.endswith(r"\\")]
-            assert len(rows) == 1 + len(table.rows)
-            assert {line.count("&") for line in rows} == {len(table.columns) - 1}
-            assert text.isascii(), table.name
-
-
-def test_hostile_labels_on_the_page():
-    text = page_of(hostile())
-    found = Page(text)
-    assert ROW in found.rows and f"Report: {HOSTILE}" in found.text
-    assert not found.having("script") and found.open == []
-
-
 @pytest.mark.parametrize("kind", ["components", "cost", "training"])
 def test_a_missing_kind_leaves_its_part_out(kind, tmp_path):
-    document = sample()
-    assert any(tag.get("id") == kind for tag in Page(page_of(document)).having("section"))
-    del document[kind]
-    document["grids"].pop(kind, None)
+    assert any(tag.get("id") == kind for tag in Page(page_of(sample())).having("section"))
+    grids = {name: grid for name, grid in sample().grids.items() if name != kind}
+    document = sample(**{kind: None if kind == "cost" else {}}, grids=grids)
     assert not any(tag.get("id") == kind for tag in Page(page_of(document)).having("section"))
     write_report(document, tmp_path, {})
     text = (tmp_path / "report.md").read_text()
     assert not list(tmp_path.glob(f"{kind}*")) and f"({kind}" not in text and f"\n{kind}: " not in text
 
 
-def test_the_page_loads_nothing_and_holds_all():
-    pictures = {name: svg_text(figure) for name, figure in figures().items()}
-    text = page_of(sample(), pictures)
+def test_a_page_of_nothing_says_so():
+    assert "No results yet." in page(sample(), [], {})
+
+
+def test_the_page_loads_nothing_and_holds_all(figures):
+    pictures = {name: svg_text(figure) for name, figure in figures.items()}
+    text = page_of(hostile(), pictures)
     found = Page(text)
-    assert not re.search(r"https?:|url\(|@import|<link|<script", text)
+    assert ROW in found.rows and f"Report: {HOSTILE}" in found.text
+    assert not found.having("script") and found.open == [] and "default-src 'none'" in text
+    assert not re.search(r"https?:|url\(|@import|<link|<script|<iframe", text)
     for _, attributes in found.tags:
         for name in ("src", "href"):
             assert re.match(r"data:|#", attributes.get(name) or "#")
@@ -183,12 +158,13 @@ def test_the_page_loads_nothing_and_holds_all():
     assert sorted(shown) == sorted(pictures.values()) and all(image["alt"] for image in images)
     targets = {tag["href"][1:] for tag in found.having("a") if tag["href"].startswith("#")}
     assert targets == {tag["id"] for tag in found.having("section")}
-    for table in tables(sample()):
+    saved = {tag["download"]: tag["href"] for tag in found.having("a") if "download" in tag}
+    for table in tables(hostile()):
         assert table.columns in found.rows and all(row in found.rows for row in table.rows), table.name
-    assert all(sentence in found.text for sentence in findings(sample()))
-    assert (
-        found.text.index("Findings") < found.text.index(findings(sample())[0]) < found.text.index("Parts of STRM, one")
-    )
+        for kind, make in (("csv", csv_table), ("tex", latex_table)):
+            content = saved[f"{table.name}.{kind}"].partition("base64,")[2]
+            assert base64.b64decode(content).decode() == make(table)
+    assert found.text.index("TRM+PLE+FLE < STRM") < found.text.index("Parts of STRM, one")  # findings come first
 
 
 def test_published_columns_are_marked_and_ours_are_not():
@@ -198,38 +174,20 @@ def test_published_columns_are_marked_and_ours_are_not():
     assert '<td class="published">68.1</td>' in text and '<td class="published">58.0' not in text
 
 
-def test_tables_on_the_page_can_be_saved():
-    saved = {tag["download"]: tag["href"] for tag in Page(page_of(hostile())).having("a") if "download" in tag}
-    for table in tables(hostile()):
-        for kind, make in (("csv", csv_table), ("tex", latex_table)):
-            content = saved[f"{table.name}.{kind}"].partition("base64,")[2]
-            assert base64.b64decode(content).decode() == make(table)
-
-
-def test_markdown_shows_the_same_tables_as_the_page(tmp_path):
-    write_report(hostile(), tmp_path, figures())
-    found = Page(MarkdownIt("commonmark").enable("table").render((tmp_path / "report.md").read_text()))
+def test_markdown_shows_the_same_as_the_page(tmp_path, figures):
+    write_report(hostile(), tmp_path, figures)
+    text = (tmp_path / "report.md").read_text()
+    found = Page(MarkdownIt("commonmark").enable("table").render(text))
+    assert f"Report: {HOSTILE}" in found.text
     for table in tables(hostile()):
         assert table.columns in found.rows and all(row in found.rows for row in table.rows), table.name
-    assert all(sentence in found.text for sentence in findings(hostile())) and f"Report: {HOSTILE}" in found.text
-    assert {image["src"] for image in found.having("img")} == {f"{name}.png" for name in figures()}
-
-
-def test_markdown_holds_findings_tables_pictures_and_commands(tmp_path):
-    write_report(sample(), tmp_path, figures())
-    text = (tmp_path / "report.md").read_text()
-    for sentence in findings(sample()):
-        assert f"- {markdown_text(sentence)}\n" in text
-    for table in tables(sample()):
-        assert "\n".join(markdown_table(table)) in text and f"({table.name}.csv)" in text
-    for name in figures():
-        assert f"]({name}.png)" in text
-    for grid in sample()["grids"].values():
-        assert f"\n    {grid['commands'][0]}\n" in text
+        assert f"({table.name}.csv)" in text
+    assert {image["src"] for image in found.having("img")} == {f"{name}.png" for name in figures}
+    for grid in hostile().grids.values():
+        assert f"\n    {grid.commands[0]}\n" in text
 
 
 def test_names_that_are_no_text_are_written(tmp_path):
-    document = sample()
-    document["custom"] = {"bad\udcff": {"1": entry(0.4)}}
-    write_report(document, tmp_path, {})
-    assert "bad?" in (tmp_path / "index.html").read_text() and "bad?" in (tmp_path / "report.json").read_text()
+    write_report(sample(custom={"bad\udcff": {1: entry(0.4)}}), tmp_path, {})
+    for name in ("index.html", "report.json", "custom.csv"):
+        assert "bad?" in (tmp_path / name).read_text()

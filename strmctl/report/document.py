@@ -1,0 +1,378 @@
+"""The typed document that passes to a report, and the one place where `report.json` is written and read.
+
+Accuracies, half-widths and differences are fractions; the paper's numbers are percent, as printed.
+"""
+
+from __future__ import annotations
+
+import functools
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from types import UnionType
+from typing import Any, TypeVar
+
+from strmctl.errors import DataError
+
+SCHEMA = 2
+Kind = TypeVar("Kind")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """The accuracy of one model at one number of shots.
+
+    Attributes:
+        accuracy: mean over training seeds.
+        ci95: half-width of the 95 % interval over test episodes, each episode's accuracy averaged over the seeds.
+        seeds: training seeds.
+        per_seed: accuracy of each seed.
+        episodes: number of test episodes.
+        sd: standard deviation over seeds; None for one seed.
+        ci95_seeds: half-width of the 95 % interval over seeds, by Student's t; None for one seed.
+        runs: names of the runs, one per seed.
+    """
+
+    accuracy: float
+    ci95: float
+    seeds: list[int]
+    per_seed: list[float]
+    episodes: int
+    sd: float | None
+    ci95_seeds: float | None
+    runs: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trials:
+    """The accuracy of one model that is tested with a share of its tuples, at one number of shots.
+
+    Attributes:
+        accuracy: mean over trials.
+        trials: accuracy of each drawing of tuples, averaged over training seeds.
+        sd: standard deviation over trials; None for one trial.
+        ci95: half-width of the 95 % interval over `ci95_over`.
+        ci95_over: `trials`, by Student's t, or `episodes` where there is one trial.
+        seeds: training seeds.
+        per_seed: accuracy of each seed, averaged over trials.
+        episodes: number of test episodes.
+        tuples: cardinality -> number of tuples kept.
+        runs: names of the runs.
+    """
+
+    accuracy: float
+    trials: list[float]
+    sd: float | None
+    ci95: float
+    ci95_over: str
+    seeds: list[int]
+    per_seed: list[float]
+    episodes: int
+    tuples: dict[int, int]
+    runs: list[str]
+
+
+Entries = dict[int, Entry]  # by number of shots
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """An order that is expected, `lower < upper` or `lower ≤ upper`, at one number of shots.
+
+    Attributes:
+        source: table or figure of the paper; empty where the paper says nothing of it.
+        claim: the order in words.
+        paper: the paper's numbers; empty where it prints none.
+        shot: support clips per class.
+        seeds: training seeds that both sides have.
+        differences: upper - lower of each seed.
+        mean: mean difference.
+        ci95: half-width of the 95 % interval over seeds, by Student's t; None for one seed.
+        holds_in: number of seeds in which the order holds.
+    """
+
+    source: str
+    claim: str
+    paper: str
+    shot: int
+    seeds: list[int]
+    differences: list[float]
+    mean: float
+    ci95: float | None
+    holds_in: int
+
+    @property
+    def verdict(self) -> str:
+        """`yes` or `no` where the interval over seeds lies above or below 0; a single seed settles nothing."""
+        if self.ci95 is None or abs(self.mean) <= self.ci95:
+            return "not settled"
+        return "yes" if self.mean > 0 else "no"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridInfo:
+    """What a reader must know of a grid: its data, its tests, its training, its commands and what is missing.
+
+    Attributes:
+        name: name of its folder.
+        kind: `components`, `cardinality`, `tuples`, `shots`, `training` or `custom`.
+        dataset: name of the data.
+        split: `test` or `val`.
+        way: classes per test episode.
+        queries: query clips per class.
+        episodes: number of test episodes.
+        seed: seed of the test episodes.
+        distinct_groups: whether support and query never come from one source video.
+        seeds: training seeds.
+        recipe: name or file of the recipe that the grid varies.
+        backbone: name of the backbone.
+        training_episodes: episodes of the recipe's training.
+        training_shot: support clips per class in training.
+        commands: command lines that made the grid.
+        commits: commits of the code that tested its runs; None where unknown.
+        threads: threads of each run.
+        runs: number of runs.
+        missing: names of the runs without a result.
+        tuple_counts: label -> number of tuples, of a grid of cardinalities.
+        retrained: whether models were trained with their share of the tuples, of a grid of tuples.
+    """
+
+    name: str
+    kind: str
+    dataset: str
+    split: str
+    way: int
+    queries: int
+    episodes: int
+    seed: int
+    distinct_groups: bool = False
+    seeds: list[int]
+    recipe: str
+    backbone: str
+    training_episodes: int
+    training_shot: int
+    commands: list[str]
+    commits: list[str | None]
+    threads: int
+    runs: int
+    missing: list[str]
+    tuple_counts: dict[str, int] = field(default_factory=dict)
+    retrained: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A tested run, or those of several training seeds of one recipe; the names of these stand in `run`."""
+
+    run: str
+    method: str
+    backbone: str
+    dataset: str
+    split: str
+    way: int
+    recipe: str
+    shots: Entries
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table1Row:
+    """A row of Table 1: percent as published, and what was run here, for each data set of `Table1.columns`."""
+
+    method: str
+    backbone: str
+    published: list[float | None]
+    ours: list[Entry | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table1:
+    """Table 1 of the paper with the runs of the same models beside it."""
+
+    columns: list[str]
+    rows: list[Table1Row]
+    notes: list[str]
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flops:
+    """Floating-point operations of one method, by part with a `total`; see `strmctl.ablation.cost`."""
+
+    embed_clip: dict[str, int]
+    match_episode: dict[str, int]
+    frame: float
+    episode: dict[str, int]
+    cached_evaluation: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodCost:
+    """Parameters, by part with a `total`, and operations of one method."""
+
+    parameters: dict[str, int]
+    flops: Flops
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What the paper's models cost, in these sizes; `cached` counts the clips and episodes of an evaluation."""
+
+    backbone: str
+    frames: int
+    pixels: int
+    way: int
+    shot: int
+    queries: int
+    dim: int
+    query_class_dim: int
+    methods: dict[str, MethodCost]
+    cached: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaperRow:
+    """A row of the paper's Table 1."""
+
+    method: str
+    backbone: str
+    values: list[float | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaperTable1:
+    """The paper's Table 1."""
+
+    columns: list[str]
+    rows: list[PaperRow]
+    notes: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaperTable2:
+    """The paper's Table 2, column by column; None where it prints a dash."""
+
+    cardinalities: list[list[int]]
+    tuples: list[int | None]
+    kinetics100: list[float]
+    ssv2: list[float]
+
+    def by_set(self) -> dict[str, tuple[int | None, float, float]]:
+        """Set of cardinalities, such as `2,3` -> tuples, accuracy on Kinetics-100, accuracy on SSv2."""
+        names = [",".join(map(str, ways)) for ways in self.cardinalities]
+        return dict(zip(names, zip(self.tuples, self.kinetics100, self.ssv2, strict=True), strict=True))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paper:
+    """The published numbers of `reports/paper.yaml`."""
+
+    source: str
+    table1: PaperTable1
+    table2: PaperTable2
+    figure6_left: dict[str, float]
+    figure6_right: dict[str, float]
+    figure7: dict[str, list[int]]
+    compute: str
+    implementation: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """Everything that a report says. A kind of grid that there is none of is empty and absent from `grids`.
+
+    Attributes:
+        title: names of the data sets.
+        components: label -> shots -> entry; so are `cardinality`, `shots` and `custom`.
+        cardinality: as `components`.
+        tuples: label -> share of the tuples -> shots -> trials.
+        shots: as `components`.
+        training: label -> training episodes -> shots -> entry.
+        custom: as `components`.
+        runs: tested runs that were named.
+        grids: kind -> what there is to know of the grid.
+        claims: orders that are expected, and whether they hold.
+        paper: the paper's numbers.
+        table1: Table 1 with ours beside it.
+        cost: what the paper's models cost.
+        provenance: code, libraries, machine and command.
+    """
+
+    title: str
+    components: dict[str, Entries] = field(default_factory=dict)
+    cardinality: dict[str, Entries] = field(default_factory=dict)
+    tuples: dict[str, dict[float, dict[int, Trials]]] = field(default_factory=dict)
+    shots: dict[str, Entries] = field(default_factory=dict)
+    training: dict[str, dict[int, Entries]] = field(default_factory=dict)
+    custom: dict[str, Entries] = field(default_factory=dict)
+    runs: list[Run] = field(default_factory=list)
+    grids: dict[str, GridInfo] = field(default_factory=dict)
+    claims: list[Claim] = field(default_factory=list)
+    paper: Paper
+    table1: Table1 | None = None
+    cost: Cost | None = None
+    provenance: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of `report.json`, every text fit for UTF-8: a folder's name may hold bytes that are no text."""
+        return {"schema": SCHEMA, **_plain(self)}
+
+
+def from_json(content: Mapping[str, Any]) -> Document:
+    """The document that `to_json` wrote.
+
+    Raises:
+        DataError: the content is damaged or of another version.
+    """
+    try:
+        found = dict(content)
+        if found.pop("schema") != SCHEMA:
+            raise ValueError("another schema")
+        return build(Document, found)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(
+            f"the report is damaged or of another version: {error}", "run `strmctl report` again"
+        ) from error
+
+
+def build(kind: type[Kind], value: Any) -> Kind:
+    """A value of JSON or YAML as the dataclass, list or dict that an annotation names.
+
+    Raises:
+        TypeError: a field is missing or misspelt.
+        ValueError: a key is no number where one is expected.
+    """
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if is_dataclass(kind):
+        hints = _hints(kind)
+        return kind(**{name: build(hints.get(name, Any), one) for name, one in value.items()})
+    if origin is UnionType:  # `… | None`
+        return None if value is None else build(inner[0], value)
+    if origin is list:
+        return [build(inner[0], one) for one in value]
+    if origin is dict:
+        return {inner[0](key): build(inner[1], one) for key, one in value.items()}
+    return value
+
+
+_hints = functools.cache(typing.get_type_hints)
+
+
+def differences(lower: Entry | Trials | None, upper: Entry | Trials | None) -> dict[int, float]:
+    """Training seed -> upper - lower, for the seeds that both have."""
+    if lower is None or upper is None:
+        return {}
+    below, above = (dict(zip(side.seeds, side.per_seed, strict=True)) for side in (lower, upper))
+    return {seed: above[seed] - below[seed] for seed in below if seed in above}
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses as dicts without the optional fields that hold nothing; keys as text, as JSON has them."""
+    if is_dataclass(value):
+        optional = {one.name for one in fields(value) if one.default_factory is not MISSING or one.default is None}
+        found = {one.name: getattr(value, one.name) for one in fields(value)}
+        return {name: _plain(one) for name, one in found.items() if name not in optional or one not in (None, {}, [])}
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {_plain(str(key)): _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,190 @@
+"""Tables of a report, traced back to the document."""
+
+from dataclasses import replace
+
+import pytest
+
+from strmctl.report.tables.cost import against_trx
+from strmctl.report.tables.findings import findings
+from strmctl.report.tables.grids import tables
+from tests.saved import entry, grid_info, sample, trials
+
+KINDS = ["components", "cardinality", "tuples", "shots", "training", "custom"]
+
+
+def named(document):
+    return {table.name: table for table in tables(document)}
+
+
+def column(table, name):
+    return {tuple(row[: table.words]): row[table.columns.index(name)] for row in table.rows}
+
+
+def test_every_kind_has_its_tables_and_every_row_its_cells():
+    found = named(sample())
+    assert list(found) == ["findings", *KINDS, "table1", "runs", "cost_flops", "cost_cached", "cost_parameters"]
+    for table in found.values():
+        assert {len(row) for row in table.rows} == {len(table.columns)}, table.name
+        assert {len(row) for row in table.csv_rows} == {len(table.csv_columns)}, table.name
+        published = [table.kind(position) == "published" for position in range(len(table.columns))]
+        assert published == ["paper" in name for name in table.columns]
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "runs", "cost"])
+def test_a_kind_that_was_not_run_is_left_out(kind):
+    grids = {name: grid for name, grid in sample().grids.items() if name != kind}
+    document = sample(**{kind: None if kind == "cost" else [] if kind == "runs" else {}}, grids=grids)
+    assert list(named(document)) == [name for name in named(sample()) if name.partition("_")[0] != kind]
+
+
+def test_nothing_at_all_is_no_error():
+    empty = {kind: {} for kind in [*KINDS, "grids"]}
+    assert tables(sample(**empty, runs=[], table1=None, cost=None)) == []
+
+
+def test_components_show_mean_interval_seeds_and_the_paper_apart():
+    document = sample()
+    document.components["STRM"][5] = replace(entry(0.8, seeds=(0, 2), run="strm"), accuracy=0.81234, ci95=0.0039)
+    table = named(document)["components"]
+    assert column(table, "5-shot, %")["STRM",] == "81.2 ± 0.4"
+    assert column(table, "5-shot, each seed (sd), %")["STRM",] == "79.0, 80.0 (0.7)"
+    assert column(table, "n seeds")["STRM",] == "3 / 2" and column(table, "n seeds")["TRM",] == "3"
+    shown = column(table, "paper, SSv2, 5-shot, %")
+    assert {label: float(value) for (label,), value in shown.items()} == document.paper.figure6_left
+    last = dict(zip(table.csv_columns, table.csv_rows[-1], strict=True))
+    assert last["accuracy"] == 0.81234 and last["ci95"] == 0.0039 and last["n_seeds"] == 2
+    assert (last["accuracy_seed_0"], last["accuracy_seed_1"], last["accuracy_seed_2"]) == (0.79, None, 0.8)
+    assert last["runs"] == "strm-s0;strm-s2" and last["episodes"] == 10000
+
+
+def test_a_label_without_a_run_has_dashes_beside_the_paper():
+    table = named(sample(components={"STRM": {5: entry(0.8, seeds=(0,))}}))["components"]
+    assert table.columns == ["model", "5-shot, %", "n seeds", "paper, SSv2, 5-shot, %"]  # one seed is the mean
+    assert table.rows[0] == ["TRM", "–", "0", "62.1"] and table.rows[-1] == ["STRM", "80.0 ± 0.4", "1", "68.1"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_labels_without_any_result_are_no_error(kind):
+    labels = getattr(sample(), kind)
+    first, *rest = labels
+    deep = kind in ("tuples", "training")
+    nothing = {label: {key: {} for key in labels[label] if deep} for label in rest}
+    assert named(sample(**{kind: {first: labels[first], **nothing}}))[kind].rows
+    assert named(sample(**{kind: {first: {}, **nothing}}))[kind].csv_rows == []
+
+
+def test_captions_say_what_was_measured_and_what_is_missing():
+    caption = named(sample())["training"].caption
+    assert caption.startswith(
+        "Sample (test): 5-way, 1- and 5-shot, 1 query per class, 10,000 episodes, seed 0; recipe sample, backbone "
+        "conv3, trained on 1-shot episodes, training seeds 0, 1 and 2 (n = 3, fewer where runs are missing). "
+    )
+    assert caption.endswith(" No result yet of sample-4000-s2.") and "n = 1" not in caption
+    many = grid_info("custom", queries=2, seeds=[0], missing=[f"run{n}" for n in range(9)])
+    caption = named(sample(grids=sample().grids | {"custom": many}))["custom"].caption
+    assert "2 queries per class" in caption and "trained on 1,000 1-shot episodes, training seed 0 (n = 1" in caption
+    assert "With n = 1 training seed the order of close values is open." in caption
+    assert caption.endswith("No result yet of run0, run1, run2, run3, run4, run5 and 3 more.")
+
+
+def test_cardinalities_beside_table_2():
+    table = named(sample())["cardinality"]
+    assert column(table, "tuples")["{1}",] == "8" and column(table, "paper, tuples")["{1}",] == "–"
+    assert table.rows[-1] == [
+        *("{2,3,4}", "154", "53.0 ± 0.4", "52.0, 53.0, 54.0 (1.0)", "73.0 ± 0.4", "72.0, 73.0, 74.0 (1.0)"),
+        *("3", "154", "86.1", "68.1"),
+    ]
+    assert "For {1} the paper prints a dash in place of 8 tuples." in table.caption
+
+
+def test_shares_of_tuples_with_the_range_of_trials():
+    table = named(sample())["tuples"]
+    first, *_, last = table.rows
+    assert first == ["STRM {2}", "20", "6", "56.0 ± 2.5", "55.0 to 57.0", "76.0 ± 2.5", "75.0 to 77.0", "3", "65.4"]
+    assert last == ["TRX {2,3}", "100", "28 + 56", "50.0 ± 0.4", "–", "70.0 ± 0.4", "–", "1", "64.6"]
+    row = dict(zip(table.csv_columns, table.csv_rows[1], strict=True))
+    assert (row["share"], row["tuples"], row["shot"]) == (0.2, 6, 5)
+    assert [row[f"accuracy_trial_{trial}"] for trial in (1, 2, 3)] == trials(0.76, count=3).trials
+
+
+def test_shots_show_the_mean_and_every_seed():
+    table = named(sample())["shots"]
+    assert table.columns[2:] == [f"{shot}-shot, %" for shot in (1, 2, 3, 4, 5, 10)]
+    assert table.rows[0] == ["TRM", "mean, n = 3", *(f"{value}.0 ± 0.4" for value in (52, 54, 56, 58, 60, 70))]
+    assert table.rows[1] == ["", "seed 0", *(f"{value}.0" for value in (51, 53, 55, 57, 59, 69))]
+    mixed = sample(shots={"TRM": {1: entry(0.5), 5: entry(0.6, seeds=(1,))}})
+    assert [row[1:] for row in named(mixed)["shots"].rows[:2]] == [
+        ["mean, n = 1 to 3", "50.0 ± 0.4", "60.0 ± 0.4"],
+        ["seed 0", "49.0", "–"],
+    ]
+
+
+def test_the_gap_in_training_is_taken_seed_by_seed():
+    document = sample()
+    document.training["STRM"][4000][5] = entry(seeds=(0, 1), each=[0.8, 0.9])  # TRM: 0.77, 0.78, 0.79
+    row = named(document)["training"].rows[-1]
+    assert row[:2] == ["4,000", "STRM - TRM, points"] and row[4:] == ["+7.50", "+3.00, +12.00", "2"]
+
+
+def test_table_1_keeps_published_and_ours_apart():
+    table = named(sample())["table1"]
+    assert column(table, "SSv2, ours, %")["STRM", "ResNet-50"] == "60.0 ± 0.4 (10,000 episodes, n = 3 seeds)"
+    assert column(table, "SSv2, paper, %")["STRM", "ResNet-50"] == "68.1"
+    assert column(table, "UCF101, paper, %")["STRM", "ResNet-50"] == "96.9"
+    assert "UCF101, ours, %" not in table.columns  # nothing was run on it
+    assert "No run here on Kinetics-100, HMDB51 and UCF101." in table.caption
+    assert column(table, "SSv2, paper, %")["ARN", "ResNet-50"] == "–"
+    assert ["STRM", "ViT", "ucf101", *[None] * 4, 0, *[None] * 4, "", 98.1] in table.csv_rows
+
+
+def test_cost_as_it_is_counted():
+    found = named(sample())
+    assert found["cost_parameters"].rows[-1] == ["STRM {2}", "20.00", "4.00", "5.00", "10.00", "1.00", "40.00"]
+    assert found["cost_flops"].csv_rows[0][-1] == sample().cost.methods["TRM {2}"].flops.frame
+    assert found["cost_cached"].rows[-1] == ["STRM {2}", "365.70", "4.10", "369.80"]
+    assert 'The paper says: "STRM needs about 4 % more FLOPs than TRX".' in found["cost_flops"].caption
+
+
+def test_what_strm_costs_more_than_trx():
+    cost = sample().cost
+    for label, frame in (("STRM {2}", 11.5), ("TRX {2,3}", 10.0)):
+        cost.methods[label] = replace(cost.methods[label], flops=replace(cost.methods[label].flops, frame=frame))
+    shares = against_trx(cost)
+    assert shares["per frame"] == pytest.approx(0.15)
+    assert list(shares) == ["per frame", "per episode", "in a cached evaluation"]
+    assert "+15.0 % per frame" in named(sample(cost=cost))["cost_flops"].caption
+    del cost.methods["TRX {2,3}"]
+    assert against_trx(cost) == {} and "The paper says" not in named(sample(cost=cost))["cost_flops"].caption
+    assert not [row for row in findings(sample(cost=cost)).rows if "FLOPs" in row[0]]
+
+
+def test_a_finding_says_claim_paper_here_holds_and_n():
+    document = sample()
+    document.components["STRM"][5] = entry(seeds=(0, 1, 2), each=[0.79, 0.8, 0.79])  # TRM+PLE+FLE: 0.75, 0.76, 0.77
+    document.shots["STRM"] = {5: entry(0.55, seeds=(0,))}
+    table = findings(sample(components=document.components, shots=document.shots))
+    assert table.columns == ["claim", "paper", "here", "holds", "n"]
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert rows["TRM+PLE+FLE < STRM, 5-shot"] == [
+        *("Figure 6, left: 66.8 < 68.1", "+3.33 ± 2.87 (+2.00 to +4.00)", "yes", "3"),
+    ]
+    assert rows["TRM < STRM, 5-shot"] == ["Figure 7: at every K", "-4.00", "not settled", "1"]
+    assert rows["TRM < STRM after 4,000 training episodes, 1-shot"][0] == "–"
+    assert rows["Table 1 ≤ STRM (ResNet-50) on SSv2, 5-shot"] == [
+        *("Table 1: 68.1", "-8.10 ± 2.48 (-9.10 to -7.10)", "no", "3"),
+    ]
+    assert rows["Grid training is finished, with several seeds"] == ["–", "14 of 15 runs have a result", "no", "3"]
+    assert rows["Grid tuples is finished, with several seeds"][2:] == ["not settled", "1"]
+    assert "Grid shots is finished, with several seeds" not in rows
+    line = next(row for row in table.csv_rows if row[1:3] == ["TRM+PLE+FLE < STRM", 5])
+    numbers = dict(zip(table.csv_columns, line, strict=True))
+    assert (numbers["source"], numbers["holds"]) == ("Figure 6, left", "yes")
+    assert (numbers["holds_in"], numbers["n_seeds"]) == (3, 3)
+    assert numbers["mean_difference"] == pytest.approx(0.1 / 3) and numbers["difference_seed_0"] == pytest.approx(0.04)
+
+
+def test_table_1_without_a_run_and_the_cost_are_findings():
+    rows = [replace(row, ours=[None] * 4) for row in sample().table1.rows]
+    found = {row[0]: row[1:] for row in findings(sample(table1=replace(sample().table1, rows=rows))).rows}
+    assert found["Table 1 is reached"] == ["Table 1", "no run here on its data sets", "not settled", "0"]
+    assert found["STRM needs about 4 % more FLOPs than TRX"][2:] == ["no", "–"]
