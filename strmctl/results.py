@@ -1,4 +1,4 @@
-"""The result of an evaluation: one row per query, from which every figure is derived."""
+"""The result of an evaluation: one row per query, from which every number is derived."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class EvalResult:
         way: classes per episode.
         queries: queries per class and episode.
         episodes: number of episodes, the same ones for every shot.
-        seed: of the episodes.
-        results: per shot, figures derived from `rows`; accuracies and half-widths as fractions.
+        seed: seed of the episodes.
+        results: numbers derived from `rows`, for each number of shots; accuracies and half-widths as fractions.
         provenance: code, machine, weights, data.
         rows: every query.
     """

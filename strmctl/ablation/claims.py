@@ -63,7 +63,9 @@ def _cardinality(document: Document) -> Iterator[Claim]:
     """{2}, the paper's choice, against the best other set and against {2,3,4}."""
     paper = document.paper.table2.by_set()
     for shot, chosen in document.cardinality.get("2", {}).items():
-        others = {label: of[shot] for label, of in document.cardinality.items() if label != "2" and shot in of}
+        others = {
+            label: entries[shot] for label, entries in document.cardinality.items() if label != "2" and shot in entries
+        }
         best = max(others, key=lambda label: others[label].accuracy, default="")
         for label in dict.fromkeys([best, "2,3,4"]):
             words = f"{{{label}}}{' (best other set)' if label == best else ''} ≤ {{2}}"

@@ -112,7 +112,7 @@ def episode_accuracies(path: Path, result: EvalResult) -> pd.Series:
         raise DataError(f"{table} is damaged: {error}", hint) from error
     right = (rows["true"] == rows["predicted"]).astype(float)
     found = right.groupby(rows["shot"]).agg(["size", "mean"])
-    counted = {figures["shot"]: (figures["queries"], figures["accuracy"]) for figures in result.results}
+    counted = {numbers["shot"]: (numbers["queries"], numbers["accuracy"]) for numbers in result.results}
     if list(found.index) != sorted(counted) or not all(
         size == counted[shot][0] and abs(mean - counted[shot][1]) < 1e-9 for shot, size, mean in found.itertuples()
     ):

@@ -21,19 +21,23 @@ if TYPE_CHECKING:
 
 SEEDS = comma_separated(int)
 OPTIONS = (
-    click.option("--recipe", default="sprites", show_default=True, metavar="NAME|FILE", help="What the grid varies."),
+    click.option(
+        "--recipe", default="sprites", show_default=True, metavar="NAME|FILE", help="Recipe that the grid varies."
+    ),
     set_option,
-    click.option("--name", help="What the names of the grid and its runs begin with.  [default: the recipe's name]"),
+    click.option("--name", help="Beginning of the names of the grid and its runs.  [default: the recipe's name]"),
     click.option("--seeds", default="0", show_default=True, callback=SEEDS, help="Training seeds, such as 0,1,2."),
     click.option("--only", metavar="LABEL", multiple=True, help="Only this cell of the grid. May be repeated."),
     click.option("--way", type=click.IntRange(2), default=5, show_default=True, help="Classes per test episode."),
     click.option("--queries", type=click.IntRange(1), default=1, show_default=True, help="Query clips per class."),
     click.option("--episodes", type=click.IntRange(1), default=10_000, show_default=True, help="Test episodes."),
-    click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the test episodes."),
-    click.option("--split", type=click.Choice(["test", "val"]), default="test", show_default=True, help="To test on."),
-    click.option("--distinct-groups", is_flag=True, help="Support and query never from the same source video."),
-    click.option("--dry-run", is_flag=True, help="List the cells with an estimate of time, and do nothing."),
-    click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Runs at a time."),
+    click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the test episodes."),
+    click.option(
+        "--split", type=click.Choice(["test", "val"]), default="test", show_default=True, help="Classes to test on."
+    ),
+    click.option("--distinct-groups", is_flag=True, help="Never take support and query from the same source video."),
+    click.option("--dry-run", is_flag=True, help="List the cells with an estimate of the time, and do nothing."),
+    click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Number of runs at a time."),
     click.option(
         "--threads", type=click.IntRange(1), help="Threads of each job.  [default: the processor's cores over --jobs]"
     ),

@@ -111,53 +111,29 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True)
 class GridInfo:
-    """What a reader must know of a grid: its data, its tests, its training, its commands and what is missing.
+    """What a reader must know of a grid: its data, its tests, its training, its commands and what is missing."""
 
-    Attributes:
-        name: name of its folder.
-        kind: `components`, `cardinality`, `tuples`, `shots`, `training` or `custom`.
-        dataset: name of the data.
-        split: `test` or `val`.
-        way: classes per test episode.
-        queries: query clips per class.
-        episodes: number of test episodes.
-        seed: seed of the test episodes.
-        distinct_groups: whether support and query never come from one source video.
-        seeds: training seeds.
-        recipe: name or file of the recipe that the grid varies.
-        backbone: name of the backbone.
-        training_episodes: episodes of the recipe's training.
-        training_shot: support clips per class in training.
-        commands: command lines that made the grid.
-        commits: commits of the code that tested its runs; None where unknown.
-        threads: threads of each run.
-        runs: number of runs.
-        missing: names of the runs without a result.
-        tuple_counts: label -> number of tuples, of a grid of cardinalities.
-        retrained: whether models were trained with their share of the tuples, of a grid of tuples.
-    """
-
-    name: str
-    kind: str
+    name: str  # name of its folder
+    kind: str  # `components`, `cardinality`, `tuples`, `shots`, `training` or `custom`
     dataset: str
     split: str
-    way: int
-    queries: int
-    episodes: int
-    seed: int
-    distinct_groups: bool = False
-    seeds: list[int]
-    recipe: str
+    way: int  # classes per test episode
+    queries: int  # query clips per class
+    episodes: int  # number of test episodes
+    seed: int  # seed of the test episodes
+    distinct_groups: bool = False  # whether support and query never come from one source video
+    seeds: list[int]  # training seeds
+    recipe: str  # name or file of the recipe that the grid varies
     backbone: str
-    training_episodes: int
-    training_shot: int
-    commands: list[str]
-    commits: list[str | None]
-    threads: int
-    runs: int
-    missing: list[str]
-    tuple_counts: dict[str, int] = field(default_factory=dict)
-    retrained: bool | None = None
+    training_episodes: int  # training episodes of the recipe
+    training_shot: int  # support clips per class in training
+    commands: list[str]  # command lines that made the grid
+    commits: list[str | None]  # commits of the code that tested its runs; None where unknown
+    threads: int  # threads of each run
+    runs: int  # number of runs
+    missing: list[str]  # names of the runs without a result
+    tuple_counts: dict[str, int] = field(default_factory=dict)  # label -> number of tuples, of a grid of cardinalities
+    retrained: bool | None = None  # whether models were trained with their share of the tuples, of a grid of tuples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,39 +254,22 @@ class Paper:
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """Everything that a report says. A kind of grid that there is none of is empty and absent from `grids`.
+    """Everything that a report says. A kind of grid that there is none of is empty here and absent from `grids`."""
 
-    Attributes:
-        title: names of the data sets.
-        components: label -> shots -> entry; so are `cardinality`, `shots` and `custom`.
-        cardinality: as `components`.
-        tuples: label -> share of the tuples -> shots -> trials.
-        shots: as `components`.
-        training: label -> training episodes -> shots -> entry.
-        custom: as `components`.
-        runs: tested runs that were named.
-        grids: kind -> what there is to know of the grid.
-        claims: orders that are expected, and whether they hold.
-        paper: the paper's numbers.
-        table1: Table 1 with ours beside it.
-        cost: what the paper's models cost.
-        provenance: code, libraries, machine and command.
-    """
-
-    title: str
-    components: dict[str, Entries] = field(default_factory=dict)
-    cardinality: dict[str, Entries] = field(default_factory=dict)
-    tuples: dict[str, dict[float, dict[int, Trials]]] = field(default_factory=dict)
-    shots: dict[str, Entries] = field(default_factory=dict)
-    training: dict[str, dict[int, Entries]] = field(default_factory=dict)
-    custom: dict[str, Entries] = field(default_factory=dict)
+    title: str  # names of the data sets
+    components: dict[str, Entries] = field(default_factory=dict)  # by label
+    cardinality: dict[str, Entries] = field(default_factory=dict)  # by label
+    tuples: dict[str, dict[float, dict[int, Trials]]] = field(default_factory=dict)  # by label, share of tuples, shots
+    shots: dict[str, Entries] = field(default_factory=dict)  # by label
+    training: dict[str, dict[int, Entries]] = field(default_factory=dict)  # by label, training episodes
+    custom: dict[str, Entries] = field(default_factory=dict)  # by label
     runs: list[Run] = field(default_factory=list)
-    grids: dict[str, GridInfo] = field(default_factory=dict)
+    grids: dict[str, GridInfo] = field(default_factory=dict)  # by kind
     claims: list[Claim] = field(default_factory=list)
     paper: Paper
     table1: Table1 | None = None
     cost: Cost | None = None
-    provenance: dict[str, Any]
+    provenance: dict[str, Any]  # code, libraries, machine and command
 
     def to_json(self) -> dict[str, Any]:
         """The content of `report.json`, every text fit for UTF-8: a folder's name may hold bytes that are no text."""

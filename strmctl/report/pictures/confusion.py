@@ -31,7 +31,7 @@ def draw_confusion(classes: Sequence[str], counts: Sequence[Sequence[int]], *, t
     Args:
         classes: G names.
         counts: (G, G) queries, rows true, columns predicted. A row without queries stays white.
-        title: takes one line or two, cut where it is too long.
+        title: text of one line or two, cut where it is too long.
     """
     table = np.asarray(counts, dtype=np.float64)
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)

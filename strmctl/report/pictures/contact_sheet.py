@@ -25,10 +25,10 @@ class SheetRow:
     """One clip.
 
     Attributes:
-        name: of the clip.
+        name: name of the clip.
         facts: lines about it.
         pictures: RGB, uint8 (h, w, 3), at most `HEIGHT` x `WIDEST`; empty for a clip without frames.
-        reason: what stands in the place of pictures that are not there.
+        reason: text in the place of pictures that are not there.
     """
 
     name: str
@@ -41,14 +41,14 @@ def draw_sheet(rows: Sequence[SheetRow], *, title: str) -> Figure:
     """A contact sheet as a figure, pixel by pixel.
 
     Args:
-        rows: from top to bottom.
+        rows: clips from top to bottom.
         title: one line, cut where it is too long.
     """
     columns = max([len(row.pictures) for row in rows] + [1])
     cell = max([picture.shape[1] for row in rows for picture in row.pictures] + [HEIGHT])
     shown = max(columns * (cell + GAP), 560)  # a reason and the title need some room, too
     texts = [_texts(row) for row in rows]
-    heights = [max(HEIGHT, sum(map(_height, of_row, range(len(of_row))))) for of_row in texts]
+    heights = [max(HEIGHT, sum(map(_height, row_texts, range(len(row_texts))))) for row_texts in texts]
     width = EDGE + TEXT_WIDTH + GAP + shown + EDGE
     height = TOP + sum(heights) + len(rows) * 2 * GAP + EDGE
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
@@ -60,9 +60,9 @@ def draw_sheet(rows: Sequence[SheetRow], *, title: str) -> Figure:
 
     write(EDGE, TOP / 2, wrapped(title, TITLE, 0.9 * (width - 2 * EDGE), most=1), TITLE, va="center", weight="bold")
     top = TOP + GAP
-    for row, of_row, high in zip(rows, texts, heights, strict=True):
+    for row, row_texts, high in zip(rows, texts, heights, strict=True):
         y = top
-        for position, text in enumerate(of_row):
+        for position, text in enumerate(row_texts):
             write(EDGE, y, text, TEXT if position else NAME, weight="normal" if position else "bold")
             y += _height(text, position)
         left = EDGE + TEXT_WIDTH + GAP

@@ -23,7 +23,7 @@ class ReportTable:
     Attributes:
         name: stem of its files.
         title: a few words.
-        caption: what it was measured on and what each ± is.
+        caption: sentences on what was measured and on what each ± is.
         columns: headers.
         rows: cells as they are read.
         csv_columns: headers of the CSV file.

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
+from strmctl.report.tables.table import points
 from strmctl.report.terminal.eval_tables import Table
 from strmctl.report.wording import tested_on
 
@@ -24,15 +25,15 @@ def comparison(document: Mapping[str, Any]) -> Iterator[tuple[str, Table]]:
     """A title and a table for each number of shots, of what `compare` found.
 
     Args:
-        document: of runs or of groups of seeds; fractions.
+        document: comparison of runs, or of groups of seeds; fractions.
     """
     of_groups, head = "groups" in document, tested_on(SimpleNamespace(**document))
-    for shot in sorted({figures["shot"] for other in document["comparisons"] for figures in other["results"]}):
+    for shot in sorted({numbers["shot"] for other in document["comparisons"] for numbers in other["results"]}):
         at_shot = [
-            (other, figures)
+            (other, numbers)
             for other in document["comparisons"]
-            for figures in other["results"]
-            if figures["shot"] == shot
+            for numbers in other["results"]
+            if numbers["shot"] == shot
         ]
         table = _groups(document["groups"], at_shot, shot) if of_groups else _runs(document["base"], at_shot)
         yield f"{head}, {shot}-shot", table
@@ -44,26 +45,29 @@ def _runs(base: str, at_shot: list[tuple[dict[str, Any], dict[str, Any]]]) -> Ta
     episodes, classes = first["over_episodes"]["n"], first["over_classes"]["n"]
     columns = ["run", "accuracy, %", f"difference over {episodes:,} episodes", "p", f"over {classes} classes", "p"]
     rows = [[f"{base} (base)", f"{100 * first['base_accuracy']:.2f}", "", "", "", ""]]
-    for other, figures in at_shot:
-        cells = [other["run"], f"{100 * figures['accuracy']:.2f}"]
-        for over in (figures["over_episodes"], figures["over_classes"]):
-            cells += [_points(over), f"{over['p']:.4f}"]
+    for other, numbers in at_shot:
+        cells = [other["run"], f"{100 * numbers['accuracy']:.2f}"]
+        for over in (numbers["over_episodes"], numbers["over_classes"]):
+            cells += [points(over["difference"], over["ci95"]), f"{over['p']:.4f}"]
         rows.append(cells)
     return columns, rows
 
 
 def _groups(groups: list[dict[str, Any]], at_shot: list[tuple[dict[str, Any], dict[str, Any]]], shot: int) -> Table:
     """The first group and each that is compared with it."""
-    found = {tuple(other["runs"]): figures for other, figures in at_shot}
+    found = {tuple(other["runs"]): numbers for other, numbers in at_shot}
     columns = ["runs", "mean, %", "sd", "n", "differences by seed", "mean difference"]
     rows = []
     for position, group in enumerate(groups):
         name = ", ".join(group["runs"])
-        own = next(figures for figures in group["results"] if figures["shot"] == shot)
+        own = next(numbers for numbers in group["results"] if numbers["shot"] == shot)
         cells = [f"{name} (base)" if position == 0 else name, f"{100 * own['mean']:.2f}", _sd(own), str(own["n"])]
-        if figures := found.get(tuple(group["runs"])) if position else None:
-            by_seed = zip(group["seeds"], figures["each"], strict=True)
-            cells += ["  ".join(f"{seed}: {100 * each:+.2f}" for seed, each in by_seed), _points(figures)]
+        if numbers := found.get(tuple(group["runs"])) if position else None:
+            by_seed = zip(group["seeds"], numbers["each"], strict=True)
+            cells += [
+                "  ".join(f"{seed}: {100 * each:+.2f}" for seed, each in by_seed),
+                points(numbers["difference"], numbers["ci95"]),
+            ]
         rows.append([*cells, "", ""][: len(columns)])
     return columns, rows
 
@@ -71,21 +75,15 @@ def _groups(groups: list[dict[str, Any]], at_shot: list[tuple[dict[str, Any], di
 def seeds(summary: Mapping[str, Any]) -> Table:
     """Each run of a group, their mean and standard deviation; a column for each number of shots."""
     count, results = len(summary["runs"]), summary["results"]
-    columns = ["run", "training seed", *(f"{figures['shot']}-shot, %" for figures in results)]
+    columns = ["run", "training seed", *(f"{numbers['shot']}-shot, %" for numbers in results)]
     rows = [
-        [run, str(seed), *(f"{100 * figures['each'][position]:.2f}" for figures in results)]
+        [run, str(seed), *(f"{100 * numbers['each'][position]:.2f}" for numbers in results)]
         for position, (run, seed) in enumerate(zip(summary["runs"], summary["seeds"], strict=True))
     ]
-    rows.append([f"mean, n = {count}", "", *(f"{100 * figures['mean']:.2f}" for figures in results)])
+    rows.append([f"mean, n = {count}", "", *(f"{100 * numbers['mean']:.2f}" for numbers in results)])
     rows.append([f"standard deviation over seeds, n = {count}", "", *map(_sd, results)])
     return columns, rows
 
 
-def _sd(figures: Mapping[str, Any]) -> str:
-    return "–" if figures["sd"] is None else f"{100 * figures['sd']:.2f}"
-
-
-def _points(figures: Mapping[str, Any]) -> str:
-    """`+1.20 ± 0.31`, in percentage points."""
-    half = "" if figures["ci95"] is None else f" ± {100 * figures['ci95']:.2f}"
-    return f"{100 * figures['difference']:+.2f}{half}"
+def _sd(numbers: Mapping[str, Any]) -> str:
+    return "–" if numbers["sd"] is None else f"{100 * numbers['sd']:.2f}"

@@ -19,9 +19,9 @@ INTERVALS = (
 )
 
 
-def percent(figures: dict[str, Any]) -> str:
+def percent(numbers: dict[str, Any]) -> str:
     """`66.2 ± 0.4`, from an accuracy and a half-width that are fractions."""
-    return f"{100 * figures['accuracy']:.1f} ± {100 * figures['ci95']:.1f}"
+    return f"{100 * numbers['accuracy']:.1f} ± {100 * numbers['ci95']:.1f}"
 
 
 def title(result: EvalResult) -> str:
@@ -34,10 +34,10 @@ def accuracy(result: EvalResult) -> Table:
     intervals = ["95 % interval, %: episodes", "classes, t", "classes, bootstrap"]
     columns = ["shots", "accuracy, %", *intervals, "chance, %", "episodes", "classes"]
     rows = []
-    for figures in result.results:
-        cells = [str(figures["shot"]), f"{100 * figures['accuracy']:.2f}"]
-        cells.append(_interval(figures["accuracy"] - figures["ci95"], figures["accuracy"] + figures["ci95"]))
-        over = figures.get("classes")  # None for a single class; results of earlier versions lack it
+    for numbers in result.results:
+        cells = [str(numbers["shot"]), f"{100 * numbers['accuracy']:.2f}"]
+        cells.append(_interval(numbers["accuracy"] - numbers["ci95"], numbers["accuracy"] + numbers["ci95"]))
+        over = numbers.get("classes")  # None for a single class; results of earlier versions lack it
         if over:
             cells += [
                 _interval(over["mean"] - over["ci95"], over["mean"] + over["ci95"]),
@@ -45,34 +45,34 @@ def accuracy(result: EvalResult) -> Table:
             ]
         else:
             cells += ["–", "–"]
-        rows.append([*cells, _chance(result), f"{figures['episodes']:,}", str(len(figures["per_class"]))])
+        rows.append([*cells, _chance(result), f"{numbers['episodes']:,}", str(len(numbers["per_class"]))])
     return columns, rows
 
 
-def confused(figures: dict[str, Any]) -> Table:
+def confused(numbers: dict[str, Any]) -> Table:
     """A row for each of the most confused pairs of classes of one shot, the most confused first."""
     columns = ["true class", "taken for", "of its queries, %"]
-    return columns, [[pair["true"], pair["predicted"], f"{100 * pair['share']:.1f}"] for pair in figures["confused"]]
+    return columns, [[pair["true"], pair["predicted"], f"{100 * pair['share']:.1f}"] for pair in numbers["confused"]]
 
 
 def write_confusion(path: Path, result: EvalResult) -> None:
     """Writes the confusion matrices as one CSV: a row per shot and true class, a column per predicted class, counts."""
-    names = sorted({name for figures in result.results for name in figures["confusion"]["classes"]})
+    names = sorted({name for numbers in result.results for name in numbers["confusion"]["classes"]})
     rows = []
-    for figures in result.results:
-        classes, counts = figures["confusion"]["classes"], figures["confusion"]["counts"]
+    for numbers in result.results:
+        classes, counts = numbers["confusion"]["classes"], numbers["confusion"]["counts"]
         for name, row in zip(classes, counts, strict=True):
             by_name = dict(zip(classes, row, strict=True))
-            rows.append([figures["shot"], name, *(by_name.get(predicted, 0) for predicted in names)])
+            rows.append([numbers["shot"], name, *(by_name.get(predicted, 0) for predicted in names)])
     write_csv(path, ["shot", "true class", *names], rows)
 
 
 def controls(results: Named) -> Table:
     """A row per control, a column per number of shots."""
-    shots = [figures["shot"] for figures in results[0][1].results]
+    shots = [numbers["shot"] for numbers in results[0][1].results]
     columns = ["clips", "way", "chance, %", *(f"{shot}-shot, %" for shot in shots)]
     rows = [
-        [name, str(result.way), _chance(result), *(percent(figures) for figures in result.results)]
+        [name, str(result.way), _chance(result), *(percent(numbers) for numbers in result.results)]
         for name, result in results
     ]
     return columns, rows

@@ -13,8 +13,8 @@ def plan_document(grids: Sequence[tuple[str, Cells]], work: Work, jobs: int) -> 
     """The plan of grids as one document; a run that several cells share is counted once.
 
     Args:
-        grids: name and cells.
-        work: what is still to be done, for all grids.
+        grids: name and cells of each grid.
+        work: everything still to be done, for all grids.
         jobs: processes that share it.
 
     Returns:

@@ -1,33 +1,13 @@
 """The picture of attention maps."""
 
-import io
-
-import matplotlib.image
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import rgb_to_hsv
 
-from strmctl.report.pictures.attention import COLOURS, OPACITY, draw_maps, overlay, save_picture, upsample
-
-LABELS = ("backbone: |x|", "PLE: |f|", "H: relu(f·h)", "E: relu(f·e)")
-
-
-def example(side=64, frames=8, patches=4, seed=0):
-    random = np.random.Generator(np.random.Philox(seed))
-    maps = {label: random.uniform(row, 10 * row + 5, (frames, patches, patches)) for row, label in enumerate(LABELS)}
-    return random.integers(0, 256, (frames, side, side, 3), np.uint8), maps
-
-
-def texts(figure):
-    return [text.get_text() for text in figure.texts]
-
-
-def saved(figure, path):
-    save_picture(figure, path)
-    return np.rint(matplotlib.image.imread(path)[..., :3] * 255).astype(np.uint8)
+from strmctl.report.pictures.attention import COLOURS, OPACITY, draw_maps, overlay, upsample
+from tests.report.pictures.pictures_for_tests import LABELS, maps_of, pixels_of
 
 
 @pytest.mark.parametrize(("patches", "side"), [(4, 64), (4, 7), (7, 224), (1, 8)])
@@ -54,10 +34,10 @@ def test_colours_grow_steadily_lighter():
 
 
 def test_rows_labels_captions_and_colour_bars():
-    frames, maps = example()
+    frames, maps = maps_of()
     captions = [f"frame {position}\n{position / 12:.2f} s" for position in range(8)]
     figure = draw_maps(frames, maps, title="up.mp4, seen by run sprites", captions=captions)
-    shown = texts(figure)
+    shown = [text.get_text() for text in figure.texts]
     names = ["backbone", "|x|", "PLE", "|f|", "H", "relu(f·h)", "E", "relu(f·e)"]
     assert shown == ["up.mp4, seen by run sprites", *captions, "frames", *names]
     bars = [[tick.get_text() for tick in axes.get_yticklabels()] for axes in figure.axes]
@@ -68,8 +48,8 @@ def test_rows_labels_captions_and_colour_bars():
 
 @pytest.mark.parametrize("side", [64, 224])
 def test_frames_and_maps_stand_in_the_file_pixel_by_pixel(tmp_path, side):
-    frames, maps = example(side)
-    picture = saved(draw_maps(frames, maps, title="title"), tmp_path / "maps.png")
+    frames, maps = maps_of(side)
+    picture = pixels_of(draw_maps(frames, maps, title="title"), tmp_path / "maps.png")
     cell = {64: 192, 224: 224}[side]
     large = frames.repeat(cell // side, axis=1).repeat(cell // side, axis=2)
     scaled = [(values - values.min()) / (values.max() - values.min()) for values in maps.values()]
@@ -103,27 +83,8 @@ def place_of(part, picture):
 )
 def test_the_ends_of_a_scale_are_written_in_one_way(low, high, shown):
     values = np.linspace(low, high, 8 * 16).reshape(8, 4, 4)
-    figure = draw_maps(example()[0], {"PLE: |f|": values}, title="title")
+    figure = draw_maps(maps_of()[0], {"PLE: |f|": values}, title="title")
     assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == shown
-
-
-@pytest.mark.parametrize("factor", [1e-5, 1e4])
-@pytest.mark.parametrize(("side", "count"), [(16, 8), (64, 8), (64, 2), (100, 3), (224, 8), (299, 8)])
-def test_nothing_is_cut_off_and_nothing_overlaps(side, count, factor):
-    frames, maps = example(side, count)
-    maps = {label: values * factor for label, values in maps.items()}
-    figure = draw_maps(frames, maps, title="W" * 300, captions=["frame 12345\n1234.56 s"] * count)
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    ticks = [tick for axes in figure.axes for tick in axes.get_yticklabels()]
-    boxes = [text.get_window_extent(renderer) for text in [*figure.texts, *ticks]]
-    boxes += [image.get_window_extent(renderer) for image in figure.images]
-    width, height = figure.bbox.size
-    for box in boxes:
-        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height, box
-    for position, one in enumerate(boxes):
-        for other in boxes[position + 1 :]:
-            apart = one.x1 <= other.x0 or other.x1 <= one.x0 or one.y1 <= other.y0 or other.y1 <= one.y0
-            assert apart, (one, other)
 
 
 def test_one_scale_per_row_and_colour_for_each_value(tmp_path):
@@ -139,31 +100,12 @@ def test_one_scale_per_row_and_colour_for_each_value(tmp_path):
 
 
 def test_constant_maps_are_drawn_in_the_lowest_colour(tmp_path):
-    frames, maps = example()
+    frames, maps = maps_of()
     maps = {"E: relu(f·e)": np.zeros((8, 4, 4)), "PLE: |f|": np.full((8, 4, 4), 3.5)}
     figure = draw_maps(frames, maps, title="nothing there")
-    assert saved(figure, tmp_path / "constant.png").std() > 0
+    assert pixels_of(figure, tmp_path / "constant.png").std() > 0
     assert [[tick.get_text() for tick in axes.get_yticklabels()] for axes in figure.axes] == [["0"], ["3.50"]]
     np.testing.assert_array_equal(figure.images[8].get_array(), figure.images[16].get_array())
-
-
-def test_the_same_values_give_the_same_bytes(tmp_path):
-    for name in ("first", "second"):
-        save_picture(draw_maps(*example(), title="title"), tmp_path / f"{name}.png")
-    first = (tmp_path / "first.png").read_bytes()
-    assert first == (tmp_path / "second.png").read_bytes()
-    assert first.startswith(b"\x89PNG\r\n\x1a\n")
-    other = io.BytesIO()
-    draw_maps(*example(seed=1), title="title").savefig(other, format="png", metadata={"Software": None})
-    assert other.getvalue() != first
-
-
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("title", ["cost_$5_and_$6.mp4", "影片.mp4", "bad\udcff.mp4", r"back\slash^2_{3}.mp4"])
-def test_titles_are_taken_as_they_are(tmp_path, title):
-    figure = draw_maps(*example(), title=title)
-    assert texts(figure)[0] == title.replace("\udcff", "?")
-    assert saved(figure, tmp_path / "title.png").min() == 0
 
 
 def test_frames_keep_their_colours_and_maps_lose_them():
