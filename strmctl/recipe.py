@@ -231,6 +231,10 @@ def load_recipe(source: str | Path, assignments: Iterable[str] = ()) -> Recipe:
 
     Raises:
         RecipeError: unknown recipe, or every problem of it, one a line.
+
+    Example:
+        >>> strmctl.load_recipe("sprites", ["train.way=3"]).train.way
+        3
     """
     path, assignments = recipe_path(source), tuple(assignments)
     try:

@@ -1,6 +1,7 @@
 """The Python interface: instant to import, typed, and every example in it runs."""
 
 import ast
+import doctest
 import json
 import re
 import subprocess
@@ -9,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import torch
 
 import strmctl
 from tests.cli.small import evaluate, prepared, train
@@ -48,6 +50,15 @@ def world(tmp_path_factory):
         assert ran.code == 0, ran.err
         assert evaluate(data, folder / "runs").code == 0
     return folder
+
+
+@pytest.mark.parametrize("name", strmctl.__all__)
+def test_the_example_of_each_name_runs(name, world, monkeypatch, capsys):
+    monkeypatch.chdir(world)
+    names = {"Path": Path, "strmctl": strmctl, "torch": torch}
+    example = doctest.DocTestParser().get_doctest(getattr(strmctl, name).__doc__, names, name, None, None)
+    assert any(f"strmctl.{name}" in line.source for line in example.examples), f"{name} has no example"
+    assert doctest.DocTestRunner().run(example).failed == 0, capsys.readouterr().out
 
 
 def test_the_python_block_of_the_readme_runs(world, monkeypatch, capsys):

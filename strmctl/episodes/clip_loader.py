@@ -30,6 +30,11 @@ class ClipLoader:
         crop: side of the square that is cut out, pixels: the centre in test, anywhere in training.
         flip: whether half of the training clips are mirrored.
         order: `natural`; `repeated`: the middle frame L times; `shuffled`: the frames in a fixed random order per clip.
+
+    Example:
+        >>> store = strmctl.FrameStore.open(Path("data"), "mine")
+        >>> strmctl.ClipLoader(store, frames=8, size=32, crop=24, flip=False).load("sit/0").shape
+        torch.Size([8, 3, 24, 24])
     """
 
     def __init__(

@@ -68,6 +68,11 @@ class EpisodeSampler:
     Raises:
         UsageError: more ways than classes, or a class with too few clips or, for distinct groups, too few sources; the
             message names it.
+
+    Example:
+        >>> clips = {"run": ["r1", "r2", "r3"], "sit": ["s1", "s2", "s3"]}
+        >>> strmctl.EpisodeSampler(clips, split="test", way=2, shot=2, queries=1, seed=0).episode(0)
+        Episode(index=0, classes=('run', 'sit'), support=(('r3', 'r2'), ('s1', 's2')), query=(('r1',), ('s3',)))
     """
 
     def __init__(

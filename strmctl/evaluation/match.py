@@ -42,6 +42,10 @@ class Protocol:
         episodes: how many.
         seed: of the episodes.
         distinct_groups: whether support and query of an episode never come from the same source video.
+
+    Example:
+        >>> strmctl.Protocol(way=2, shots=[1], episodes=3).draw({"run": ["r1", "r2"], "sit": ["s1", "s2"]})[2].classes
+        ('run', 'sit')
     """
 
     split: str = "test"
@@ -98,6 +102,14 @@ def evaluate(
 
     Raises:
         UsageError: the subset has too few classes, or a class too few clips.
+
+    Example:
+        >>> run, store = strmctl.load_run(Path("runs/strm")), strmctl.FrameStore.open(Path("data"), "mine")
+        >>> loader = strmctl.ClipLoader(store, frames=8, size=32, crop=32, flip=False)
+        >>> protocol = strmctl.Protocol(way=2, shots=[1], episodes=20)
+        >>> found = strmctl.evaluate(run.model, loader, store.clips("test"), protocol)
+        >>> len(found.rows)  # 20 episodes of 2 classes, each with one query
+        40
     """
     episodes = protocol.draw(clips)
     features = embed_clips(model, loader, all_clips(clips), progress=embedding)

@@ -30,6 +30,12 @@ def build_model(
         recipe: what to build.
         pretrained: read the backbone's weights; False where a checkpoint is loaded over them anyway.
         announce: is told what is about to be downloaded.
+
+    Example:
+        >>> model = strmctl.build_model(strmctl.load_recipe("sprites"), pretrained=False).eval()
+        >>> clips = torch.rand(3, 8, 3, 64, 64)
+        >>> model(clips[:2], torch.tensor([0, 1]), clips).total.shape  # 3 queries, 2 classes
+        torch.Size([3, 2])
     """
     with seeded(recipe.train.seed, "backbone"):
         backbone = build_backbone(

@@ -91,6 +91,11 @@ def load_run(folder: Path, *, device: str = "auto", weights: Path | None = None)
     Raises:
         DataError: the run has no weights yet.
         CheckpointError: the weights do not fit the recipe.
+
+    Example:
+        >>> run = strmctl.load_run(Path("runs/strm"), device="cpu")
+        >>> run.recipe.method, run.model.training
+        ('strm', False)
     """
     path = weights or folder / "weights.pt"
     if not path.is_file():

@@ -41,6 +41,10 @@ def read_video(path: Path, *, frames: int, size: int, crop: int) -> VideoClip:
 
     Raises:
         DataError: the video cannot be decoded, or has a single frame.
+
+    Example:
+        >>> strmctl.read_video(Path("clip.mp4"), frames=8, size=32, crop=24).pixels.shape
+        torch.Size([8, 3, 24, 24])
     """
     encoded: list[bytes] = []  # each frame that is taken, once
     try:

@@ -40,6 +40,11 @@ def compare(runs: Path, names: Sequence[str], stems: Sequence[str] = ()) -> dict
     Raises:
         UsageError: too few runs, tests with other settings, a run and itself, or a group that is none.
         DataError: no such run or result, or results of other clips.
+
+    Example:
+        >>> found = strmctl.compare(Path("runs"), ["strm", "trx"])
+        >>> found["base"], [other["run"] for other in found["comparisons"]]
+        ('strm', ['trx'])
     """
     if len(names) < 2:
         raise UsageError("a comparison takes at least two runs", "`strmctl compare BASE OTHER`")

@@ -44,6 +44,12 @@ def summarise(rows: Sequence[QueryRow]) -> list[dict[str, Any]]:
         per_class, accuracy by class; classes, the intervals over the n true classes: their mean accuracy, ci95 by
         Student's t, and bootstrap, the low and high end for `accuracy` (None with fewer than two classes);
         confusion: the classes, sorted, and counts, one row per true class; and confused, the ten most confused pairs.
+
+    Example:
+        >>> rows = [(1, 0, "r1", "run", "run"), (1, 0, "s1", "sit", "run"), (1, 1, "r2", "run", "run")]
+        >>> (figures,) = strmctl.summarise(rows)  # of shot, episode, query, true class, predicted class
+        >>> figures["accuracy"], figures["per_class"]
+        (0.75, {'run': 1.0, 'sit': 0.0})
     """
     if not rows:
         return []

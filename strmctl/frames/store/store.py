@@ -31,6 +31,11 @@ class FrameStore:
         rows: one per clip, sorted by id.
         by_id: the same rows by clip id.
         manifest_sha256: SHA-256 of the manifest; stores with the same one hold the same frames.
+
+    Example:
+        >>> store = strmctl.FrameStore.open(Path("data"), "mine")
+        >>> store.clips("val")
+        {'sit': ['sit/0', 'sit/1', 'sit/2'], 'stand': ['stand/0', 'stand/1', 'stand/2']}
     """
 
     def __init__(self, folder: Path, settings: dict[str, Any], rows: list[ClipRow], manifest_sha256: str) -> None:
