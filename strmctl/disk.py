@@ -1,4 +1,4 @@
-"""Room on the disk: whether what is to be written fits, and a stop before it is full."""
+"""Room on the disk: an estimate before the work, and a stop before the disk is full."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ LESS = "make room, or store less: `--frames 8`, a smaller `--size` or `--quality
 
 
 def free_bytes(folder: Path) -> int:
-    """Bytes that may be written below a folder, which need not exist yet."""
+    """Bytes that can still be written below a folder, which need not exist yet."""
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free
 
 
 def check_room(folder: Path, needed: int, *, done: int, total: int) -> None:
-    """Makes sure that there is room for what is to come, and a little more; with nothing to come there is.
+    """Makes sure that there is room for what is still to be written, and for a reserve.
 
     Args:
-        folder: below which it is written.
-        needed: bytes, an estimate.
-        done: clips that are finished.
-        total: clips in all.
+        folder: folder below which it is written.
+        needed: estimated bytes; 0 always fits.
+        done: number of finished clips.
+        total: number of all clips.
 
     Raises:
-        OutputError: there is too little.
+        OutputError: there is too little room.
     """
     free = free_bytes(folder)
     if needed and free < needed + RESERVE:
@@ -43,5 +43,5 @@ def check_room(folder: Path, needed: int, *, done: int, total: int) -> None:
 
 
 def megabytes(number: int) -> str:
-    """Bytes as people say them: `3.2 MB`, `1.4 GB`."""
+    """Bytes as people write them: `3.2 MB`, `1.4 GB`."""
     return f"{number / 1e6:.1f} MB" if number < 1e9 else f"{number / 1e9:.1f} GB"

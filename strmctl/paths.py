@@ -1,4 +1,4 @@
-"""Where things lie: shipped files, data sets, runs; and how a file is written so that a kill leaves no half of it."""
+"""Shipped files, locks, and files that are written whole or not at all."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def shipped(*parts: str) -> Path:
 
 @contextlib.contextmanager
 def replacing(path: Path, *, via: Path | None = None) -> Iterator[Path]:
-    """Gives a temporary name; what was written there takes the place of `path` when the block ends well.
+    """Yields a temporary path; what is written there replaces `path` when the block ends without an error.
 
     Args:
         path: the file to write; a symbolic link there is replaced, never followed.
-        via: folder of the temporary file, on the same disk; None: that of `path`.
+        via: folder of the temporary file, on the same disk; None for the folder of `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if via is not None:
@@ -52,21 +52,21 @@ def replacing(path: Path, *, via: Path | None = None) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def alone(path: Path, *, wait: bool = True, shared: bool = False) -> Iterator[None]:
-    """Holds other processes off; the system lets go of the lock when this one dies.
+    """Holds a lock against other processes; the system releases it when this process dies.
 
     Args:
-        path: of a file that stands for the lock; who holds it alone may remove it.
-        wait: for another process to end; else it is an error.
-        shared: hold off only those that want to be alone.
+        path: file that stands for the lock; a process that holds it alone may remove it.
+        wait: whether to wait while another process holds the lock; otherwise that is an error.
+        shared: whether other shared holders are let in.
 
     Raises:
-        BlockingIOError: another process holds the lock, and this one is not to wait.
+        BlockingIOError: another process holds the lock, and `wait` is False.
     """
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             file = path.open("w", encoding="utf-8")
-        except FileNotFoundError:  # its folder was removed in this moment
+        except FileNotFoundError:  # the folder was removed at this moment
             continue
         with file:
             try:
@@ -75,10 +75,10 @@ def alone(path: Path, *, wait: bool = True, shared: bool = False) -> Iterator[No
                 fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
             except BlockingIOError:
                 raise
-            except (ImportError, OSError):  # systems and disks that have no such locks
+            except (ImportError, OSError):  # systems and disks without such locks
                 pass
             else:
-                if not _is_open(path, file.fileno()):  # who held it has removed it: the lock is another file now
+                if not _is_open(path, file.fileno()):  # its holder removed it: the lock is another file now
                     continue
             yield
             return

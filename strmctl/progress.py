@@ -1,4 +1,4 @@
-"""How long work says how far it is: it calls what it is given with (done, total, note)."""
+"""Progress of long work, which is reported to a callable as (done, total, note)."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ Progress = Callable[[int, int, str], None]
 
 
 def silent(done: int, total: int, note: str) -> None:
-    """Tells nobody."""
+    """Ignores the progress."""

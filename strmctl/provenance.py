@@ -1,4 +1,4 @@
-"""Where a number came from: code, library versions, machine and command, recorded beside every result."""
+"""Provenance of a result: code, library versions, machine and command, recorded beside every number."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def code_sha256(*parts: str) -> str:
     """SHA-256 of Python files of the package.
 
     Args:
-        parts: folders and files below the package, such as `model` and `episodes/clip_loader.py`.
+        parts: paths of folders and files below the package, such as `model` and `episodes/clip_loader.py`.
     """
     files = sorted(
         path for part in parts for path in [PACKAGE / part, *(PACKAGE / part).rglob("*.py")] if path.is_file()
@@ -41,7 +41,7 @@ def code_sha256(*parts: str) -> str:
 
 
 def provenance(**inputs: Any) -> dict[str, Any]:
-    """What made a result: this code and machine, and `inputs` such as hashes of weights and data."""
+    """What made a result: this code, this machine, and `inputs` such as hashes of weights and data."""
     commit, dirty = _commit()
     return {
         "strmctl": __version__,

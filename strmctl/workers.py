@@ -1,4 +1,4 @@
-"""Work on many files in several processes, so that neither a crash nor an interruption takes the rest along."""
+"""Work in several processes, in which a crash costs one task and an interruption ends all processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from strmctl.errors import StrmctlError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-AHEAD = 2  # tasks per process that are handed out; few, so that an interruption or a crash concerns few
+AHEAD = 2  # tasks per process handed out at a time; few, so that an interruption or a crash affects few
 
 
 def each_in_processes(
@@ -27,13 +27,13 @@ def each_in_processes(
     workers: int,
     crashed: Callable[[Task], Result],
 ) -> Iterator[Result]:
-    """`function` of each task, in the order in which they finish.
+    """Yields the result of `function` for each task, in the order in which they finish.
 
     Args:
-        function: a module-level function; an exception in it ends the iteration.
-        tasks: what it is called with; picklable.
-        workers: processes; with 1, all is done in this process.
-        crashed: the result for a task that brings its process down, such as a video that kills the decoder.
+        function: module-level function; an exception in it ends the iteration.
+        tasks: its arguments; picklable.
+        workers: number of processes; with 1, this process does all the work.
+        crashed: gives the result of a task that crashes its process, such as a video that kills the decoder.
 
     Raises:
         StrmctlError: no process can be started.
@@ -54,13 +54,13 @@ def each_in_processes(
                         result = future.result()
                         del running[future]
                         yield result
-        except BrokenProcessPool:  # one of the running ones did it: each has another try on its own
+        except BrokenProcessPool:  # one of the running tasks crashed: each gets another try, alone in a process
             for task in running.values():
                 yield _alone(function, task, crashed)
 
 
 def available_cpus() -> int:
-    """Cores that this process may use: those that a job was given, where the system says so."""
+    """Number of cores that this process may use; in a job, those that the job was given."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
@@ -109,13 +109,13 @@ def _check_starts(pool: ProcessPoolExecutor, workers: int) -> None:
 
 
 def start_worker() -> None:
-    """Prepares a process that works for another: it ends with its parent, and does not see Ctrl-C."""
+    """Prepares a worker process: it ends with its parent and ignores Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interruption means
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """Without this, the workers of a killed parent wait for work for ever."""
+    """Ends this process with its parent; otherwise the workers of a killed parent would wait for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

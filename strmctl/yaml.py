@@ -10,7 +10,7 @@ import yaml
 
 
 class YamlError(ValueError):
-    """The text is not the YAML that is meant; the message says where."""
+    """The text is not valid YAML, or repeats a key; the message says where."""
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -49,7 +49,7 @@ def parse(text: str) -> Any:
     """The value of a YAML text.
 
     Raises:
-        YamlError: not YAML, or a key that stands twice.
+        YamlError: the text is not YAML, or a key stands twice.
     """
     try:
         return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader

@@ -1,7 +1,7 @@
-"""How fast preparation is here, as a ratio within one run: `prepare`, or one ffmpeg process after another.
+"""The speed of preparation on this machine: `prepare` against one ffmpeg process after another, as other code does it.
 
-The second is what other code bases do. Both work on the same files at the same output size and class of quality; what
-is repeated takes turns, and the median counts, because machines have other things to do as well.
+Both work on the same files, at the same output size and similar quality. They take turns, and the median counts,
+because a machine has other things to do as well.
 """
 
 from __future__ import annotations
@@ -36,30 +36,30 @@ def bench_prepare(
 ) -> dict[str, Any]:
     """Measures preparation of the videos below a folder.
 
-    Each video is first prepared once both ways, which does not count: the files are then in memory, and those on which
-    either fails are left out of both. Writes into a temporary folder (`TMPDIR`), which is removed.
+    Each video is first prepared once in both ways without being timed: the files are then in memory, and those on which
+    either way fails are left out of both. Frames go to a temporary folder (`TMPDIR`), which is removed.
 
     Args:
-        videos: folder; all videos below it count, at any depth.
-        size: pixels, the shorter side of the stored frames.
-        quality: of our JPEG images, 1 to 100.
+        videos: folder of videos, at any depth.
+        size: shorter side of the stored frames, in pixels.
+        quality: JPEG quality of `prepare`, 1 to 100.
         peer_quality: `-q:v` of ffmpeg, 2 (best) to 31; see `PEER_QUALITY` for how the default was found.
-        workers: numbers of processes to measure; none: 1 and the number of CPUs. Their start counts.
-        frames: evenly spaced frames to keep, measured besides all frames; None leaves this out.
-        repeats: of each measurement.
-        peers: measure ffmpeg too, with its own choice of threads; without, there are no ratios.
-        progress: is told (steps done, steps in all, what is next).
+        workers: numbers of processes to measure; empty for 1 and the number of CPUs. Starting them counts.
+        frames: number of evenly spaced frames, measured besides all frames; None leaves this out.
+        repeats: repetitions of each measurement.
+        peers: whether to measure ffmpeg too, with its own choice of threads; without it there are no ratios.
+        progress: receives (steps done, steps in all, next step).
 
     Returns:
-        What was measured on (`clips`, `frames`, `summary`: kind of video -> clips, `left_out`), the settings, and
-        under `ways` for each way: `seconds` (median), `seconds_min`, `seconds_max`, `clips_per_second`,
-        `frames_per_second` (of the originals), `stored_frames`, `bytes_per_stored_frame` (ours with what the zip adds,
-        about 110 bytes), and `ratio`, how many times as many clips per second as ffmpeg. `clips_of_other_length`:
-        those of which ffmpeg stores another number of frames, such as with a variable frame rate.
+        The videos (`clips`, `frames`, `summary`: kind of video -> clips, `left_out`), the settings, and under `ways`
+        for each way: `seconds` (median), `seconds_min`, `seconds_max`, `clips_per_second`,
+        `frames_per_second` (of the originals), `stored_frames`, `bytes_per_stored_frame` (with `prepare` about
+        110 of them are the zip's), and `ratio`, clips per second over those of ffmpeg. `clips_of_other_length`: clips
+        of which ffmpeg stores another number of frames, such as with a variable frame rate.
 
     Raises:
-        DataError: no videos, none that both can decode, or no ffmpeg.
-        UsageError: settings that `prepare` refuses.
+        DataError: there are no videos, none that both can decode, or no ffmpeg.
+        UsageError: `prepare` refuses the settings.
         OSError: the disk is full.
     """
     cpus = available_cpus()
@@ -98,7 +98,7 @@ def bench_prepare(
                     raise DataError(f"{originals[link]} was prepared once; now {way.name} fails on it: {reason}")
                 times[way].append(outcome.seconds)
     progress(total, total, "")
-    whole = once.frames  # of our decoder, which came last
+    whole = once.frames  # those of our decoder, which came last
     return {
         "videos": str(videos),
         "clips": len(originals),
@@ -118,7 +118,7 @@ def bench_prepare(
 
 
 def ratios(seconds: Mapping[Way, Sequence[float]]) -> dict[Way, float | None]:
-    """How many times as fast as ffmpeg each way is, by the medians; None when ffmpeg was not measured."""
+    """Speed of each way over that of ffmpeg, by the medians; None when ffmpeg was not measured."""
     peers = next((statistics.median(times) for way, times in seconds.items() if way.workers is None), None)
     return {way: None if peers is None else peers / statistics.median(times) for way, times in seconds.items()}
 
@@ -126,7 +126,7 @@ def ratios(seconds: Mapping[Way, Sequence[float]]) -> dict[Way, float | None]:
 def _ways(
     times: Mapping[Way, Sequence[float]], last: Mapping[Way, Outcome], whole: dict[str, int]
 ) -> list[dict[str, Any]]:
-    """The figures of each way; `whole`: video -> frames that it has."""
+    """The numbers of each way; `whole`: video -> frames that it has."""
     ratio, lines = ratios(times), []
     for way, own in times.items():
         median, stored = statistics.median(own), sum(last[way].frames.values())

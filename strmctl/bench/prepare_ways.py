@@ -32,8 +32,8 @@ class Way:
     """One way to prepare the videos.
 
     Attributes:
-        workers: processes of `prepare`; None: ffmpeg.
-        frames: evenly spaced frames that are kept; None keeps all.
+        workers: number of processes of `prepare`; None for ffmpeg.
+        frames: number of evenly spaced frames that are kept; None for all.
     """
 
     workers: int | None
@@ -41,7 +41,7 @@ class Way:
 
     @property
     def name(self) -> str:
-        """For a person: who does it, and how."""
+        """A name for people."""
         if self.workers is None:
             return PEERS
         processes = "1 worker" if self.workers == 1 else f"{self.workers} workers"
@@ -50,13 +50,13 @@ class Way:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one way did with the videos, each known by its plain name (`000001.mp4`).
+    """What one way made of the videos, each named by its link (`000001.mp4`).
 
     Attributes:
-        seconds: that it took.
-        frames: video -> stored frames.
+        seconds: time that the work took.
+        frames: video -> number of stored frames.
         size: bytes of all stored frames.
-        failed: video -> why it gave no frames.
+        failed: video -> reason why it gave no frames.
         kinds: video -> container, size and frame rate; empty for ffmpeg.
         decoders: programs that decoded them.
     """
@@ -70,7 +70,7 @@ class Outcome:
 
 
 def ffmpeg_version() -> str:
-    """Which ffmpeg is on the PATH.
+    """Version of the ffmpeg on the PATH.
 
     Raises:
         DataError: there is none that runs.
@@ -85,7 +85,7 @@ def ffmpeg_version() -> str:
 
 
 def ffmpeg_command(video: Path, size: int, quality: int) -> list[str]:
-    """Writes all frames of a video into the current folder; the shorter side gets `size` pixels, the other follows."""
+    """The command that writes all frames of a video into the current folder, with a shorter side of `size` pixels."""
     scale = f"scale=w='if(gt(iw,ih),-1,{size})':h='if(gt(iw,ih),{size},-1)'"
     quiet = ("-nostdin", "-loglevel", "error", "-protocol_whitelist", "file")  # a play list must not call elsewhere
     return ["ffmpeg", *quiet, "-i", str(video), "-map", "0:v:0", "-vf", scale, "-q:v", str(quality), "%05d.jpg"]
@@ -96,11 +96,11 @@ def _kind(row: ClipRow) -> str:
 
 
 class Preparing:
-    """Prepares the videos in `links`, one way or another, each time into a folder that is new and then removed.
+    """Prepares the videos in `links` one way or another, each time into a new folder that is then removed.
 
     Attributes:
         links: folder of links to the videos.
-        out: folder beside it, of what is stored.
+        out: folder beside it, for the frames.
     """
 
     def __init__(self, folder: Path, size: int, quality: int, peer_quality: int) -> None:

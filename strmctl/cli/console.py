@@ -1,4 +1,4 @@
-"""What a person sees: results on stdout, messages and progress on stderr. The one file that knows rich."""
+"""Output for people: results on stdout, messages and progress on stderr. The one file that imports rich."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-Report = Callable[[int, int, str], None]  # (done, total, note)
+from strmctl.progress import Progress
 
 PLAIN_LINE_SECONDS = 10.0
 
@@ -43,10 +43,10 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
 
 
 @contextlib.contextmanager
-def progress(description: str, unit: str) -> Iterator[Report]:
-    """A callable `report(done, total, note)` that shows rate and time left: a bar on a terminal, plain lines elsewhere.
+def progress(description: str, unit: str) -> Iterator[Progress]:
+    """Yields a callable `report(done, total, note)` that shows rate and time left: as a bar, or in a pipe as lines.
 
-    The rate counts from the first report, so that what was already done before a resume does not flatter it.
+    The rate counts from the first report, so that work done before a resume does not inflate it.
     """
     if sys.stderr.isatty():
         with _bar(description, unit) as report:
@@ -56,9 +56,10 @@ def progress(description: str, unit: str) -> Iterator[Report]:
 
 
 @contextlib.contextmanager
-def _bar(description: str, unit: str) -> Iterator[Report]:
+def _bar(description: str, unit: str) -> Iterator[Progress]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as Bar
 
     columns = (
         TextColumn("{task.description}"),
@@ -67,7 +68,7 @@ def _bar(description: str, unit: str) -> Iterator[Report]:
         TextColumn("{task.fields[pace]}  {task.fields[note]}"),
     )
     pace = _Pace(unit)
-    bar = Progress(*columns, console=Console(file=sys.stderr))
+    bar = Bar(*columns, console=Console(file=sys.stderr))
     task = bar.add_task(description, total=None, pace="", note="")
 
     def report(done: int, total: int, note: str = "") -> None:
@@ -82,7 +83,7 @@ def _bar(description: str, unit: str) -> Iterator[Report]:
         bar.stop()
 
 
-def _lines(description: str, unit: str) -> Report:
+def _lines(description: str, unit: str) -> Progress:
     pace = _Pace(unit)
     last = [time.monotonic()]
 
@@ -118,7 +119,7 @@ class _Pace:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: `42 s`, `3 min 5 s`, `2 h 10 min`."""
+    """Seconds as people write them: `42 s`, `3 min 5 s`, `2 h 10 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

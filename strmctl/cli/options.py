@@ -28,7 +28,7 @@ device_option = click.option(
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    help="Where the model computes; auto takes a GPU when there is one.",
+    help="Where the model runs; auto takes a GPU when there is one.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 set_option = click.option(
@@ -44,7 +44,7 @@ def byte_count(context: click.Context, parameter: click.Parameter, text: str | N
     """A callback that turns `2G` or `500M` into bytes.
 
     Raises:
-        click.BadParameter: something else.
+        click.BadParameter: the text is not a size.
     """
     if text is None:
         return None
@@ -58,7 +58,7 @@ def comma_separated(kind: type):
     """A callback that turns `1,5,10` into `(1, 5, 10)`.
 
     Raises:
-        click.BadParameter: an empty or malformed entry.
+        click.BadParameter: an entry is empty or malformed.
     """
 
     def convert(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple | None:

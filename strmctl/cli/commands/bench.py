@@ -14,7 +14,7 @@ from strmctl.cli.options import FOLDER, comma_separated, json_option
 def command() -> None:
     """Measure speed on this machine.
 
-    `eval` takes random weights and frames and needs no data; `prepare` takes a folder of videos.
+    `eval` uses random weights and frames and needs no data; `prepare` needs a folder of videos.
 
     \b
     Examples:
@@ -27,7 +27,9 @@ def command() -> None:
 @click.option("--backbone", default="resnet50", show_default=True, help="Backbone, such as resnet18.")
 @click.option("--clips", type=click.IntRange(1), default=8, show_default=True, help="Clips embedded at a time.")
 @click.option("--episodes", type=click.IntRange(16), default=64, show_default=True, help="Episodes per repetition.")
-@click.option("--repeats", type=click.IntRange(1), default=3, show_default=True, help="Of each measurement.")
+@click.option(
+    "--repeats", type=click.IntRange(1), default=3, show_default=True, help="Repetitions of each measurement."
+)
 @json_option
 def evaluation(backbone: str, clips: int, episodes: int, repeats: int, as_json: bool) -> None:
     """Evaluation: every clip embedded once and episodes matched in blocks, against embedding every episode anew.
@@ -50,37 +52,24 @@ def evaluation(backbone: str, clips: int, episodes: int, repeats: int, as_json: 
     )
 
 
-def at_least(fewest: int):
-    """A callback that turns `1,2` into `(1, 2)` and takes no number below `fewest`.
-
-    Raises:
-        click.BadParameter: malformed, or too small.
-    """
-    parse = comma_separated(int)
-
-    def convert(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, ...] | None:
-        numbers = parse(context, parameter, text)
-        if numbers is not None and min(numbers) < fewest:
-            raise click.BadParameter(f"{min(numbers)} is below {fewest}")
-        return numbers
-
-    return convert
-
-
 @command.command(name="prepare")
 @click.option("--videos", type=FOLDER, required=True, help="Folder of videos; those in folders below count too.")
 @click.option(
     "--size", type=click.IntRange(16, 4096), default=256, show_default=True, help="Pixels of the shorter side."
 )
-@click.option("--quality", type=click.IntRange(1, 100), default=90, show_default=True, help="JPEG quality of ours.")
+@click.option("--quality", type=click.IntRange(1, 100), default=90, show_default=True, help="JPEG quality of prepare.")
 @click.option(
     "--peer-quality", type=click.IntRange(2, 31), help="-q:v of ffmpeg.  [default: 2, which is nearest to quality 90]"
 )
-@click.option("--workers", metavar="N,...", callback=at_least(1), help="Processes.  [default: 1 and one per CPU]")
+@click.option(
+    "--workers", metavar="N,...", callback=comma_separated(int), help="Numbers of processes.  [default: 1, CPUs]"
+)
 @click.option(
     "--frames", type=click.IntRange(8), default=8, show_default=True, help="Frames per clip, besides all frames."
 )
-@click.option("--repeats", type=click.IntRange(1), default=3, show_default=True, help="Of each measurement.")
+@click.option(
+    "--repeats", type=click.IntRange(1), default=3, show_default=True, help="Repetitions of each measurement."
+)
 @click.option("--no-peer", is_flag=True, help="Measure prepare alone, without ffmpeg.")
 @json_option
 def preparation(
@@ -96,8 +85,8 @@ def preparation(
 ) -> None:
     """Preparation: strmctl prepare against one ffmpeg process after another, as clips per second.
 
-    The peers' way is `ffmpeg -i VIDEO -vf scale=... -q:v 2 DIR/%05d.jpg` for each video, which uses all cores. Both
-    make frames of the same size on the same files, in turns, into a temporary folder (TMPDIR) that is removed
+    The other way is `ffmpeg -i VIDEO -vf scale=... -q:v 2 DIR/%05d.jpg` for each video, on all cores. Both make
+    frames of the same size on the same files, in turns, into a temporary folder (TMPDIR) that is removed
     afterwards; it needs room for the frames of all videos. A few dozen videos are enough.
 
     \b
@@ -132,9 +121,9 @@ def preparation(
     if found["ffmpeg"]:
         console.say(
             f"ffmpeg {found['ffmpeg']}, -q:v {found['peer_quality']}, with its own choice of threads; "
-            "bytes per frame tell whether the quality is of one class (ours count what the zip adds)"
+            "similar bytes per frame mean similar quality (those of prepare include what the zip adds)"
         )
     if found["clips_of_other_length"]:
-        console.say(f"note: of {found['clips_of_other_length']} clips ffmpeg stores another number of frames")
+        console.say(f"note: ffmpeg stores another number of frames of {found['clips_of_other_length']} clips")
     for entry in found["left_out"]:
         console.say(f"left out: {entry['video']}: {entry['reason']}")
