@@ -212,6 +212,10 @@ class Recipe(create_model("_MethodSections", __base__=_Sections, **_OWN)):
         """The recipe with another name and seed: equal for the training seeds of one recipe."""
         return self.model_copy(update={"name": "any", "train": self.train.model_copy(update={"seed": 0})})
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles as its values: the classes of the methods' own sections are made when this file is imported."""
+        return Recipe.model_validate, (self.model_dump(),)
+
     def to_yaml(self) -> str:
         """The whole recipe as text that `load_recipe` reads back."""
         return yaml.dump(self.model_dump())

@@ -1,5 +1,47 @@
-"""Small models on one thread: the same numbers on any machine, and no threads that wait for each other."""
+"""The small world, made once per session; and one thread: the same numbers on any machine, and no waiting threads."""
 
+import shutil
+
+import pytest
 import torch
 
+from strmctl.frames.store.store import FrameStore
+from tests.small_world import evaluate, prepared, snapshot, train
+
 torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    """A data folder with the store `mine`, which tests only read."""
+    folder = prepared(tmp_path_factory.mktemp("small"))
+    before = snapshot(folder)
+    yield folder
+    assert snapshot(folder) == before, "a test has written to the data that all tests share"
+
+
+@pytest.fixture
+def own_data(data, tmp_path):
+    """A copy of the data folder that a test may damage."""
+    return shutil.copytree(data, tmp_path / "own data")
+
+
+@pytest.fixture
+def store(data):
+    """The frame store `mine`."""
+    return FrameStore.open(data, "mine")
+
+
+@pytest.fixture(scope="session")
+def trained_runs(data, tmp_path_factory):
+    """A folder of runs with one that was trained and tested, `sprites`; tests take a copy: `runs`."""
+    runs = tmp_path_factory.mktemp("trained") / "runs"
+    for ran in (train(data, runs), evaluate(data, runs)):
+        assert ran.code == 0, ran.err
+    return runs
+
+
+@pytest.fixture
+def runs(trained_runs, tmp_path):
+    """A copy of the folder of runs that a test may write to."""
+    return shutil.copytree(trained_runs, tmp_path / "runs", symlinks=True)

@@ -3,6 +3,7 @@
 import ast
 import doctest
 import re
+import shutil
 import subprocess
 import sys
 from importlib import import_module
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 import strmctl
-from tests.cli.small import evaluate, prepared, train
+from tests.small_world import evaluate, train
 from tests.videos_for_tests import write_video
 
 ROOT = Path(__file__).parents[1]
@@ -38,10 +39,10 @@ def test_editors_see_the_names_that_python_imports():
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
+def world(data, tmp_path_factory):
     """A folder with `clip.mp4`, the store `mine` in `data`, and the tested runs `strm` and `trx` in `runs`."""
     folder = tmp_path_factory.mktemp("world")
-    data = prepared(folder)
+    shutil.copytree(data, folder / "data")
     write_video(folder / "clip.mp4", frames=10)
     for name in ("strm", "trx"):
         ran = train(data, folder / "runs", "--recipe", "sprites", "--name", name, changes=(f"method={name}",))

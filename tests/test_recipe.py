@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 
 from strmctl import yaml
@@ -195,6 +197,7 @@ def test_shipped_recipes_are_the_papers_model_and_hold_what_their_method_does(na
     recipe = load_recipe(name)
     assert (recipe.model.preset, recipe.model.deviations) == ("paper", [])
     assert yaml.load(shipped_recipes()[name]) == recipe.model_dump()
+    assert pickle.loads(pickle.dumps(recipe)) == recipe  # noqa: S301 - as the processes of a grid pass it on
 
 
 def test_a_whole_number_passes_for_a_float():

@@ -1,4 +1,4 @@
-"""Work on the cells of a grid in several processes, each with its own number of threads, that tell how far they are."""
+"""Work on the cells of a grid in several processes, which report their progress."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
@@ -15,35 +16,38 @@ from strmctl.errors import StrmctlError
 from strmctl.workers import start_worker
 
 Task = TypeVar("Task")
-Tell = Callable[[str, int, int], None]  # (stage, done, in all)
-# The C library gives large blocks of memory back at once, and every step then pays for fresh pages. Keeping them makes
-# training steps of small models about 15 % faster. Other systems than Linux ignore these.
+Report = Callable[[str, int, int], None]  # (stage, done, in all)
+# The C library returns large blocks of memory at once, and every step then pays for fresh pages. Keeping them makes
+# training steps of small models about 15 % faster. Systems other than Linux ignore these.
 MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40), "MALLOC_TOP_PAD_": str(256 << 20)}
 
 
 def work_on(
-    function: Callable[[Task, Tell], Any],
+    function: Callable[[Task, Report], Any],
     tasks: Sequence[Task],
     *,
     jobs: int,
     threads: int,
     ready: Callable[[Task, Sequence[Task]], bool],
-    told: Callable[[Task, str, int, int], None],
+    progress: Callable[[Task, str, int, int], None],
 ) -> Iterator[tuple[Task, Any]]:
-    """`function` of each task, in the order in which they finish; the value of one that failed is its error.
+    """Each task and the value of `function` for it, in the order in which they finish; an error is a value, too.
 
     Args:
-        function: a module-level function of a task and of a callable that it tells how far it is.
-        tasks: picklable, in the order in which to begin them.
-        jobs: processes; with 1, all is done in this one.
-        threads: of each process.
-        ready: whether a task can begin while others, the second argument, are not done.
-        told: is given the task and what the function tells.
+        function: module-level function of a task and of a callable that it reports its progress to.
+        tasks: picklable tasks, in the order in which to begin them.
+        jobs: number of processes; with 1, this process does all the work.
+        threads: number of threads of each process.
+        ready: callable that decides whether a task can begin while others, its second argument, are unfinished.
+        progress: callable that receives the task and what the function reports.
+
+    Raises:
+        StrmctlError: a process has died.
     """
     if jobs == 1:
         torch.set_num_threads(threads)
         for task in tasks:
-            yield task, _attempt(function, task, lambda *news, task=task: told(task, *news))
+            yield task, _attempt(function, task, partial(progress, task))
         return
     waiting, running = list(tasks), {}
     with _workers(function, min(jobs, len(tasks)), threads) as idle:
@@ -59,8 +63,8 @@ def work_on(
                 task = running[connection]
                 with _naming(task):
                     kind, news = connection.recv()
-                if kind == "told":
-                    told(task, *news)
+                if kind == "progress":
+                    progress(task, *news)
                 else:
                     idle.append(connection)
                     del running[connection]
@@ -79,19 +83,18 @@ def _naming(task: Task) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _workers(function: Callable[..., Any], count: int, threads: int) -> Iterator[list[Connection]]:
-    """Connections to new processes, which end with the block and with this process."""
+    """Connections to new processes, which end with the block, and at the latest with this process."""
     context = multiprocessing.get_context("spawn")  # a forked copy of a process with torch's threads may hang
     connections, processes = [], []
     try:
         with _environment({**MALLOC, "OMP_NUM_THREADS": str(threads)}):
             for _ in range(count):
                 ours, theirs = context.Pipe()
-                process = context.Process(target=_serve, args=(theirs, function, threads), daemon=True)
-                process.start()
+                processes.append(context.Process(target=_serve, args=(theirs, function, threads), daemon=True))
+                processes[-1].start()
                 theirs.close()
                 connections.append(ours)
-                processes.append(process)
-        yield list(connections)
+        yield connections
     finally:
         for process in processes:
             process.terminate()
@@ -101,7 +104,7 @@ def _workers(function: Callable[..., Any], count: int, threads: int) -> Iterator
 
 @contextlib.contextmanager
 def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Sets what processes that are started now inherit."""
+    """Sets environment variables, for processes that are started within the block."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -115,18 +118,18 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 def _serve(connection: Connection, function: Callable[..., Any], threads: int) -> None:
-    """In a process of its own: works on one task after the other."""
+    """Works on one task after the other, in a process of its own."""
     start_worker()
     torch.set_num_threads(threads)
     while True:
         task = connection.recv()
-        value = _attempt(function, task, lambda *news: connection.send(("told", news)))
+        value = _attempt(function, task, lambda *news: connection.send(("progress", news)))
         connection.send(("done", value))
 
 
-def _attempt(function: Callable[[Task, Tell], Any], task: Task, tell: Tell) -> Any:
-    """The value of a task, or its error: the others go on."""
+def _attempt(function: Callable[[Task, Report], Any], task: Task, report: Report) -> Any:
+    """The value of a task, or its error, so that the others go on."""
     try:
-        return function(task, tell)
+        return function(task, report)
     except Exception as error:
         return error

@@ -1,4 +1,4 @@
-"""A grid on disk: `runs/<name>/grid.json` says which runs are its cells and how they are tested."""
+"""A grid on disk: `runs/<name>/grid.json` holds its cells, each a run, and the test that they share."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import Any
 from strmctl.ablation.cells import Cell
 from strmctl.errors import DataError, UsageError
 from strmctl.evaluation.match import Protocol
-from strmctl.evaluation.run import DISTINCT, stem_of
+from strmctl.evaluation.result_files import DISTINCT, SETTINGS, stem_of
 from strmctl.paths import write_json
 from strmctl.provenance import sha256_of
 from strmctl.recipe import Recipe
 from strmctl.results import EvalResult, read_document
+from strmctl.runs.train_log import trained_episodes
 
 SCHEMA = 1
 FILE = "grid.json"
@@ -26,12 +27,12 @@ class Grid:
     """Cells that are compared, and the test that they share.
 
     Attributes:
-        kind: one of `grids`: `components`, `cardinality`, `tuples`, `shots`, `training` or `custom`.
-        name: of its folder.
-        cells: in the order to show, the seeds of a label one after the other.
-        protocol: of the tests.
-        notes: recipe, jobs, threads, commands (all that made it), and what is special to the kind.
-        provenance: of the last command.
+        kind: `components`, `cardinality`, `tuples`, `shots`, `training` or `custom`.
+        name: name of its folder.
+        cells: cells in the order to show, the seeds of a label one after the other.
+        protocol: settings of the tests.
+        notes: recipe, jobs, threads, commands (all that made it), and what only its kind has.
+        provenance: provenance of the last command.
     """
 
     kind: str
@@ -44,8 +45,8 @@ class Grid:
     def write(self, runs: Path) -> Path:
         """Writes `runs/<name>/grid.json` and returns its path.
 
-        A grid of this name and test that is there gets more cells; one of another test gives way to this one, and the
-        results of its runs stay.
+        An earlier grid of this name and test gets more cells; one of another test is replaced, and the results of its
+        runs stay.
 
         Raises:
             UsageError: there is a grid of this name and of another kind.
@@ -96,45 +97,32 @@ def grid_names(runs: Path) -> list[str]:
 
 
 def result_path(runs: Path, cell: Cell, protocol: Protocol) -> Path:
-    """The JSON file of a cell's test, where `strmctl eval` puts it; tests with a share of the tuples lie apart."""
+    """The JSON file of a cell's test, where `strmctl eval` puts it; tests on a share of the tuples lie in `tuples/`."""
     stem = stem_of(protocol) + (DISTINCT if protocol.distinct_groups else "")
     folder = runs / cell.run / "eval"
-    return folder / f"{stem}.json" if cell.fraction is None else folder / "tuples" / f"{stem}_{tuple_stem(cell)}.json"
-
-
-def tuple_stem(cell: Cell) -> str:
-    """`0.2_t3`: a share of the tuples and a trial, as part of a file name."""
-    return f"{cell.fraction:g}_t{cell.trial}"
+    if cell.fraction is None:
+        return folder / f"{stem}.json"
+    return folder / "tuples" / f"{stem}_{cell.fraction:g}_t{cell.trial}.json"
 
 
 def finished_result(
     runs: Path, cell: Cell, protocol: Protocol, manifest_sha256: str | None = None
 ) -> EvalResult | None:
-    """The result of a cell when it is there: of these weights, of this test or of one with more numbers of shots.
+    """The result of a cell, of its present weights, and of this test or of one with more shots; None without one.
 
     Args:
         runs: folder of the runs.
-        cell: what was tested.
-        protocol: how.
-        manifest_sha256: of the frames that it must have seen; any when None.
+        cell: cell that was tested.
+        protocol: settings of the test.
+        manifest_sha256: manifest of the frames that it must have seen; None for any.
     """
     path = result_path(runs, cell, protocol)
     result, weights = read_document(path), runs / cell.run / "weights.pt"
     if result is None or not path.with_suffix(".csv").is_file() or not weights.is_file():
         return None
     source = result.provenance
-    same = (result.way, result.queries, result.episodes, result.seed, result.split) == (
-        *(protocol.way, protocol.queries, protocol.episodes, protocol.seed, protocol.split),
-    )
+    same = all(getattr(result, name) == getattr(protocol, name) for name in SETTINGS)
     same &= set(protocol.shots) <= {figures["shot"] for figures in result.results}
     same &= source.get("weights_sha256") == sha256_of(weights) and source.get("recipe") == cell.recipe.model_dump()
     same &= manifest_sha256 in (None, source.get("manifest_sha256"))
     return result if same and trained_episodes(runs / cell.run) >= cell.recipe.train.episodes else None
-
-
-def trained_episodes(folder: Path) -> int:
-    """Training episodes that a run's log has, 0 when there is none."""
-    log = folder / "train.csv"
-    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
-    number = lines[-1].partition(",")[0] if len(lines) > 1 else ""
-    return int(number) if number.isdigit() else 0

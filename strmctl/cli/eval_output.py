@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from strmctl.cli import console
+from strmctl.report.terminal import comparison, eval_tables
 
 if TYPE_CHECKING:
-    from strmctl.evaluation.run import EvaluationSet
+    from strmctl.evaluation.select import EvaluationSet
     from strmctl.results import EvalResult
 
 
 def write_confusion(result: EvalResult, stem: Path, *, pictures: bool) -> None:
-    """Writes the confusion matrices, as one CSV file and as a picture for each number of shots."""
-    from strmctl.report.terminal import eval_tables
-
+    """Writes the confusion matrices as one CSV file, and as a picture for each number of shots."""
     eval_tables.write_confusion(stem.with_name(f"{stem.name}_confusion.csv"), result)
     if not pictures:
         return
@@ -29,9 +28,7 @@ def write_confusion(result: EvalResult, stem: Path, *, pictures: bool) -> None:
 
 
 def show(result: EvalResult) -> None:
-    """Prints a result as eval_tables."""
-    from strmctl.report.terminal import eval_tables
-
+    """Prints the tables of a result."""
     console.print_table(eval_tables.title(result), *eval_tables.accuracy(result))
     console.say(eval_tables.INTERVALS)
     for figures in result.results:
@@ -39,15 +36,19 @@ def show(result: EvalResult) -> None:
             console.print_table(f"Most confused, {figures['shot']}-shot", *eval_tables.confused(figures))
 
 
+def show_seeds(summary: dict[str, Any]) -> None:
+    """Prints the accuracies of training seeds, their mean and standard deviation."""
+    console.print_table(f"Training seeds: {', '.join(summary['runs'])}", *comparison.seeds(summary))
+
+
 def remark(result: EvalResult, tests: EvaluationSet, written: tuple[Path, Path]) -> None:
-    """Says on stderr what a reader should know of a result, and where it lies."""
+    """Says on stderr what a reader should know about a result, and where it was written."""
     source = result.provenance
     if not tests.known_new:
         console.say(f"it is not known what run {result.run} was trained on, so these classes may not be new to it")
     if tests.dropped:
         console.say(f"without {len(tests.dropped)} classes that have no usable clip: {', '.join(tests.dropped)}")
-    shared = {shot: share for shot, share in source.get("shared_sources", {}).items() if share > 0}
-    if shared:
+    if shared := {shot: share for shot, share in source.get("shared_sources", {}).items() if share > 0}:
         shares = ", ".join(f"{100 * share:.1f} % at {shot}-shot" for shot, share in shared.items())
         console.say(
             f"episodes in which support and query share a source video: {shares}; --distinct-groups avoids that"
@@ -58,16 +59,9 @@ def remark(result: EvalResult, tests: EvaluationSet, written: tuple[Path, Path])
 
 
 def remark_agreement(shares: dict[int, float] | None) -> None:
-    """Says how many predictions are those of float32."""
+    """Says how many predictions are the same in float32."""
     if shares is None:
         console.say("test without --dtype as well, and the next test says how many predictions are the same")
         return
     listed = ", ".join(f"{100 * share:.2f} % at {shot}-shot" for shot, share in shares.items())
-    console.say(f"predictions that are those of float32: {listed}")
-
-
-def show_seeds(summary: dict[str, Any]) -> None:
-    """Prints the accuracies of training seeds, their mean and standard deviation."""
-    from strmctl.report.terminal import comparison
-
-    console.print_table(f"Training seeds: {', '.join(summary['runs'])}", *comparison.seeds(summary))
+    console.say(f"predictions that are the same in float32: {listed}")

@@ -42,7 +42,7 @@ class ClipFeatures:
         return sum(count * max(4, size) for count, size in sizes)
 
     def gather(self, clips: Sequence, shape: tuple[int, ...]) -> dict[str, Tensor]:
-        """Features of clips given as a flat sequence of ids, first axes as in `shape`; those in bfloat16 as float32."""
+        """Features of a flat sequence of clip ids, reshaped so that the first axes are `shape`; bfloat16 as float32."""
         rows = torch.tensor([self.row[clip] for clip in clips])
         picked = {name: tensor[rows].unflatten(0, shape) for name, tensor in self.tensors.items()}
         return {name: value.float() if value.dtype == torch.bfloat16 else value for name, value in picked.items()}
@@ -50,7 +50,7 @@ class ClipFeatures:
 
 @contextlib.contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside the block, and the mode before it afterwards."""
+    """Puts a model into evaluation mode for a block, then back into the mode it was in."""
     before = model.training
     model.eval()
     try:
@@ -60,18 +60,18 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def pixels_to_model(clips: Tensor, model: nn.Module) -> Tensor:
-    """uint8 pixels on the CPU to floats in [0, 1], where the model is and in its precision."""
+    """Turns uint8 pixels on the CPU into floats in [0, 1], on the model's device and in its precision."""
     parameter = next(model.parameters())
     return clips.to(parameter.device).to(parameter.dtype) / 255
 
 
 def loading_depth(model: nn.Module) -> int:
-    """How many batches to load ahead: none on a CPU, where loading would only take cores from the model."""
+    """Number of batches to load ahead: none on a CPU, where loading would only take cores from the model."""
     return 0 if next(model.parameters()).device.type == "cpu" else 2
 
 
 def ahead(function: Callable[[Item], Value], items: Iterable[Item], *, depth: int) -> Iterator[Value]:
-    """`map` that computes up to `depth` values ahead in a background thread, in order."""
+    """Like `map`, but a background thread computes up to `depth` values ahead; the order stays."""
     if depth == 0:
         yield from map(function, items)
         return
@@ -96,10 +96,10 @@ def embed_clips(
     """Embeds each clip once, in evaluation mode; the features stay on the model's device.
 
     Args:
-        model: is left in the mode it was in.
-        loader: reads the clips.
+        model: model to embed with; it is left in the mode it was in.
+        loader: reader of the clips.
         clips: distinct clip ids.
-        progress: is told (clips done, clips in all, "").
+        progress: callable that receives (clips done, clips in all, "").
     """
     parts: list[dict[str, Tensor]] = []
     done = 0

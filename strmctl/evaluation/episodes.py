@@ -1,4 +1,4 @@
-"""The episodes of a test: drawn, or read from a file; and what a result says about them."""
+"""The episodes of a test, drawn or read from a file, and what its result says about them."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ class Drawn:
     """Episodes to test on.
 
     Attributes:
-        episodes: all of them, with the most shots.
-        protocol: what they are like.
-        notes: for the provenance of a result: whether sources were kept apart, in what share of the episodes support
-            and query share one when not, and the file that they were read from.
+        episodes: all episodes, with the most shots.
+        protocol: settings that they were drawn with.
+        notes: entries for the provenance of a result. `distinct_groups`: whether support and query come from different
+            source videos; `shared_sources`, where they need not: shot -> share of the episodes in which they share one;
+            `episodes_sha256`: shot -> hash; `episodes_from`, `episodes_file_sha256`: the file that was read, if any.
     """
 
     episodes: Sequence[Episode]
@@ -37,7 +38,7 @@ def draw_episodes(clips: Mapping[str, Sequence[str]], groups: Mapping[str, str],
     Args:
         clips: class -> clip ids.
         groups: clip id -> source video.
-        protocol: how to test.
+        protocol: settings of the test.
 
     Raises:
         UsageError: the classes have too few clips, or too few from different sources.
@@ -52,7 +53,7 @@ def episodes_of_file(
     """The episodes of a file that `write_episodes` wrote; way, queries and their number are the file's.
 
     Raises:
-        DataError: the file is missing, damaged, or of other clips.
+        DataError: the file is missing or damaged, or names other clips.
         UsageError: it has fewer shots, or support and query share a source although they were to be kept apart.
     """
     saved = read_episodes(path, clips)
@@ -83,7 +84,7 @@ def _notes(episodes: Sequence[Episode], groups: Mapping[str, str], protocol: Pro
 
 
 def episodes_sha256(episodes: Sequence[Episode], shot: int) -> str:
-    """What two tests with the same support and queries share, wherever their episodes come from."""
+    """A hash that is the same for two tests with the same support and queries, wherever their episodes come from."""
     digest = hashlib.sha256()
     for episode in episodes:
         digest.update(repr((episode.classes, episode.query, [clips[:shot] for clips in episode.support])).encode())

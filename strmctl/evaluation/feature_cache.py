@@ -1,8 +1,8 @@
 """Features of a whole split on disk: per-frame projections of every clip, written once and memory-mapped afterwards.
 
-A cache is a folder named by a hash of all that decides the features; it holds one flat file per tensor, and
-`features.json`, which says their shapes. A killed embedding goes on with the clips that are missing; a second process
-that wants the same features waits for the first.
+A cache is a folder named by a hash of everything that the features depend on. It holds one flat file per tensor, and
+`features.json` with their shapes. A killed embedding continues with the clips that are missing; a second process that
+wants the same features waits for the first.
 """
 
 from __future__ import annotations
@@ -32,122 +32,10 @@ from strmctl.provenance import code_sha256
 from strmctl.runs.build import clip_loader
 from strmctl.runs.checkpoint import LoadedRun
 
+CODE = ("model", "videos", "episodes/clip_loader.py")  # what features depend on
 INDEX = "features.json"
 LOCK = ".lock"
-DECIDING = ("model", "videos", "episodes/clip_loader.py")  # code that features depend on
 RESERVE = 1 << 30  # bytes of the disk that stay free
-
-
-class FeatureCache:
-    """The features of some clips, below the folder of a run.
-
-    Args:
-        folder: of all caches of the run.
-        clips: distinct clip ids, in the order of the rows.
-        made_of: what decides the features: hashes of the weights and of the manifest, the recipe, the precision, …
-    """
-
-    def __init__(self, folder: Path, clips: Sequence[str], made_of: Mapping[str, Any]) -> None:
-        text = json.dumps({**made_of, "clips": list(clips)}, sort_keys=True)
-        self.clips = list(clips)
-        self.folder = folder / hashlib.sha256(text.encode()).hexdigest()[:16]
-        self._partial = self.folder.with_suffix(".part")
-        self._made_of = dict(made_of)
-
-    def read(self) -> ClipFeatures | None:
-        """The features, memory-mapped; None when they are not there, or not whole."""
-        try:
-            shapes = json.loads((self.folder / INDEX).read_text(encoding="utf-8"))["tensors"]
-            tensors = {name: _mapped(self.folder / name, len(self.clips), **entry) for name, entry in shapes.items()}
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
-            return None
-        return ClipFeatures(tensors, {clip: row for row, clip in enumerate(self.clips)})
-
-    def write(
-        self, embed: Callable[[Sequence[str]], Iterator[dict[str, Tensor]]], progress: Callable[[int], None]
-    ) -> None:
-        """Embeds the clips that are missing and writes their features.
-
-        Args:
-            embed: features of clips, `CLIPS_PER_BATCH` at a time.
-            progress: is told the number of clips that are there.
-
-        Raises:
-            OutputError: the disk has no room for them; what an earlier embedding left stays.
-        """
-        with alone(self.folder.parent / LOCK), contextlib.ExitStack() as stack:
-            if self.read() is not None:  # another process made them meanwhile
-                return
-            self._partial.mkdir(exist_ok=True)
-            done = self._rows_there()
-            progress(done)
-            files = {}
-            for part in embed(self.clips[done:]):
-                if not files:
-                    self._begin(part, done)
-                    files = {name: stack.enter_context((self._partial / name).open("ab")) for name in part}
-                for name, value in part.items():
-                    files[name].write(value.contiguous().cpu().view(torch.uint8).numpy().data)
-                    files[name].flush()
-                done += len(value)
-                progress(done)
-            shutil.rmtree(self.folder, ignore_errors=True)  # a damaged one
-            self._partial.rename(self.folder)
-            self._remove_others()
-
-    def _begin(self, part: Mapping[str, Tensor], done: int) -> None:
-        """Checks the room on the disk, writes the index, and cuts off what a kill left of an unfinished batch."""
-        row_bytes = {name: value[0].numel() * value.element_size() for name, value in part.items()}
-        need = sum(row_bytes.values()) * (len(self.clips) - done)
-        free = shutil.disk_usage(self._partial).free
-        if free < need + RESERVE:
-            if done == 0:
-                shutil.rmtree(self._partial)
-            raise OutputError(
-                f"features need {need / 1e6:,.0f} MB in {self.folder.parent}, where {free / 1e6:,.0f} MB are free "
-                f"and {RESERVE / 1e6:,.0f} MB are to stay so"
-            )
-        for name, size in row_bytes.items():
-            with (self._partial / name).open("ab") as file:
-                file.truncate(done * size)
-        index = {name: {"shape": list(value.shape[1:]), "dtype": str(value.dtype)[6:]} for name, value in part.items()}
-        write_json(self._partial / INDEX, {"tensors": index, "made_of": self._made_of})
-
-    def _rows_there(self) -> int:
-        """Clips in whole batches that a killed embedding has written."""
-        try:
-            index = json.loads((self._partial / INDEX).read_text(encoding="utf-8"))["tensors"]
-            rows = min((self._partial / name).stat().st_size // _row_bytes(**entry) for name, entry in index.items())
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
-            return 0
-        return rows - rows % CLIPS_PER_BATCH
-
-    def _remove_others(self) -> None:
-        """Deletes what was made of earlier content of the same weights file, or by other code."""
-        for path in self.folder.parent.glob(f"*/{INDEX}"):
-            try:
-                other = json.loads(path.read_text(encoding="utf-8"))["made_of"]
-            except (ValueError, KeyError):
-                other = {}
-            same_file = other.get("weights_file") == self._made_of.get("weights_file")
-            if same_file and any(other.get(key) != self._made_of.get(key) for key in ("weights", "code")):
-                shutil.rmtree(path.parent)
-
-
-def _mapped(path: Path, rows: int, shape: Sequence[int], dtype: str) -> Tensor:
-    """A file as a tensor `(rows, *shape)` that is read where it is used.
-
-    Raises:
-        ValueError: the file has another size.
-    """
-    if path.stat().st_size != rows * _row_bytes(shape, dtype):
-        raise ValueError(f"{path} has another size")
-    count = rows * math.prod(shape)
-    return torch.from_file(str(path), shared=False, size=count, dtype=getattr(torch, dtype)).view(rows, *shape)
-
-
-def _row_bytes(shape: Sequence[int], dtype: str) -> int:
-    return math.prod(shape) * getattr(torch, dtype).itemsize
 
 
 def split_features(
@@ -164,22 +52,21 @@ def split_features(
     """Features of clips, kept below `<run>/cache` for the next evaluation with the same weights, frames and precision.
 
     Args:
-        run: whose model embeds.
-        store: the frames.
+        run: run whose model embeds.
+        store: frames of the clips.
         clips: distinct clip ids.
-        order: of the frames.
+        order: order of the frames of each clip.
         dtype: precision of embedding: `float32` or `bfloat16`.
-        memory: bytes; features that fit are read into memory, larger ones where they are used. A quarter of what is
-            free when None.
-        progress: is told (clips done, clips in all, "").
-        announce: is told when the disk has no room.
+        memory: bytes; features that fit are read into memory, larger ones stay mapped. None: a quarter of what is free.
+        progress: callable that receives (clips done, clips in all, "").
+        announce: callable that receives a message when the disk has no room.
     """
     loader = clip_loader(run.recipe, store, order=order)
     model = run.model if dtype == "float32" else copy.deepcopy(run.model).to(getattr(torch, dtype))
     made_of = {
         "weights_file": run.weights.name,
         "weights": run.weights_sha256,
-        "code": code_sha256(*DECIDING),
+        "code": code_sha256(*CODE),
         "libraries": {name: importlib.metadata.version(name) for name in ("torch", "torchvision", "opencv-python")},
         "device": next(run.model.parameters()).device.type,
         "manifest": store.manifest_sha256,
@@ -199,14 +86,126 @@ def split_features(
     features = cache.read()
     if features is None:
         raise OutputError(f"the features in {cache.folder} vanished while they were written")
-    if features.bytes > (free_memory() // 4 if memory is None else memory):
+    if features.bytes > (_free_memory() // 4 if memory is None else memory):
         return features
     return ClipFeatures({name: value.clone() for name, value in features.tensors.items()}, features.row)
 
 
-def free_memory() -> int:
-    """Bytes of memory that nobody uses; a guess of 4 GiB where the system does not tell."""
+def _free_memory() -> int:
+    """Unused bytes of memory; 4 GiB where the system does not say."""
     try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
         return 4 << 30
+
+
+class FeatureCache:
+    """The features of some clips, in a folder below that of a run.
+
+    Args:
+        folder: folder of all caches of the run.
+        clips: distinct clip ids, in the order of the rows.
+        made_of: what the features depend on: hashes of the weights and of the manifest, the recipe, the precision, …
+    """
+
+    def __init__(self, folder: Path, clips: Sequence[str], made_of: Mapping[str, Any]) -> None:
+        text = json.dumps({**made_of, "clips": list(clips)}, sort_keys=True)
+        self.clips = list(clips)
+        self.folder = folder / hashlib.sha256(text.encode()).hexdigest()[:16]
+        self._partial = self.folder.with_suffix(".part")
+        self._made_of = dict(made_of)
+
+    def read(self) -> ClipFeatures | None:
+        """The features, memory-mapped; None when they are missing or incomplete."""
+        try:
+            shapes = json.loads((self.folder / INDEX).read_text(encoding="utf-8"))["tensors"]
+            tensors = {name: _mapped(self.folder / name, len(self.clips), **entry) for name, entry in shapes.items()}
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None
+        return ClipFeatures(tensors, {clip: row for row, clip in enumerate(self.clips)})
+
+    def write(
+        self, embed: Callable[[Sequence[str]], Iterator[dict[str, Tensor]]], progress: Callable[[int], None]
+    ) -> None:
+        """Embeds the clips that are missing and writes their features.
+
+        Args:
+            embed: callable that yields the features of clips, `CLIPS_PER_BATCH` at a time.
+            progress: callable that receives the number of clips that are done.
+
+        Raises:
+            OutputError: the disk has no room for them; what an earlier embedding wrote stays.
+        """
+        with alone(self.folder.parent / LOCK), contextlib.ExitStack() as stack:
+            if self.read() is not None:  # another process has made them
+                return
+            self._partial.mkdir(exist_ok=True)
+            done = self._rows_there()
+            progress(done)
+            files = {}
+            for part in embed(self.clips[done:]):
+                if not files:
+                    self._begin(part, done)
+                    files = {name: stack.enter_context((self._partial / name).open("ab")) for name in part}
+                for name, value in part.items():
+                    files[name].write(value.contiguous().cpu().view(torch.uint8).numpy().data)
+                    files[name].flush()
+                done += len(value)
+                progress(done)
+            shutil.rmtree(self.folder, ignore_errors=True)  # a damaged one
+            self._partial.rename(self.folder)
+            self._remove_others()
+
+    def _begin(self, part: Mapping[str, Tensor], done: int) -> None:
+        """Checks the room on the disk, writes the index, and cuts off the unfinished batch that a kill left."""
+        row_bytes = {name: value[0].numel() * value.element_size() for name, value in part.items()}
+        need = sum(row_bytes.values()) * (len(self.clips) - done)
+        free = shutil.disk_usage(self._partial).free
+        if free < need + RESERVE:
+            if done == 0:
+                shutil.rmtree(self._partial)
+            raise OutputError(
+                f"features need {need / 1e6:,.0f} MB in {self.folder.parent}, where {free / 1e6:,.0f} MB are free "
+                f"and {RESERVE / 1e6:,.0f} MB are to stay so"
+            )
+        for name, size in row_bytes.items():
+            with (self._partial / name).open("ab") as file:
+                file.truncate(done * size)
+        index = {name: {"shape": list(value.shape[1:]), "dtype": str(value.dtype)[6:]} for name, value in part.items()}
+        write_json(self._partial / INDEX, {"tensors": index, "made_of": self._made_of})
+
+    def _rows_there(self) -> int:
+        """Number of clips in the whole batches that a killed embedding has written."""
+        try:
+            index = json.loads((self._partial / INDEX).read_text(encoding="utf-8"))["tensors"]
+            rows = min((self._partial / name).stat().st_size // _row_bytes(**entry) for name, entry in index.items())
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return 0
+        return rows - rows % CLIPS_PER_BATCH
+
+    def _remove_others(self) -> None:
+        """Deletes features that came from earlier content of the same weights file, or from other code."""
+        for path in self.folder.parent.glob(f"*/{INDEX}"):
+            try:
+                other = json.loads(path.read_text(encoding="utf-8"))["made_of"]
+            except (ValueError, KeyError):
+                other = {}
+            same_file = other.get("weights_file") == self._made_of.get("weights_file")
+            if same_file and any(other.get(key) != self._made_of.get(key) for key in ("weights", "code")):
+                shutil.rmtree(path.parent)
+
+
+def _mapped(path: Path, rows: int, shape: Sequence[int], dtype: str) -> Tensor:
+    """A file as a memory-mapped tensor `(rows, *shape)`.
+
+    Raises:
+        ValueError: the file has another size.
+    """
+    if path.stat().st_size != rows * _row_bytes(shape, dtype):
+        raise ValueError(f"{path} has another size")
+    count = rows * math.prod(shape)
+    return torch.from_file(str(path), shared=False, size=count, dtype=getattr(torch, dtype)).view(rows, *shape)
+
+
+def _row_bytes(shape: Sequence[int], dtype: str) -> int:
+    return math.prod(shape) * getattr(torch, dtype).itemsize

@@ -25,9 +25,9 @@ from strmctl.results import QueryRow
 
 # Larger blocks are slower: what `match` makes of them falls out of the processor's cache, and beyond some megabytes
 # every tensor costs fresh pages of memory, whose zeroing takes longer than the computation.
-BLOCK_BYTES = 2 << 20  # of features at a time
+BLOCK_BYTES = 2 << 20  # features in one block
 BLOCK_EPISODES = 16
-NARROW = 1e-4  # of the range of a query's logits
+NARROW = 1e-4  # as a share of the range of a query's logits
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Protocol:
     Attributes:
         split: subset of the classes, `test` or `val`.
         way: classes per episode.
-        shots: numbers of support clips per class, each on the same episodes and queries.
+        shots: numbers of support clips per class, each tested on the same episodes and queries.
         queries: query clips per class.
-        episodes: how many.
-        seed: of the episodes.
+        episodes: number of episodes.
+        seed: seed of the episodes.
         distinct_groups: whether support and query of an episode never come from the same source video.
 
     Example:
@@ -63,18 +63,18 @@ class Protocol:
         return EpisodeSampler(clips, split=self.split, seed=self.seed, groups=kept_apart, **shape)
 
     def draw(self, clips: Mapping[str, Sequence[str]], groups: Mapping[str, str] | None = None) -> list[Episode]:
-        """All episodes, so that whatever is wrong with one is said before any work."""
+        """All episodes, drawn before any other work, so that an error in one of them comes first."""
         sampler = self.sampler(clips, groups)
         return [sampler.episode(index) for index in range(self.episodes)]
 
 
 class Evaluation(NamedTuple):
-    """What an evaluation found.
+    """The outcome of an evaluation.
 
     Attributes:
-        rows: in the order of shots, episodes, queries.
-        narrow: per shot, predictions whose margin, the lead over the second class, is below `NARROW` of the logits'
-            range over the classes: rounding may decide them.
+        rows: predictions in the order of shots, episodes, queries.
+        narrow: shot -> number of predictions that rounding may decide, because their margin, the lead over the second
+            class, is below `NARROW` of the logits' range over the classes.
     """
 
     rows: list[QueryRow]
@@ -93,10 +93,10 @@ def evaluate(
     """Predictions for every query of every episode; every clip of the subset is embedded once.
 
     Args:
-        model: in any mode; it is evaluated in evaluation mode.
-        loader: reads the clips.
+        model: model in any mode; it is tested in evaluation mode.
+        loader: reader of the clips.
         clips: class name -> clip ids, of the subset.
-        protocol: how to test.
+        protocol: way, shots, queries, number and seed of the episodes.
         embedding: progress in clips.
         matching: progress in episodes.
 
@@ -131,13 +131,11 @@ def match_episodes(
     progress: Progress = silent,
 ) -> Evaluation:
     """Matches episodes in blocks of one size, whose predictions do not depend on each other."""
-    size = block_size(
-        features.gathered_bytes, len(episodes[0].query_clips), len(episodes[0].support_clips), len(episodes[0].classes)
-    )
+    way, queries, most = len(episodes[0].classes), len(episodes[0].query[0]), len(episodes[0].support[0])
+    size = block_size(features.gathered_bytes, way * queries, way * most, way)
     device = next(model.parameters()).device
 
     def logits_of(block: Sequence[Episode]) -> Iterator[tuple[int, Tensor]]:
-        way, queries, most = len(block[0].classes), len(block[0].query[0]), len(block[0].support[0])
         # The last block is filled up, so that an episode is computed alike however many there are.
         block = [*block, *[block[-1]] * (size - len(block))]
         query = features.gather([clip for episode in block for clip in episode.query_clips], (size, way * queries))
@@ -159,7 +157,7 @@ def evaluate_uncached(
     *,
     progress: Progress = silent,
 ) -> Evaluation:
-    """As `match_episodes`, but each episode is embedded from its own frames, as other code bases do: for comparison."""
+    """Like `match_episodes`, but embeds each episode from its own frames, as other code bases do; for comparison."""
 
     def logits_of(block: Sequence[Episode]) -> Iterator[tuple[int, Tensor]]:
         (episode,) = block
@@ -182,7 +180,7 @@ def _collect(
     logits_of: Callable[[Sequence[Episode]], Iterator[tuple[int, Tensor]]],
     progress: Progress,
 ) -> Evaluation:
-    """Predictions of all episodes, `size` of them at a time; `logits_of` gives (shot, logits `(B, Q, C)`)."""
+    """Predictions of all episodes, `size` of them at a time; `logits_of` yields (shot, logits `(B, Q, C)`)."""
     rows: dict[int, list[QueryRow]] = {shot: [] for shot in sorted(shots)}
     narrow = dict.fromkeys(rows, 0)
     progress(0, len(episodes), "")
@@ -208,9 +206,9 @@ def block_size(clip_bytes: int, queries: int, support: int, classes: int) -> int
     """Episodes per block, so that gathered features, and prototypes of that size for each class, fit `BLOCK_BYTES`.
 
     Args:
-        clip_bytes: features of a clip.
-        queries: clips of an episode.
-        support: clips of an episode.
-        classes: of an episode.
+        clip_bytes: bytes of one clip's features.
+        queries: query clips of an episode.
+        support: support clips of an episode.
+        classes: classes of an episode.
     """
     return max(1, min(BLOCK_EPISODES, BLOCK_BYTES // (clip_bytes * (support + queries * classes))))

@@ -1,11 +1,11 @@
-"""Attention maps: where in its frames a model finds what it compares clips by.
+"""Attention maps: the places in its frames that a model compares clips by.
 
 A map has one number per patch of a frame. For patches x of the backbone, f of PLE, frames h of H and e of E:
 
     |x|        |f|        relu(f · h)        relu(f · e)
 
-The product tells how much of its own frame's vector a patch carries. As h is the mean over patches, it may be greatest
-in the background where that fills most of the frame: read it beside the lengths.
+The product tells how much of its own frame's vector a patch carries. As h is the mean over patches, the product may be
+greatest in the background where that fills most of the frame: read it beside the lengths.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ def attention_maps(model: nn.Module, clip: Tensor) -> dict[str, np.ndarray]:
     - `H: relu(f·h)`: product of each patch vector of PLE with its frame's h, 0 where negative.
     - `E: relu(f·e)`: the same with its frame's e.
 
-    Without PLE there is no row for it, and x takes the place of f; without FLE, E is H and has no row.
+    Without PLE there is no map for it, and x takes the place of f; without FLE, E is H and has no map.
 
     Args:
-        model: in evaluation mode.
+        model: model in evaluation mode.
         clip: uint8 (L, 3, H, W), RGB, as `ClipLoader` gives it.
 
     Returns:

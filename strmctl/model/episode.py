@@ -18,7 +18,7 @@ class Logits(NamedTuple):
     """Logits `(B, Q, C)`, or `(Q, C)` for a single episode; column c is the c-th label in sorted order.
 
     Attributes:
-        total: what the prediction is the largest of.
+        total: logits whose largest is the prediction.
         trm: minus the distance to the prototypes of tuples; None without TRM.
         query_class: minus the distance to the nearest tuples, not yet times lambda; None without QC.
     """
@@ -34,7 +34,7 @@ def match_clips(method: nn.Module, support_clips: Tensor, support_labels: Tensor
     Support and query pass the backbone separately, because batch norm in training ties together what it sees.
 
     Args:
-        method: with `embed` and `match`.
+        method: module with `embed` and `match`.
         support_clips: `(N, L, 3, H, W)`, float in [0, 1], in any order, each class with one clip or more.
         support_labels: `(N)`, integers.
         query_clips: `(Q, L, 3, H, W)`.
@@ -56,15 +56,15 @@ def match_clips(method: nn.Module, support_clips: Tensor, support_labels: Tensor
 
 
 def group_by_label(features: Mapping[str, Tensor], labels: Tensor) -> tuple[Features, Tensor]:
-    """Sort the support clips of one episode into classes, padding those that have fewer shots than others.
+    """Sort the support clips of one episode into classes; those with fewer shots than others are padded.
 
     Args:
-        features: of `embed`, `(N, …)`.
+        features: output of `embed`, `(N, …)`.
         labels: `(N)`, integers; classes follow their sorted order, shots the order of the clips.
 
     Returns:
-        The features, `(1, C, K, …)`, K the most shots that a class has; and the mask, `(1, C, K)`, True where the shot
-        exists. Elsewhere stands the class's last clip once more.
+        The features, `(1, C, K, …)`, K being the most shots of a class, and the mask, `(1, C, K)`, True where the shot
+        exists. Elsewhere the class's last clip is repeated.
     """
     order = torch.argsort(labels, stable=True)  # (N)
     counts = torch.unique(labels, return_counts=True)[1]  # (C)
@@ -76,7 +76,7 @@ def group_by_label(features: Mapping[str, Tensor], labels: Tensor) -> tuple[Feat
 
 
 def mean_over_shots(values: Tensor, mask: Tensor | None) -> Tensor:
-    """Mean over the shots of each class that exist.
+    """Mean over the existing shots of each class.
 
     Args:
         values: `(B, C, K, …)`.

@@ -42,8 +42,8 @@ def preset_arguments(
 
     Args:
         preset: `paper`, or `released` for all of `DEVIATIONS`.
-        deviations: names of single departures, on top of the paper's model.
-        parts: parts that the method has; departures of others are left out.
+        deviations: names of single departures from the paper's model.
+        parts: parts that the method has; departures of other parts are left out.
     """
     chosen = [DEVIATIONS[name] for name in (DEVIATIONS if preset == "released" else deviations)]
     return {argument: value for part, argument, value in chosen if part in parts}

@@ -23,7 +23,7 @@ from strmctl.model.methods.strm import build_strm
 from strmctl.model.methods.trx import build_trx
 from strmctl.model.presets import preset_arguments
 from strmctl.model.seeding import seeded
-from strmctl.model.weight_files import check_shapes, read_tensors, state_dict_in
+from strmctl.model.weight_files import check_fit, read_tensors, state_dict_in
 
 WRAPPERS = ("model_state_dict", "state_dict", "model")  # what a state dict may stand under in a file
 CHILDREN = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}  # of `resnet`
@@ -129,7 +129,7 @@ def read_released(path: Path) -> Released:
     unused = [name for name in state if name not in names and UNUSED.search(name)]
     found = {name: _first_rows(name, value, wanted) for name, value in state.items() if name not in unused}
     recomputed = {name for name in names if name.endswith(("num_batches_tracked", ENCODING))}
-    check_shapes(wanted, found, f"{path} does not fit the released code", HINT, optional=recomputed)
+    check_fit(wanted, found, f"{path} does not fit the released code", HINT, optional=recomputed)
     for name, value in found.items():
         own[names[name]].copy_(value)
     dropped = [name for name in unused if not name.endswith(ENCODING)]  # one encoding serves all transformers

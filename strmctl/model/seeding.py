@@ -1,7 +1,7 @@
 """Initial weights that depend on (seed, path of the sub-module) and on nothing else.
 
 A network that is built from one running stream of random numbers changes everywhere when one block is switched off, and
-an ablation then compares two initialisations as much as two methods. Here every block draws from a stream of its own.
+an ablation then compares two initialisations as much as two methods. Here every block has a stream of its own.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ def seed_of(seed: int, path: str) -> int:
 
 @contextmanager
 def seeded(seed: int, path: str) -> Iterator[None]:
-    """Construct the sub-module at `path` inside this context; the caller's random state is untouched.
+    """A context in which to construct the sub-module at `path`; the caller's random state is untouched.
 
     Args:
-        seed: the seed of the whole model.
-        path: where the sub-module hangs in the model, such as `query_class.2`.
+        seed: seed of the whole model.
+        path: place of the sub-module in the model, such as `query_class.2`.
     """
     with torch.random.fork_rng(devices=[]):
         # Layers are initialised on the CPU; torch.manual_seed would reset the generators of the GPUs too.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from strmctl.errors import CheckpointError, DataError
 
@@ -17,7 +17,7 @@ def read_tensors(path: Path, hint: str = "") -> Any:
     """The content of a file that `torch.save` wrote, on the CPU: tensors, and plain values around them.
 
     Args:
-        path: of the file.
+        path: the file.
         hint: what to do when it cannot be read.
 
     Raises:
@@ -39,15 +39,15 @@ def read_tensors(path: Path, hint: str = "") -> Any:
 
 
 def state_dict_in(content: Any, path: Path, hint: str) -> Mapping[str, Tensor]:
-    """The state dict in the content of a file.
+    """The content of a file, made sure to be a state dict.
 
     Args:
-        content: of the file.
-        path: of the file, for messages.
-        hint: what to do when there is none.
+        content: the content.
+        path: the file, for messages.
+        hint: what to do when it is something else.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointError: it is something else.
     """
     if not (isinstance(content, Mapping) and content and all(_is_weight(*item) for item in content.items())):
         raise CheckpointError(f"{path} holds no state dict: tensors under the names of their layers", hint)
@@ -65,13 +65,6 @@ def read_state_dict(path: Path, hint: str) -> Mapping[str, Tensor]:
 
 
 def check_fit(
-    module: nn.Module, state: Mapping[str, Tensor], complaint: str, hint: str, *, optional: Collection[str] = ()
-) -> None:
-    """Makes sure that weights are those of a module; arguments and errors as for `check_shapes`."""
-    check_shapes(module.state_dict(), state, complaint, hint, optional=optional)
-
-
-def check_shapes(
     wanted: Mapping[str, Tensor],
     state: Mapping[str, Tensor],
     complaint: str,
@@ -79,12 +72,12 @@ def check_shapes(
     *,
     optional: Collection[str] = (),
 ) -> None:
-    """Makes sure that weights have the same names and shapes as others.
+    """Makes sure that weights have the names and shapes that a module wants.
 
     Args:
-        wanted: tensors of the right names and shapes.
+        wanted: the module's own state dict.
         state: the weights.
-        complaint: begins the message when they do not fit.
+        complaint: beginning of the message when they do not fit.
         hint: what to do then.
         optional: names that may be missing.
 

@@ -1,4 +1,4 @@
-"""Run folders: weights go to and from disk, and a model is read back for use.
+"""Weights in run folders: written, read, and read back as a model that is ready for use.
 
 `weights.pt` is a flat dict of tensors, and `weights.json` beside it says what made them. Only tensors are ever
 unpickled.
@@ -23,7 +23,7 @@ from strmctl.runs.build import build_model
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` is a GPU when there is one.
+    """The device of a name: `cpu`, `cuda`, or `auto` for a GPU where there is one.
 
     Raises:
         UsageError: `cuda` was asked for and there is none.
@@ -36,7 +36,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def save_tensors(path: Path, content: Any) -> None:
-    """Writes tensors (and plain numbers, lists, dicts around them) under a temporary name, then renames."""
+    """Writes tensors, and plain numbers, lists and dicts around them, under a temporary name that is then renamed."""
     with replacing(path) as temporary:
         try:
             torch.save(content, temporary)
@@ -48,12 +48,12 @@ def load_weights(model: nn.Module, path: Path) -> None:
     """Fills a model from a weights file, completely or not at all.
 
     Raises:
-        DataError: no such file.
-        CheckpointError: the file belongs to another model; names the first three differences.
+        DataError: there is no such file.
+        CheckpointError: the file belongs to another model; the message names the first three differences.
     """
     state = read_state_dict(path, "was it written completely? give the weights.pt of a run")
     hint = "use the recipe that these weights were trained with"
-    check_fit(model, state, f"{path} does not fit the model of this recipe", hint)
+    check_fit(model.state_dict(), state, f"{path} does not fit the model of this recipe", hint)
     model.load_state_dict(state)
 
 
@@ -62,13 +62,14 @@ class LoadedRun:
     """A run read back for use.
 
     Attributes:
-        name: of the run.
-        folder: where it lies.
-        recipe: what it was trained with.
-        model: with its weights, in evaluation mode, on the device.
-        weights: the file that was read.
-        weights_sha256: of that file as it was read.
-        info: the JSON file beside the weights: training classes, validation, provenance; empty when there is none.
+        name: name of the run.
+        folder: folder of the run.
+        recipe: recipe that it was trained with.
+        model: model with its weights, in evaluation mode, on the device.
+        weights: file that the weights were read from.
+        weights_sha256: hash of that file.
+        info: content of the JSON file beside the weights (training classes, validation, provenance); empty when there
+            is none.
     """
 
     name: str
@@ -84,9 +85,9 @@ def load_run(folder: Path, *, device: str = "auto", weights: Path | None = None)
     """Reads a run folder.
 
     Args:
-        folder: holds `recipe.yaml` and `weights.pt`.
+        folder: folder with `recipe.yaml` and `weights.pt`.
         device: `auto`, `cpu` or `cuda`.
-        weights: another file than the folder's own.
+        weights: file of weights to read in place of the folder's own.
 
     Raises:
         DataError: the run has no weights yet.
@@ -112,6 +113,6 @@ def load_run(folder: Path, *, device: str = "auto", weights: Path | None = None)
 
 
 def read_notes(weights: Path) -> dict[str, Any]:
-    """What the JSON file beside weights says of them; empty when there is none."""
+    """The content of the JSON file beside a file of weights; empty when there is none."""
     notes = weights.with_suffix(".json")
     return json.loads(notes.read_text(encoding="utf-8")) if notes.is_file() else {}

@@ -1,4 +1,4 @@
-"""Run folders: what may name one, where a named one lies, and which is the newest."""
+"""Run folders: their names, their places, and which is the newest."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from pathlib import Path
 
 from strmctl.errors import DataError, UsageError
 
-LATEST = "latest"  # link to the newest run  # link to the newest run
+LATEST = "latest"  # link to the newest run
 LONGEST_NAME = 200  # bytes; folders have names of up to 255
 
 
 def run_folder(runs: Path, name: str | None) -> Path:
-    """The folder of a run by its name, or of the newest run.
+    """The folder of a named run, or of the newest run under its own name.
 
     Raises:
         DataError: there is no such run; the message says how to make one.
     """
     folder = runs / (name or LATEST)
     if (folder / "recipe.yaml").is_file():
-        # of the newest, its own name
         return folder if name not in (None, LATEST) else runs / folder.resolve().name
     if name is None:
         raise DataError(
@@ -42,7 +41,7 @@ def check_new(runs: Path, name: str, hint: str = "") -> None:
     """Makes sure that a run can have this name.
 
     Raises:
-        UsageError: it cannot name a folder, or there is a run of this name; the error begins its advice with `hint`.
+        UsageError: it cannot name a folder, or there is a run of this name; `hint` is the beginning of the advice.
     """
     check_name(name)
     if (runs / name).exists():

@@ -13,6 +13,7 @@ from strmctl.recipe import load_recipe
 from strmctl.report.terminal.run_table import RunRow, Score
 from strmctl.results import read_document
 from strmctl.runs.folder import LATEST, run_folder
+from strmctl.runs.train_log import trained_episodes
 
 OWN_FILES = ("recipe.yaml", "weights.pt", "state.pt", "train.csv")  # a folder with none of them is no run: a grid, say
 
@@ -72,19 +73,12 @@ def _content(folder: Path, weights: Path) -> dict[str, Any]:
         "method": recipe.method,
         "dataset": recipe.data.dataset,
         "imported": imported,
-        "trained_episodes": info["training_episodes"] if imported else _logged_episodes(folder / "train.csv"),
+        "trained_episodes": info["training_episodes"] if imported else trained_episodes(folder),
         "recipe_episodes": recipe.train.episodes,
         "weights": weights.is_file(),
         "validation": Score(*(validation[key] for key in ("shot", "accuracy", "ci95"))) if validation else None,
         "tests": _tests(folder / "eval", weights),
     }
-
-
-def _logged_episodes(log: Path) -> int:
-    """Training episodes in the log of a run; a line that a kill cut short does not count."""
-    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
-    numbers = (line.partition(",")[0] for line in reversed(lines) if "," in line)
-    return next((int(number) for number in numbers if number.isdigit()), 0)
 
 
 def _tests(folder: Path, weights: Path) -> tuple[Score, ...]:

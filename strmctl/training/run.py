@@ -1,4 +1,4 @@
-"""A training run as a folder: named, started, taken up again."""
+"""A training run as a folder: named, begun, resumed."""
 
 from __future__ import annotations
 
@@ -22,16 +22,23 @@ from strmctl.training.train import TrainingData, train
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """A run that can be trained, from its beginning or from where it was killed."""
+    """A run that can be trained, from its beginning or from where it was killed.
+
+    Attributes:
+        recipe: the experiment.
+        folder: folder of the run.
+        new: whether the run has yet to begin.
+        latest: whether `runs/latest` is to point at it.
+    """
 
     recipe: Recipe
     folder: Path
     new: bool
-    latest: bool = True  # whether `runs/latest` is to point at it
+    latest: bool = True
 
     @property
     def name(self) -> str:
-        """Of the run."""
+        """Name of the run."""
         return self.folder.name
 
     def train(
@@ -42,11 +49,11 @@ class TrainingRun:
         progress: Progress = silent,
         announce: Callable[[str], None] = lambda message: None,
     ) -> dict[str, Any]:
-        """Trains on a frame store and returns what `weights.json` says; the folder is made once the data is there.
+        """Trains on a frame store and returns the content of `weights.json`; the data is checked before any write.
 
         Raises:
-            DataError: the store or classes of it are missing.
-            UsageError: too few classes or clips for the recipe's episodes.
+            DataError: the store is missing, or some of its classes.
+            UsageError: there are too few classes or clips for the recipe's episodes.
         """
         self._check_free()
         store = FrameStore.open(data_dir, self.recipe.data.dataset)
@@ -61,17 +68,16 @@ class TrainingRun:
             "dropped_classes": {subset: names for subset, names in dropped.items() if names},
             "provenance": provenance(manifest_sha256=store.manifest_sha256, seed=self.recipe.train.seed),
         }
-        loader = clip_loader(self.recipe, store)
-        data = TrainingData(clips["train"], clips["val"], loader, info)
-        tell = {"progress": progress, "announce": announce}
-        return train(self.recipe, self.folder, data, device=device, begin=self._begin, **tell)
+        data = TrainingData(clips["train"], clips["val"], clip_loader(self.recipe, store), info)
+        how = {"device": device, "progress": progress, "announce": announce}
+        return train(self.recipe, self.folder, data, begin=self._begin, **how)
 
     def _check_free(self) -> None:
         if self.new and self.folder.is_dir():
             raise UsageError(f"another training has begun in {self.folder}", "run the same command again")
 
     def _begin(self) -> None:
-        """Makes the folder, and the run the newest if it is to be."""
+        """Makes the folder, and lets `runs/latest` point at it."""
         self._check_free()
         self.folder.mkdir(parents=True, exist_ok=not self.new)
         write_text(self.folder / "recipe.yaml", self.recipe.to_yaml())
@@ -84,7 +90,7 @@ def new_run(runs: Path, name: str | None, recipe: str, assignments: Iterable[str
 
     Raises:
         RecipeError: the recipe is unknown or invalid.
-        UsageError: a run of this name is there already.
+        UsageError: there is a run of this name already.
     """
     loaded = load_recipe(recipe, assignments)
     if name is None:
@@ -96,7 +102,7 @@ def new_run(runs: Path, name: str | None, recipe: str, assignments: Iterable[str
 
 
 def begun_run(runs: Path, name: str | None, recipe: str | None, assignments: Iterable[str]) -> TrainingRun:
-    """A run that was begun; with a recipe, the run must be of that recipe.
+    """A run that was begun; a recipe that is given must be that of the run.
 
     Raises:
         DataError: there is no such run.

@@ -1,4 +1,4 @@
-"""Processes that work on cells: what each task gives, what it tells, and what becomes of errors and of deaths."""
+"""Processes that work on cells: their results, their progress, and what becomes of errors and of deaths."""
 
 import multiprocessing
 import os
@@ -16,8 +16,8 @@ from strmctl.errors import RecipeError, StrmctlError
 # the tasks are Python expressions; new processes find `evaluate` in this file
 
 
-def evaluate(task, tell):
-    return eval(task, {**globals(), "tell": tell})  # noqa: S307
+def evaluate(task, report):
+    return eval(task, {**globals(), "report": report})  # noqa: S307
 
 
 def fail(message, hint):
@@ -33,17 +33,12 @@ def meet(mine, theirs):
     return Path(theirs).exists()
 
 
-def always(task, others):
-    return True
-
-
-def silent(task, *news):
-    pass
-
-
-def worked(tasks, jobs, ready=always, told=silent, threads=1):
-    with closing(work_on(evaluate, tasks, jobs=jobs, threads=threads, ready=ready, told=told)) as found:
-        return list(found)
+def worked(tasks, jobs, ready=lambda task, others: True):
+    """The results, in the order in which they came, and the progress that was reported."""
+    reports = []
+    how = {"threads": 2, "ready": ready, "progress": lambda *report: reports.append(report)}
+    with closing(work_on(evaluate, tasks, jobs=jobs, **how)) as found:
+        return list(found), reports
 
 
 @pytest.fixture(autouse=True)
@@ -60,65 +55,50 @@ def variables():
     return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
 
 
-def check_results_and_errors(jobs):
-    tasks = ["1 + 1", "fail('no', 'do this')", "1 / 0", "tell('stage', 3, 5)", "torch.get_num_threads()"]
-    told = []
-    results = dict(worked(tasks, jobs, told=lambda *news: told.append(news), threads=2))
-    assert results.keys() == set(tasks)
-    assert results[tasks[0]] == 2 and results[tasks[3]] is None and results[tasks[4]] == 2
-    error = results[tasks[1]]
+TASKS = ["1 + 1", "fail('no', 'do this')", "1 / 0", "report('stage', 3, 5)", "torch.get_num_threads()"]
+
+
+def check(found, reports):
+    results = dict(found)
+    assert results[TASKS[0]] == 2 and results[TASKS[3]] is None and results[TASKS[4]] == 2
+    error = results[TASKS[1]]
     assert isinstance(error, RecipeError) and (error.message, error.hint) == ("no", "do this")
-    assert isinstance(results[tasks[2]], ZeroDivisionError)
-    assert told == [(tasks[3], "stage", 3, 5)]
+    assert isinstance(results[TASKS[2]], ZeroDivisionError)
+    assert (TASKS[3], "stage", 3, 5) in reports
 
 
 def test_one_process_is_this_one_and_works_in_order():
-    check_results_and_errors(1)
-    tasks = ["os.getpid()", "2", "os.getpid() + 0"]
-    assert worked(tasks, 1) == [(tasks[0], os.getpid()), ("2", 2), (tasks[2], os.getpid())]
+    found, reports = worked([*TASKS, "os.getpid()"], 1)
+    check(found, reports)
+    assert [task for task, _ in found] == [*TASKS, "os.getpid()"] and found[-1][1] == os.getpid()
 
 
 def test_no_tasks():
-    assert worked([], 1) == worked([], 2) == []
-
-
-def test_two_processes_give_the_same():
-    check_results_and_errors(2)
+    assert worked([], 1) == worked([], 2) == ([], [])
 
 
 def test_tasks_run_beside_each_other_and_wait_for_those_they_need(tmp_path):
     """The first and the third wait for each other; the second may begin after the first; the fourth overtakes it."""
     one, three, four = (str(tmp_path / name) for name in ("one", "three", "four"))
-    slow = f"tell('slow', 0, 1) or meet({one!r}, {three!r}) and meet({one!r}, {four!r})"
-    after, beside = "tell('after', 0, 1) or 'after'", f"meet({three!r}, {one!r})"
+    slow = f"report('slow', 0, 1) or meet({one!r}, {three!r}) and meet({one!r}, {four!r})"
+    after, beside = "report('after', 0, 1) or 'after'", f"meet({three!r}, {one!r})"
     overtaking = f"meet({four!r}, {one!r}) and os.environ['OMP_NUM_THREADS']"
-    told = []
-    found = worked(
-        [slow, after, beside, overtaking],
-        2,
-        ready=lambda task, others: task != after or slow not in others,
-        told=lambda task, *news: told.append((task, *news)),
-        threads=2,
-    )
-    assert dict(found) == {slow: True, after: "after", beside: True, overtaking: "2"}
-    assert found[-1] == (after, "after")
-    assert told == [(slow, "slow", 0, 1), (after, "after", 0, 1)]
+    tasks = [slow, after, beside, overtaking, *TASKS]
+    found, reports = worked(tasks, 2, ready=lambda task, others: task != after or slow not in others)
+    check(found, reports)
+    assert {slow: True, after: "after", beside: True, overtaking: "2"}.items() <= dict(found).items()
+    order = [task for task, _ in found]
+    assert sorted(order) == sorted(tasks) and order.index(after) > order.index(slow) > order.index(beside)
+    assert reports.index((slow, "slow", 0, 1)) < reports.index((after, "after", 0, 1))
 
 
-@pytest.mark.parametrize("death", ["os._exit(3)", "os.kill(os.getpid(), 9)"])
-def test_a_process_that_dies_is_a_clear_error(death):
+@pytest.mark.slow
+def test_a_process_that_dies_is_a_clear_error():
     start = time.monotonic()
     with pytest.raises(StrmctlError, match=r"the process that worked on .* has died") as caught:
-        worked([f"{death} or 'the training of x'", "time.sleep(60)"], 2)
+        worked(["os.kill(os.getpid(), 9) or 'the training of x'", "time.sleep(60)"], 2)
     assert "the training of x" in caught.value.message and "--jobs" in caught.value.hint
     assert time.monotonic() - start < 40, "it does not wait for the others"
-
-
-def test_leaving_ends_the_processes():
-    start = time.monotonic()
-    with closing(work_on(evaluate, ["1", "time.sleep(60)"], jobs=2, threads=1, ready=always, told=silent)) as found:
-        assert next(found) == ("1", 1)
-    assert time.monotonic() - start < 40
 
 
 @pytest.mark.parametrize("when", ["before it gets its task", "before it reads its task"])

@@ -11,7 +11,7 @@ from strmctl.ablation.cost import cost_table
 from strmctl.errors import RecipeError
 from strmctl.recipe import load_recipe
 from strmctl.runs.build import build_model
-from tests.toy import toy_recipe
+from tests.small_world import small_recipe
 
 PARTS = ("backbone", "PLE", "FLE", "TRM", "QC")
 METHODS = {"TRM {2}": "trm", "TRX {2,3}": "trx", "STRM {2}": "strm"}
@@ -31,7 +31,7 @@ def shipped():
 
 @pytest.fixture(scope="module")
 def small():
-    return cost_table(toy_recipe(*SMALL), **EPISODE, clips=7, episodes=11)
+    return cost_table(small_recipe(*SMALL), **EPISODE, clips=7, episodes=11)
 
 
 def matching(width, tensors, *, frames, cardinality, way, shot, queries):
@@ -44,7 +44,7 @@ def matching(width, tensors, *, frames, cardinality, way, shot, queries):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_parts_add_up_to_one_whole_run(small, method):
-    recipe = toy_recipe(f"method={METHODS[method]}", *SMALL)
+    recipe = small_recipe(f"method={METHODS[method]}", *SMALL)
     model, side, frames = build_model(recipe, pretrained=False).eval(), recipe.input.crop, recipe.input.frames
     support, query = (torch.rand(WAY * count, frames, 3, side, side) for count in (SHOT, QUERIES))
     with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -132,9 +132,9 @@ def test_the_evaluation_that_is_counted(shipped):
     "changes", [("method=trx",), ("model.preset=released",), ("model.deviations=[gate]", "trm.cardinalities=[2, 4]")]
 )
 def test_only_sizes_are_taken_from_the_recipe(small, changes):
-    assert cost_table(toy_recipe(*SMALL, *changes), **EPISODE, clips=7, episodes=11) == small
+    assert cost_table(small_recipe(*SMALL, *changes), **EPISODE, clips=7, episodes=11) == small
 
 
 def test_clips_without_triples_are_an_error():
     with pytest.raises(RecipeError, match="triples"):
-        cost_table(toy_recipe(*SMALL, "input.frames=2"))
+        cost_table(small_recipe(*SMALL, "input.frames=2"))

@@ -8,14 +8,13 @@ from strmctl.ablation.cells import Cell
 from strmctl.ablation.run_grid import Task
 from strmctl.evaluation.match import Protocol
 from strmctl.recipe import load_recipe
-from tests.cli.small import prepared, small
+from tests.small_world import small
 
 
 @pytest.fixture(scope="module")
-def task(tmp_path_factory):
+def task(data):
     """The training of a small recipe, as a task."""
     recipe = load_recipe("sprites", small("data.dataset=mine", "train.episodes=100", "validation.every=50")[1::2])
-    data = prepared(tmp_path_factory.mktemp("time"))
     return Task("r", recipe, (), Protocol(), Path("runs"), data, "cpu")
 
 

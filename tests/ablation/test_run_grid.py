@@ -21,16 +21,11 @@ from strmctl.recipe import load_recipe
 from strmctl.runs.build import build_model
 from strmctl.runs.checkpoint import save_tensors
 from strmctl.training import train as training
-from tests.cli.small import SMALL, prepared, snapshot
+from tests.small_world import SMALL, snapshot
 
 TEST = Protocol(way=2, shots=(1, 2), episodes=20)
 WORDS = (*SMALL, "data.dataset=mine")
 BASE = Base("sprites", WORDS)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return prepared(tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture
@@ -67,13 +62,13 @@ STRM = grids.components(BASE)[-1]
 
 
 def test_cells_see_the_same_training_and_test_episodes(data, runs, monkeypatch):
-    seen, backward = [], training._backward
+    seen, backward = [], training.backward
 
     def recorded(recipe, model, episode, pixels):
         seen.append((episode.index, episode.support, episode.query, [part.float().mean().item() for part in pixels]))
         return backward(recipe, model, episode, pixels)
 
-    monkeypatch.setattr(training, "_backward", recorded)
+    monkeypatch.setattr(training, "backward", recorded)
     cells = [*grids.components(BASE), *grids.shots(BASE, ("trx", "otam"))]
     go(data, runs, grid(cells))
     assert len(seen) == 2 * len(cells)

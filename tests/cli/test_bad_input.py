@@ -11,7 +11,7 @@ from strmctl.frames.store.clip_zip import writing_archive
 from strmctl.recipe import load_recipe, shipped_recipes
 from strmctl.runs.build import build_model
 from strmctl.runs.checkpoint import save_tensors
-from tests.cli.small import (
+from tests.small_world import (
     class_folders,
     evaluate,
     prepare,

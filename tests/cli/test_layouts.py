@@ -13,7 +13,7 @@ from strmctl.frames.store.store import FrameStore
 from strmctl.model.weight_files import read_tensors
 from strmctl.recipe import load_recipe
 from strmctl.runs.build import build_model
-from tests.cli.small import class_folders, evaluate, prepare, read_rows, small, train, write_split, write_videos
+from tests.small_world import class_folders, evaluate, prepare, read_rows, small, train, write_split, write_videos
 from tests.videos_for_tests import strmctl, write_video
 
 

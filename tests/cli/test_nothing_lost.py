@@ -7,7 +7,7 @@ import pytest
 
 from strmctl.datasets.sprites.render import render
 from strmctl.errors import OutputError
-from tests.cli.small import evaluate, refused, refused_in_json, snapshot, train, write_videos
+from tests.small_world import evaluate, refused, refused_in_json, snapshot, train, write_videos
 from tests.videos_for_tests import strmctl, write_video
 
 

@@ -7,7 +7,7 @@ import pytest
 from strmctl.errors import UsageError
 from strmctl.runs.folder import run_folder
 from strmctl.training.run import new_run
-from tests.cli.small import CLASSES, evaluate, small, train
+from tests.small_world import CLASSES, evaluate, small, train
 from tests.videos_for_tests import strmctl
 
 

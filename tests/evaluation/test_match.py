@@ -1,66 +1,96 @@
 import pytest
 import torch
 
-from strmctl.episodes.sampler import EpisodeSampler
 from strmctl.errors import UsageError
 from strmctl.evaluation.embed import ClipFeatures, ahead, embed_clips, pixels_to_model
-from strmctl.evaluation.match import Protocol, all_clips, evaluate, evaluate_uncached, match_episodes
+from strmctl.evaluation.match import NARROW, Protocol, all_clips, evaluate, evaluate_uncached, match_episodes
 from strmctl.model.episode import Logits
 from strmctl.runs.build import build_model, clip_loader
-from tests.toy import ToyStore, toy_recipe
+from tests.runs.test_build import lively
+from tests.small_world import small_recipe
 
-PROTOCOL = Protocol(way=3, shots=(1, 3), queries=2, episodes=37, seed=4)
-
-
-@pytest.fixture(scope="module")
-def parts():
-    recipe, store = toy_recipe(), ToyStore()
-    model = build_model(recipe, pretrained=False).double().eval()
-    return model, clip_loader(recipe, store), store.clips("test"), store
+PROTOCOL = Protocol(way=2, shots=(1, 2), queries=1, episodes=20, seed=4)  # two blocks
 
 
-def test_cached_features_predict_what_the_model_predicts_episode_by_episode(parts):
-    """The peers' way: every episode from its own frames, through the model's forward."""
-    model, loader, clips, _ = parts
-    rows = iter(evaluate(model, loader, clips, PROTOCOL).rows)
-    for shot in (1, 3):
-        sampler = EpisodeSampler(clips, split="test", way=3, shot=shot, queries=2, seed=4)
-        for index in range(PROTOCOL.episodes):
-            episode = sampler.episode(index)
-            support, query = (
-                torch.stack([loader.load(clip) for ids in part for clip in ids]).double() / 255
-                for part in (episode.support, episode.query)
-            )
-            labels = torch.arange(3).repeat_interleave(shot)
-            with torch.inference_mode():
-                predicted = model(support, labels, query).total.argmax(-1).tolist()
-            queries = [(clip, name) for name, ids in zip(episode.classes, episode.query, strict=True) for clip in ids]
-            for (clip, name), column in zip(queries, predicted, strict=True):
-                assert next(rows) == (shot, index, clip, name, episode.classes[column])
-    assert next(rows, None) is None
+@pytest.fixture
+def model():
+    return build_model(small_recipe(), pretrained=False).double().eval()
 
 
-def test_each_clip_is_read_once(parts):
-    model, loader, clips, store = parts
-    before = store.reads
-    evaluate(model, loader, clips, PROTOCOL)
-    assert store.reads - before == len(all_clips(clips)) == 24
+@pytest.fixture
+def loader(store):
+    return clip_loader(small_recipe(), store)
 
 
-def test_the_number_of_episodes_does_not_change_the_first_ones(parts):
-    model, loader, clips, _ = parts
+@pytest.fixture
+def clips(store):
+    return store.clips("test")
+
+
+def forward(model, pixels, episode, shot):
+    """The total of the model's own forward on the frames of an episode."""
+    support = torch.stack([pixels[clip] for ids in episode.support for clip in ids[:shot]])
+    labels = torch.arange(len(episode.classes)).repeat_interleave(shot)
+    with torch.inference_mode():
+        return model(support, labels, torch.stack([pixels[clip] for clip in episode.query_clips])).total
+
+
+def test_cached_features_predict_what_the_model_predicts_episode_by_episode(model, loader, clips, reads):
+    """Other code computes every episode from its own frames, through the model's forward."""
+    found = evaluate(model, loader, clips, PROTOCOL)
+    assert sorted(reads) == all_clips(clips), "each clip once"
+    pixels = {clip: loader.load(clip).double() / 255 for clip in all_clips(clips)}
+    expected = [
+        (shot, episode.index, clip, name, episode.classes[column])
+        for shot in PROTOCOL.shots
+        for episode in PROTOCOL.draw(clips)
+        for name, (clip,), column in zip(
+            episode.classes, episode.query, forward(model, pixels, episode, shot).argmax(-1).tolist(), strict=True
+        )
+    ]
+    assert found.rows == expected
+    del reads[:]
+    assert evaluate_uncached(model, loader, PROTOCOL.draw(clips), PROTOCOL.shots) == found
+    assert len(reads) == PROTOCOL.episodes * 2 * (1 + 1 + 2), "queries once, support for each shot"
+
+
+def test_the_number_of_episodes_does_not_change_the_first_ones(model, loader, clips):
     features = embed_clips(model, loader, all_clips(clips))
-    episodes = Protocol(way=3, shots=(3,), queries=2, episodes=37, seed=4).draw(clips)
-    many, few = (match_episodes(model, features, episodes[:count], (3,)) for count in (37, 5))
+    episodes = PROTOCOL.draw(clips)
+    many, few = (match_episodes(model, features, episodes[:count], (2,)) for count in (20, 5))
     assert many.rows[: len(few.rows)] == few.rows
 
 
-def test_every_episode_from_its_own_frames_gives_the_same_rows(parts):
-    model, loader, clips, store = parts
-    before = store.reads
-    found = evaluate_uncached(model, loader, PROTOCOL.draw(clips), PROTOCOL.shots)
-    assert found == evaluate(model, loader, clips, PROTOCOL)
-    assert store.reads - before == PROTOCOL.episodes * 3 * (2 + 1 + 3) + 24  # queries once, support for each shot
+CASES = [
+    ("strm", 3, ("trm.cardinalities=[2]",)),
+    ("strm", 2, ("trm.cardinalities=[2, 3, 4]", "model.preset=released")),
+    ("trm", 2, ("trm.distance=norm",)),
+    ("trx", 3, ()),
+    ("otam", 3, ()),
+    ("prototype", 2, ("prototype.distance=cosine",)),
+    ("prototype", 3, ()),
+]
+
+
+@pytest.mark.parametrize(("method", "way", "settings"), CASES)
+def test_in_float32_features_made_once_give_the_logits_of_each_episode_from_its_own_frames(
+    loader, clips, method, way, settings
+):
+    model = lively(build_model(small_recipe(f"method={method}", *settings), pretrained=False)).float()
+    episodes = Protocol("test", way, (1, 2), episodes=6, seed=1).draw(clips)
+    features = embed_clips(model, loader, all_clips(clips))
+    pixels = {clip: loader.load(clip).float() / 255 for clip in all_clips(clips)}
+    query = features.gather([clip for e in episodes for clip in e.query_clips], (len(episodes), way))
+    support = features.gather([clip for e in episodes for clip in e.support_clips], (len(episodes), way, 2))
+    for shot in (1, 2):
+        with torch.inference_mode():
+            cached = model.match({name: value[:, :, :shot] for name, value in support.items()}, query).total
+        for episode, ours in zip(episodes, cached, strict=True):
+            theirs = forward(model, pixels, episode, shot)
+            assert (ours - theirs).abs().max() <= 1e-5 * theirs.abs().max()
+            ranked = theirs.sort(dim=-1, descending=True).values
+            clear = ranked[:, 0] - ranked[:, 1] > NARROW * (ranked[:, 0] - ranked[:, -1])
+            assert clear.any() and torch.equal(ours.argmax(-1)[clear], theirs.argmax(-1)[clear])
 
 
 class Scripted(torch.nn.Module):
@@ -71,10 +101,8 @@ class Scripted(torch.nn.Module):
         self.margins = torch.nn.Parameter(torch.tensor(margins, dtype=torch.float64))
 
     def match(self, support, query):
-        top = torch.tensor([0.0, -1.0, 0.0], dtype=torch.float64) - self.margins[:, None] * torch.tensor(
-            [0.0, 0.0, 1.0]
-        )
-        return Logits(top.expand(query["x"].shape[0], -1, -1))
+        logits = torch.stack([torch.zeros(3), -torch.ones(3), -self.margins], dim=1)
+        return Logits(logits.expand(query["x"].shape[0], -1, -1))
 
 
 def test_predictions_that_rounding_may_decide_are_counted():
@@ -87,17 +115,14 @@ def test_predictions_that_rounding_may_decide_are_counted():
     assert {row.predicted for row in found.rows} == {"c0"}
 
 
-def test_what_cannot_be_drawn_is_refused_before_any_clip_is_read(parts):
-    model, loader, clips, store = parts
-    before = store.reads
+def test_what_cannot_be_drawn_is_refused_before_any_clip_is_read(model, loader, clips, reads):
     for wrong in (Protocol(way=20), Protocol(way=3, shots=(8,))):
         with pytest.raises(UsageError):
             evaluate(model, loader, clips, wrong)
-    assert store.reads == before
+    assert not reads
 
 
-def test_embedding_restores_the_mode_and_follows_the_order(parts):
-    model, loader, clips, _ = parts
+def test_embedding_restores_the_mode_and_follows_the_order(model, loader, clips):
     model.train()
     names = all_clips(clips)
     features = embed_clips(model, loader, names)
@@ -112,13 +137,7 @@ def test_embedding_restores_the_mode_and_follows_the_order(parts):
 def test_loading_ahead_keeps_order_and_passes_errors_on():
     for depth in (0, 1, 3, 20):
         assert list(ahead(lambda x: x * x, range(10), depth=depth)) == [x * x for x in range(10)]
-
-    def fail(x):
-        if x == 3:
-            raise ValueError("three")
-        return x
-
-    got = ahead(fail, range(10), depth=2)
-    assert [next(got) for _ in range(3)] == [0, 1, 2]
-    with pytest.raises(ValueError, match="three"):
+    got = ahead(lambda x: 1 / (x - 3), range(10), depth=2)
+    assert [next(got) for _ in range(3)] == [-1 / 3, -1 / 2, -1]
+    with pytest.raises(ZeroDivisionError):
         next(got)

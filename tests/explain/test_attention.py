@@ -148,6 +148,7 @@ def centres(maps):
     return np.stack([mass.sum(axis=1) @ middles, mass.sum(axis=2) @ middles], axis=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("direction", [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1)])
 def test_the_centre_of_the_lengths_follows_a_moving_square(trained, direction):
     # The products with h and e are not held to this: they grow with likeness to the frame's mean, and in a model

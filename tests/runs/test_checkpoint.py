@@ -8,16 +8,16 @@ from strmctl.model.weight_files import read_tensors
 from strmctl.paths import write_text
 from strmctl.runs.build import build_model
 from strmctl.runs.checkpoint import choose_device, load_run, load_weights, save_tensors
-from tests.toy import toy_recipe
+from tests.small_world import small_recipe
 
 
 @pytest.fixture
 def model():
-    return build_model(toy_recipe(), pretrained=False)
+    return build_model(small_recipe(), pretrained=False)
 
 
 def test_weights_of_another_model_name_the_first_three_differences(tmp_path, model):
-    other = build_model(toy_recipe("trm.dim=16", "frame_enrichment.enabled=false"), pretrained=False)
+    other = build_model(small_recipe("trm.dim=16", "frame_enrichment.enabled=false"), pretrained=False)
     save_tensors(tmp_path / "w.pt", other.state_dict())
     before = {name: value.clone() for name, value in model.state_dict().items()}
     with pytest.raises(CheckpointError) as caught:
@@ -30,7 +30,7 @@ def test_weights_of_another_model_name_the_first_three_differences(tmp_path, mod
 
 
 def test_a_wrong_shape_is_named_with_both_shapes(tmp_path, model):
-    save_tensors(tmp_path / "w.pt", build_model(toy_recipe("query_class.dim=9"), pretrained=False).state_dict())
+    save_tensors(tmp_path / "w.pt", build_model(small_recipe("query_class.dim=9"), pretrained=False).state_dict())
     with pytest.raises(CheckpointError, match=r"query_class.*\(9, 256\), not \(8, 256\)"):
         load_weights(model, tmp_path / "w.pt")
 
@@ -69,7 +69,7 @@ def test_a_dict_around_the_weights_is_not_a_state_dict(tmp_path, model):
 
 
 def test_a_run_without_weights_says_how_to_finish_it(tmp_path):
-    write_text(tmp_path / "mine" / "recipe.yaml", toy_recipe().to_yaml())
+    write_text(tmp_path / "mine" / "recipe.yaml", small_recipe().to_yaml())
     with pytest.raises(DataError, match="has no weights") as caught:
         load_run(tmp_path / "mine")
     assert "strmctl train --resume --name mine" in caught.value.hint

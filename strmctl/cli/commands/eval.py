@@ -34,7 +34,7 @@ USUAL = (5, 1, 10_000, 0)  # way, queries, episodes, seed
 @click.option("--way", type=click.IntRange(2), default=5, show_default=True, help="Classes per episode.")
 @click.option("--queries", type=click.IntRange(1), default=1, show_default=True, help="Query clips per class.")
 @click.option("--episodes", type=click.IntRange(1), default=10_000, show_default=True, help="Number of episodes.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the episodes.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the episodes.")
 @click.option(
     "--split", type=click.Choice(["test", "val"]), default="test", show_default=True, help="Subset of classes."
 )
@@ -129,20 +129,23 @@ def command(
     unusual = distinct_groups or save_episodes or no_cache or dtype != "float32" or len(run_names) > 1
     refusals = {
         "--controls tests every frame order; leave out --frame-order": controls and order != "natural",
-        "--controls tests one run, as is usual; leave out the other options": controls and (unusual or episodes_from),
+        "--controls tests one run in the usual way; leave out the other options": controls
+        and (unusual or episodes_from),
         "--no-cache is for comparison and computes in float32; leave out --dtype": no_cache and dtype != "float32",
         "--weights are those of one run": weights and len(run_names) > 1,
-        "--episodes-from says the way, queries, number and seed of the episodes; leave these out": episodes_from
+        "--episodes-from sets the way, queries, number and seed of the episodes; leave these out": episodes_from
         and drawn_here,
     }
-    for message in (message for message, wrong in refusals.items() if wrong):
-        raise click.UsageError(message)
+    if found := [message for message, wrong in refusals.items() if wrong]:
+        raise click.UsageError(found[0])
     from strmctl.episodes.files import write_episodes
     from strmctl.evaluation.comparison.saved_results import agreement_with_float32
     from strmctl.evaluation.comparison.seed_groups import check_one_recipe, group_summary
     from strmctl.evaluation.episodes import draw_episodes, episodes_of_file
     from strmctl.evaluation.match import Protocol
-    from strmctl.evaluation.run import evaluate_run, result_stem, select, store_of
+    from strmctl.evaluation.result_files import result_stem
+    from strmctl.evaluation.run import evaluate_run
+    from strmctl.evaluation.select import select, store_of
     from strmctl.runs.checkpoint import load_run
     from strmctl.runs.folder import run_folder
 
@@ -150,8 +153,7 @@ def command(
     tested = []
     for name in run_names or (None,):
         run = load_run(run_folder(runs, name), device=device, weights=weights)
-        store = store_of(run, data_dir, dataset)
-        tested.append((run, select(run, store, split, classes, missing_classes)))
+        tested.append((run, select(run, store_of(run, data_dir, dataset), split, classes, missing_classes)))
     if controls:
         _controls(*tested[0], protocol, as_json)
         return
@@ -185,7 +187,8 @@ def command(
 
 
 def _controls(run, tests, protocol, as_json: bool) -> None:
-    from strmctl.evaluation.run import evaluate_controls, result_stem
+    from strmctl.evaluation.result_files import result_stem
+    from strmctl.evaluation.run import evaluate_controls
     from strmctl.paths import write_json, write_text
     from strmctl.report.terminal import eval_tables
 

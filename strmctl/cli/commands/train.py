@@ -12,7 +12,9 @@ from strmctl.cli.options import data_option, device_option, json_option, runs_op
 
 @click.command(name="train", short_help="Train a recipe; the val split chooses the model.")
 @click.option("--recipe", metavar="NAME|FILE", help="What to train; see `strmctl recipe ls`.")
-@click.option("--name", metavar="NAME", help="Name of the run.  [default: the recipe's, with a number if it is taken]")
+@click.option(
+    "--name", metavar="NAME", help="Name of the run.  [default: that of the recipe, with a number if it is taken]"
+)
 @click.option("--resume", is_flag=True, help="Go on with a killed run: the newest, or --name.")
 @set_option
 @data_option
@@ -29,7 +31,7 @@ def command(
     device: str,
     as_json: bool,
 ) -> None:
-    """Train a model; the best one on the val split is kept, the test split is never read.
+    """Train a model; the best one on the val split is kept, and the test split is never read.
 
     \b
     Examples:

@@ -19,18 +19,19 @@ PATH = click.Path(path_type=Path)
 
 
 @click.command(name="viz", short_help="Draw where in a video a trained model looks.")
-@click.option("--video", type=PATH, required=True, help="Video to look into.")
+@click.option("--video", type=PATH, required=True, help="Video to draw.")
 @run_option
 @click.option("--out", type=PATH, help="PNG file to write.  [default: RUNS/RUN/viz/VIDEO.png]")
 @device_option
 @runs_option
 @json_option
 def command(video: Path, run_name: str | None, out: Path | None, device: str, runs: Path, as_json: bool) -> None:
-    """Draw a video's attention maps: what a trained model weighs where.
+    """Draw the attention maps of a video: where a trained model looks.
 
-    The picture shows the frames that the model sees, in the order of time. Below them, bilinear over each frame: the
-    length of the patch vectors of the backbone and of PLE, then, positive or else 0, the product of each patch vector
-    of PLE with the frame's vector in H and in E. Colours compare within a row, not between rows.
+    The picture shows the frames that the model sees, in the order of time. Each row below them shows one map,
+    interpolated over the frames: the length of the patch vectors of the backbone and of PLE, then the product of each
+    patch vector of PLE with the frame's vector in H and in E, 0 where negative. Compare colours within a row, not
+    between rows.
 
     \b
     Examples:
@@ -50,13 +51,12 @@ def command(video: Path, run_name: str | None, out: Path | None, device: str, ru
     shape = run.recipe.input
     clip = read_video(video, frames=shape.frames, size=shape.size, crop=shape.crop)
     if clip.count < shape.frames:
-        console.say(f"note: {video} has {clip.count} frames, the model wants {shape.frames}: some stand there twice")
+        console.say(f"note: {video} has {clip.count} frames, the model wants {shape.frames}: some appear twice")
     maps = attention_maps(run.model, clip.pixels)
     frames = clip.pixels.permute(0, 2, 3, 1).numpy()  # (L, S, S, 3)
     picture = out or folder / "viz" / f"{video.stem}.png"
-    figure = draw_maps(
-        frames, maps, title=f"{'/'.join(video.parts[-2:])}, seen by run {run.name}", captions=captions(clip)
-    )
+    title = f"{'/'.join(video.parts[-2:])}, seen by run {run.name}"
+    figure = draw_maps(frames, maps, title=title, captions=captions(clip))
     if picture.exists():
         console.say(f"note: {picture} is drawn anew")
     save_picture(figure, picture)
@@ -69,6 +69,6 @@ def command(video: Path, run_name: str | None, out: Path | None, device: str, ru
 
 
 def captions(clip: VideoClip) -> list[str]:
-    """Number and, where the video tells its rate, time in seconds of each frame; the first frame of the video is 0."""
+    """Number of each frame, from 0, and its time in seconds where the frame rate is known."""
     times = [f"\n{position / clip.fps:.2f} s" if clip.fps else "" for position in clip.positions]
     return [f"frame {position}{time}" for position, time in zip(clip.positions, times, strict=True)]

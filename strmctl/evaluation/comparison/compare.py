@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from strmctl.errors import UsageError
-from strmctl.evaluation.comparison.saved_results import SETTINGS, RunResult, check_same_test, read_results
+from strmctl.evaluation.comparison.comparable import check_same_test
+from strmctl.evaluation.comparison.saved_results import RunResult, read_results
 from strmctl.evaluation.comparison.seed_groups import compare_groups, training_seed
+from strmctl.evaluation.result_files import SETTINGS
 from strmctl.evaluation.statistics.paired import FLIPS, paired_figures
 from strmctl.provenance import provenance
 
@@ -28,18 +30,20 @@ def compare(runs: Path, names: Sequence[str], stems: Sequence[str] = ()) -> dict
 
     Args:
         runs: folder of the runs.
-        names: at least two: runs, or groups as run names with commas.
+        names: names of two or more runs, or groups: names of runs with commas between them.
         stems: file names of results without suffix: none for the newest one that all runs have, one for all runs, or
             one for each of the names.
 
     Returns:
-        A JSON document: the test, the source of each result, `warnings`, `conditional` (what the figures do not cover)
-        and `comparisons` with the first; for each of them, run and what `compare_pair` gives. Of groups, `groups` and
-        `comparisons` as `compare_groups` gives them.
+        A JSON document: dataset, split, way, queries, episodes, seed; sources: label -> result, training_seed, hashes
+        and commit; warnings; conditional: what the numbers do not cover; provenance. For runs also base (its label),
+        flips and flip_seed of the sign-flip test, and comparisons: for each other run, run and results, which holds
+        shot and the keys of `paired_figures`. For groups also groups and comparisons as in `compare_groups`.
 
     Raises:
-        UsageError: too few runs, tests with other settings, a run and itself, or a group that is none.
-        DataError: no such run or result, or results of other clips.
+        UsageError: there are too few runs, the tests have other settings, a run is compared with itself, or a group is
+            not one.
+        DataError: there is no such run or result, or the results are of other clips.
 
     Example:
         >>> found = strmctl.compare(Path("runs"), ["strm", "trx"])
@@ -61,17 +65,17 @@ def compare(runs: Path, names: Sequence[str], stems: Sequence[str] = ()) -> dict
         document["conditional"] = GROUP_CONDITION
         document |= compare_groups([[one.result for one in group] for group in groups])
     else:
-        pairs = [{"run": other.label, "results": compare_pair(base, other)} for other in others]
+        pairs = [{"run": other.label, "results": _compare_pair(base, other)} for other in others]
         document |= {"conditional": CONDITION, "base": base.label, "comparisons": pairs}
         document |= {"flips": FLIPS, "flip_seed": FLIP_SEED}
     return {**document, "provenance": provenance()}
 
 
 def runs_named(runs: Path, name: str) -> list[str]:
-    """The runs that a word means: one, or several with commas; the name of a run may hold a comma itself.
+    """The runs that a word means: one, or several with commas; the name of a run may itself hold a comma.
 
     Raises:
-        UsageError: nothing stands before or after a comma.
+        UsageError: a name is missing before or after a comma.
     """
     if "," not in name or (runs / name / "recipe.yaml").is_file():
         return [name]
@@ -81,8 +85,8 @@ def runs_named(runs: Path, name: str) -> list[str]:
     return parts
 
 
-def compare_pair(base: RunResult, other: RunResult) -> list[dict[str, Any]]:
-    """What `paired_figures` gives, and `shot`, for each number of shots that both results have."""
+def _compare_pair(base: RunResult, other: RunResult) -> list[dict[str, Any]]:
+    """`shot` and the keys of `paired_figures`, for each number of shots that both results have."""
     found = []
     for shot in sorted(base.shots & other.shots):
         pair = [one.rows[one.rows["shot"] == shot] for one in (base, other)]
@@ -91,7 +95,7 @@ def compare_pair(base: RunResult, other: RunResult) -> list[dict[str, Any]]:
 
 
 def _source(one: RunResult) -> dict[str, Any]:
-    """Where a result came from."""
+    """The origin of a result: its file, and what made it."""
     source = one.result.provenance
     keys = ("weights_sha256", "manifest_sha256", "commit", "dirty", "selected_by")
     return {"result": str(one.path), "training_seed": training_seed(one.result), **{key: source[key] for key in keys}}

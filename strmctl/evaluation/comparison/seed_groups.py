@@ -1,4 +1,4 @@
-"""Groups of runs that are training seeds of one recipe: their spread, and how far one group is ahead of another."""
+"""Groups of runs that are training seeds of one recipe: their spread, and the lead of one group over another."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def check_one_recipe(recipes: Mapping[str, Mapping[str, Any]]) -> None:
     """Makes sure that runs are training seeds of one recipe.
 
     Args:
-        recipes: run -> its recipe as nested dicts, at least one.
+        recipes: name of a run -> its recipe as nested dicts; at least one.
 
     Raises:
         UsageError: the recipes differ in more than name and train.seed, or two runs have the same seed.
@@ -27,12 +27,8 @@ def check_one_recipe(recipes: Mapping[str, Mapping[str, Any]]) -> None:
     flat = {run: _flat(recipe) for run, recipe in recipes.items()}
     first, *others = flat
     for run in others:
-        keys = sorted(flat[first].keys() | flat[run].keys())
-        absent = object()
-        differing = [
-            key for key in keys if key not in FREE and flat[first].get(key, absent) != flat[run].get(key, absent)
-        ]
-        if differing:
+        keys, absent = sorted((flat[first].keys() | flat[run].keys()) - set(FREE)), object()
+        if differing := [key for key in keys if flat[first].get(key, absent) != flat[run].get(key, absent)]:
             values = "; ".join(f"{key}: {flat[first].get(key)} and {flat[run].get(key)}" for key in differing)
             raise UsageError(
                 f"{first} and {run} are not seeds of one recipe, their recipes differ in {values}",
@@ -50,7 +46,7 @@ def check_one_recipe(recipes: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _flat(recipe: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`{"train": {"seed": 0}}` as `{"train.seed": 0}`."""
+    """Turns `{"train": {"seed": 0}}` into `{"train.seed": 0}`."""
     flat: dict[str, Any] = {}
     for key, value in recipe.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
@@ -63,10 +59,10 @@ def training_seed(result: EvalResult) -> int:
 
 
 def group_summary(results: Sequence[EvalResult]) -> dict[str, Any]:
-    """Each run, mean and standard deviation over the training seeds of one recipe, for each shot that all have.
+    """The accuracies of the training seeds of one recipe, for each number of shots that all of them have.
 
     Args:
-        results: of the same test, one for each run.
+        results: results of the same test, one for each run.
 
     Returns:
         runs and seeds, in the order of the seeds; results: for each shot, in ascending order, shot, n, each (accuracies
@@ -91,14 +87,14 @@ def group_summary(results: Sequence[EvalResult]) -> dict[str, Any]:
 
 
 def compare_groups(groups: Sequence[Sequence[EvalResult]]) -> dict[str, Any]:
-    """How far groups of seeds are ahead of the first group, seed by seed.
+    """The lead of groups of seeds over the first group, seed by seed.
 
     Args:
         groups: results of the same test; the runs of a group are seeds of one recipe.
 
     Returns:
-        groups: a `group_summary` of each; comparisons: for each group but the first, runs, and for each shot, shot, n,
-        each (differences of runs with the same seed, in the order of the seeds), difference (their mean) and ci95 (t
+        groups: the `group_summary` of each; comparisons: for each group but the first, runs, and for each shot, shot,
+        n, each (differences of runs with the same seed, in the order of the seeds), difference (their mean) and ci95 (t
         with n - 1 degrees of freedom over seeds; None for one seed); fractions.
 
     Raises:
@@ -120,12 +116,10 @@ def compare_groups(groups: Sequence[Sequence[EvalResult]]) -> dict[str, Any]:
 
 def _by_shot(base: Mapping[str, Any], other: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Paired differences of two groups for each shot that both have."""
-    of_base = {figures["shot"]: figures["each"] for figures in base["results"]}
+    base_accuracies = {figures["shot"]: figures["each"] for figures in base["results"]}
     found = []
-    for figures in other["results"]:
-        if figures["shot"] not in of_base:
-            continue
-        differences = np.subtract(figures["each"], of_base[figures["shot"]])
-        over_seeds = mean_figures(differences, t_interval)
-        found.append({"shot": figures["shot"], "each": differences.tolist(), **over_seeds})
+    for shot, each in ((figures["shot"], figures["each"]) for figures in other["results"]):
+        if shot in base_accuracies:
+            differences = np.subtract(each, base_accuracies[shot])
+            found.append({"shot": shot, "each": differences.tolist(), **mean_figures(differences, t_interval)})
     return found

@@ -9,7 +9,7 @@ from scipy.special import stdtrit
 
 from strmctl.draws import philox
 
-RESAMPLES = 1000  # of the bootstrap
+RESAMPLES = 1000  # bootstrap draws
 
 
 def episode_interval(accuracies: Sequence[float] | np.ndarray) -> tuple[float, float]:
@@ -26,9 +26,9 @@ def t_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
     """Mean of n ≥ 2 values and the half-width of its 95 % interval, in the unit of the values.
 
     Student (1908): t(0.975, n-1) · sample standard deviation / sqrt(n), for independent values that are near normal.
-    Over the accuracies of n test classes it takes these classes for a sample of all that there are. What it leaves out:
-    that the other classes of an episode are drawn too (a class that is easily taken for others lowers their accuracies
-    as well, so that they are not independent), and the training seed.
+    Over the accuracies of n test classes it treats these classes as a sample of all that there are. It leaves out the
+    training seed, and that the other classes of an episode are drawn too: a class that is easily taken for others
+    lowers their accuracies as well, so that they are not independent.
     """
     sample = np.asarray(values, dtype=np.float64)
     count = len(sample)
@@ -36,15 +36,15 @@ def t_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
 
 
 def class_bootstrap(correct: np.ndarray, queries: np.ndarray, *, seed: int = 0) -> tuple[float, float]:
-    """Ends of the 95 % percentile interval of the accuracy when classes are drawn again, as fractions.
+    """Ends of the 95 % percentile interval of the accuracy over redrawn classes, as fractions.
 
     The cluster bootstrap (Davison and Hinkley 1997, section 3.8): each of 1,000 resamples draws as many classes as
     there are, with replacement and with all their queries. With few classes it is narrower than by Student's t.
 
     Args:
-        correct: (G,) right answers of each class.
-        queries: (G,) queries of each class, each at least 1.
-        seed: of the draws, which are the same for the same number of classes.
+        correct: (G,) number of right answers of each class.
+        queries: (G,) number of queries of each class, at least 1.
+        seed: seed of the draws, which are the same for the same number of classes.
     """
     count = len(queries)
     raw = philox("class bootstrap", seed).random_raw(RESAMPLES * count)

@@ -2,8 +2,8 @@
 
 Under the null hypothesis that two runs are interchangeable, the difference of an episode (or of a class) is as likely
 to have either sign, whatever its size; so the test flips signs at random and counts how often the sum is at least as
-far from 0 as it was. It needs no distribution, only that what is flipped is independent of the rest: of episodes that
-share classes and clips this holds given these weights and clips, and classes speak for other classes.
+far from 0 as the observed one. It assumes no distribution, only that the differences are independent: for episodes,
+which share classes and clips, that holds given these weights and clips; differences of classes speak for other classes.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ BITS_SET = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(ax
 def sign_flip_p(differences: Sequence[float] | np.ndarray, *, flips: int = FLIPS, seed: int = 0) -> float:
     """Two-sided p-value of the sign-flip permutation test of a mean of 0: (b + 1) / (flips + 1).
 
-    b counts the flips whose sum is at least as far from 0 as the observed one; the one that was observed counts too, so
-    that p is never 0 and the test never rejects too often (Phipson and Smyth 2010).
+    b counts the flips whose sum is at least as far from 0 as the observed one. The observed one counts too, so that p
+    is never 0 and the test never rejects too often (Phipson and Smyth 2010).
 
     Args:
         differences: paired differences, of episodes or of classes.
-        flips: random sign vectors.
-        seed: of the flips.
+        flips: number of random sign vectors.
+        seed: seed of the flips.
     """
     values = np.asarray(differences, dtype=np.float64)
     sums, bits = np.zeros(flips), philox("sign flips", seed)
@@ -46,7 +46,7 @@ def sign_flip_p(differences: Sequence[float] | np.ndarray, *, flips: int = FLIPS
 
 
 def _heads(bits: np.random.Philox, count: int, draws: int) -> np.ndarray:
-    """Binomial (count, 1/2) draws, exactly: bits that are set among `count` raw bits."""
+    """Exact binomial (count, 1/2) draws: numbers of set bits among `count` raw bits."""
     heads = np.zeros(draws, dtype=np.int64)
     for done in range(0, count, 64):
         used = min(64, count - done)
@@ -57,12 +57,12 @@ def _heads(bits: np.random.Philox, count: int, draws: int) -> np.ndarray:
 
 
 def paired_figures(base: pd.DataFrame, other: pd.DataFrame, *, seed: int = 0) -> dict[str, Any]:
-    """How far another run is ahead of the base at one number of shots.
+    """The lead of another run over the base at one number of shots.
 
     Args:
         base: rows as in `QueryRow`, of one shot.
         other: rows of the same queries in the same order.
-        seed: of the flips.
+        seed: seed of the flips.
 
     Returns:
         base_accuracy, accuracy: means over episodes, fractions. over_episodes, over_classes: n, difference (mean of
@@ -82,12 +82,12 @@ def paired_figures(base: pd.DataFrame, other: pd.DataFrame, *, seed: int = 0) ->
 
 
 def means_by(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Mean of the whole numbers `values` for each code from 0; equal shares come out as equal floats."""
+    """Mean of the whole numbers `values` for each code from 0; equal shares become equal floats."""
     return np.bincount(codes, weights=values) / np.bincount(codes)
 
 
 def mean_figures(differences: np.ndarray, interval: Interval) -> dict[str, Any]:
-    """n, difference (the mean) and ci95, its half-width by the given formula; None for a single value."""
+    """n, difference (the mean) and ci95 (its half-width by the given formula, None for a single value)."""
     mean, half = interval(differences) if len(differences) > 1 else (float(differences[0]), None)
     return {"n": len(differences), "difference": mean, "ci95": half}
 

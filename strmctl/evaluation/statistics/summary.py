@@ -1,4 +1,4 @@
-"""Figures that are derived from the rows of an evaluation."""
+"""Numbers that are derived from the rows of an evaluation."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ import numpy as np
 from strmctl.evaluation.statistics.intervals import class_bootstrap, episode_interval, t_interval
 from strmctl.results import QueryRow
 
-CONFUSED_PAIRS = 10  # how many a summary names
+CONFUSED_PAIRS = 10  # named in a summary
 
 
 def most_confused(classes: Sequence[str], counts: np.ndarray) -> list[dict[str, Any]]:
-    """The pairs of classes that are confused most: true, predicted, and the share of the true class's queries.
+    """The pairs of classes that are confused most.
 
     A class can be predicted only in the episodes that drew it, so shares are small where there are many classes.
 
     Args:
         classes: names of rows and columns.
-        counts: (G, G) queries, rows true, columns predicted.
+        counts: (G, G) numbers of queries, rows true, columns predicted.
 
     Returns:
-        At most ten pairs, the most confused first; equal shares in the order of the classes.
+        At most ten dicts of true, predicted and share (of the true class's queries, a fraction), the most confused
+        first; equal shares in the order of the classes.
     """
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     np.fill_diagonal(shares, 0)
@@ -37,13 +38,13 @@ def most_confused(classes: Sequence[str], counts: np.ndarray) -> list[dict[str, 
 
 
 def summarise(rows: Sequence[QueryRow]) -> list[dict[str, Any]]:
-    """Figures per shot, in ascending order; all accuracies, shares and intervals are fractions.
+    """Summaries of predictions, one per shot in ascending order; accuracies, shares and intervals are fractions.
 
     Returns:
-        Dicts of shot; accuracy and ci95, its half-width over episodes; episodes and queries, how many;
-        per_class, accuracy by class; classes, the intervals over the n true classes: their mean accuracy, ci95 by
-        Student's t, and bootstrap, the low and high end for `accuracy` (None with fewer than two classes);
-        confusion: the classes, sorted, and counts, one row per true class; and confused, the ten most confused pairs.
+        Dicts of shot; accuracy and ci95 (its half-width over episodes); episodes and queries (their numbers);
+        per_class (class -> accuracy); classes (None with fewer than two): n of the true classes, their mean accuracy,
+        ci95 by Student's t, and bootstrap, the low and high end for `accuracy`; confusion: classes, sorted, and counts,
+        one row per true class; confused: see `most_confused`.
 
     Example:
         >>> rows = [(1, 0, "r1", "run", "run"), (1, 0, "s1", "sit", "run"), (1, 1, "r2", "run", "run")]
@@ -65,7 +66,7 @@ def summarise(rows: Sequence[QueryRow]) -> list[dict[str, Any]]:
 
 
 def _summary(shot: int, episodes: np.ndarray, answers: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
-    """Figures of one shot, from the episodes (N,) of its queries and their true and predicted classes (2, N)."""
+    """The summary of one shot, from the episodes (N,) of its queries and their true and predicted classes (2, N)."""
     present, positions = np.unique(answers, return_inverse=True)
     true, predicted = positions.reshape(2, -1)
     classes = [names[position] for position in present]

@@ -1,4 +1,4 @@
-"""Backbones: networks that turn single frames into feature maps.
+"""Backbones built from the table: the network, its weights, and what happens to pixels before it.
 
 The ResNets are torchvision's without average pooling and classifier; `conv3` is a small network for the bundled 64×64
 sprites; the vision transformer and EfficientNet-Lite0 have files of their own.
@@ -23,7 +23,7 @@ from strmctl.model.backbones.weights import WAYS_OUT, fetch_torchvision, load_tr
 from strmctl.model.weight_files import read_state_dict
 
 BatchNorm = Literal["batch", "frozen"]
-Announce = Callable[[str], None]  # is told what is about to be downloaded
+Announce = Callable[[str], None]  # receives a message before anything is downloaded
 
 
 def _resnet_trunk(make: Callable[..., nn.Module]) -> nn.Module:
@@ -56,9 +56,9 @@ class Backbone(nn.Module):
     Args:
         trunk: the network itself.
         dim: D, channels of its maps.
-        batch_norm: `batch`: statistics of the batch in training; `frozen`: the running ones, which stay as they are.
-        mean: subtracted per colour; None leaves pixels as they are.
-        std: then divided by, per colour; given together with `mean`.
+        batch_norm: statistics in training: `batch`, those of the batch, or `frozen`, the running ones, which stay.
+        mean: number per colour that is subtracted; None leaves pixels as they are.
+        std: number per colour that the difference is divided by; given together with `mean`.
     """
 
     def __init__(
@@ -105,14 +105,14 @@ def build_backbone(
     normalize: bool = False,
     announce: Announce = lambda message: None,
 ) -> Backbone:
-    """Build a backbone of `BACKBONES` and give it weights.
+    """Build a backbone and give it weights.
 
     Args:
-        name: a key of `BACKBONES`.
-        weights: `none` for random ones, `imagenet` for the entry's own, or the path of a file.
-        batch_norm: see `Backbone`.
-        normalize: subtract the entry's mean from the pixels and divide by its standard deviation.
-        announce: is told what is about to be downloaded.
+        name: key of `BACKBONES`.
+        weights: `none` for random weights, `imagenet` for the entry's own, or the path of a file.
+        batch_norm: as for `Backbone`.
+        normalize: whether to subtract the entry's mean from the pixels and divide by its standard deviation.
+        announce: receives a message before anything is downloaded.
 
     Raises:
         RecipeError: there is no such backbone.

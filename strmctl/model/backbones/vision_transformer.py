@@ -18,7 +18,7 @@ class PatchTokens(nn.Module):
     """A vision transformer of torchvision without its classifier, its parts under their own names.
 
     Args:
-        network: its convolution of patches, class token and encoder are taken over.
+        network: network whose convolution of patches, class token and encoder are taken over.
     """
 
     def __init__(self, *, network: models.VisionTransformer) -> None:

@@ -17,12 +17,12 @@ WAYS_OUT = "give a file with --set backbone.weights=PATH, or start from random w
 
 
 def fetch_torchvision(name: str, weights: models.WeightsEnum, announce: Callable[[str], None]) -> Mapping[str, Tensor]:
-    """Weights of torchvision, from torch's own cache or else from the net; never downloaded silently.
+    """Weights of torchvision, from torch's own cache or else from the net.
 
     Args:
-        name: of the backbone, for messages.
-        weights: which ones.
-        announce: is told what is about to be downloaded.
+        name: name of the backbone, for messages.
+        weights: torchvision's entry for them.
+        announce: receives a message before anything is downloaded.
 
     Raises:
         DataError: they cannot be fetched.
@@ -36,13 +36,11 @@ def fetch_torchvision(name: str, weights: models.WeightsEnum, announce: Callable
             url, map_location="cpu", progress=sys.stderr.isatty(), check_hash=True, weights_only=True
         )
     except Exception as error:  # no net, no space, a wrong hash, or whatever a damaged file leads torch.load to
-        reason = f"{type(error).__name__}: {error}"
+        reason, hint = f"{type(error).__name__}: {error}", f"download {url} by hand and {WAYS_OUT}"
+        problem = f"the ImageNet weights of {name} cannot be fetched from {url}"
         if cached.exists():
-            raise DataError(
-                f"{cached} cannot be read: {reason}", f"delete it to fetch it again, or {WAYS_OUT}"
-            ) from error
-        hint = f"download {url} by hand and {WAYS_OUT}"
-        raise DataError(f"the ImageNet weights of {name} cannot be fetched from {url}: {reason}", hint) from error
+            problem, hint = f"{cached} cannot be read", f"delete it to fetch it again, or {WAYS_OUT}"
+        raise DataError(f"{problem}: {reason}", hint) from error
 
 
 def load_trunk(
@@ -56,10 +54,10 @@ def load_trunk(
     """Load weights under the names of the trunk's origin, or under those that this project saves (`backbone.trunk.…`).
 
     Args:
-        trunk: takes the weights.
+        trunk: network that receives the weights.
         state: the weights.
         source: where they come from, for messages.
-        classifier: what the names of the classifier begin with, which is left out.
+        classifier: prefix of the classifier's names, which are left out.
         rename: a name in the file to the name in the network that the trunk was cut from.
 
     Raises:
@@ -71,7 +69,8 @@ def load_trunk(
     state = {rename(key): value for key, value in state.items()}
     state = {key: value for key, value in state.items() if not key.startswith(classifier)}
     # Files from before batch norm counted its batches are complete without the counter.
-    counters = {key for key in trunk.state_dict() if key.endswith("num_batches_tracked")}
+    wanted = trunk.state_dict()
+    counters = {key for key in wanted if key.endswith("num_batches_tracked")}
     hint = "name the backbone that the weights were made for with --set backbone.name=NAME"
-    check_fit(trunk, state, f"{source} does not fit the backbone", hint, optional=counters)
+    check_fit(wanted, state, f"{source} does not fit the backbone", hint, optional=counters)
     trunk.load_state_dict(state, strict=False)

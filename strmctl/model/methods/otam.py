@@ -6,8 +6,9 @@
     g(l, m) = d(l, m) + softmin{g(l-1, m-1), g(l, m-1)}      with g(l-1, m) too in the first frame's and the last column
     softmin{a} = -lambda log sum exp(-a / lambda)
 
-The leading column of zeros stays 0: an alignment may begin anywhere in the rows, and end anywhere. The distance is g at
-the end of the last row and column, query to support plus support to query; a class's is the mean over its shots.
+The leading column of zeros stays 0: an alignment may begin and end anywhere in the rows. The distance of two clips is g
+at the end of the last row and column, query to support plus support to query; a class's distance is the mean over its
+shots.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def alignment_distance(distances: Tensor, smoothing: float) -> Tensor:
 
     Args:
         distances: d, `(..., L, M)`.
-        smoothing: lambda of softmin; the smaller, the nearer to the one best path.
+        smoothing: lambda of softmin; the smaller it is, the nearer the result is to the best path.
 
     Returns:
         `(...)`; below 0 where many paths share the least distance.
@@ -56,7 +57,7 @@ class OTAM(nn.Module):
     Args:
         backbone: frames `(N·L, 3, H, W)` to maps `(N·L, D, h, w)`.
         smoothing: lambda of softmin.
-        patches: P, patches along each side of a frame, for attention maps alone.
+        patches: P, patches along each side of a frame, only for attention maps.
     """
 
     def __init__(self, *, backbone: nn.Module, smoothing: float = 0.1, patches: int = 4) -> None:

@@ -2,7 +2,7 @@
 
     p_c = mean of the support clips of class c        logit = -|q - p_c|²        or        scale * q·p_c / (|q| |p_c|)
 
-Blind to the order of frames, so that it cannot tell a motion from the same one played backwards.
+It is blind to the order of frames and cannot tell a motion from the same one played backwards.
 """
 
 from __future__ import annotations
@@ -16,24 +16,22 @@ from torch import Tensor, nn
 from strmctl.model.enrichment import Enriched, enrich
 from strmctl.model.episode import Features, Logits, match_clips, mean_over_shots
 
-PrototypeDistance = Literal["squared", "cosine"]
-
 
 class Prototype(nn.Module):
     """Distance of mean features to class means.
 
     Args:
         backbone: frames `(N·L, 3, H, W)` to maps `(N·L, D, h, w)`.
-        distance: `squared`: squared Euclidean; `cosine`.
-        scale: of cosine logits, which otherwise lie between -1 and 1: too close together for cross-entropy.
-        patches: P, patches along each side of a frame, for attention maps alone.
+        distance: `squared`, squared Euclidean distance, or `cosine`.
+        scale: factor of cosine logits, which otherwise lie between -1 and 1, too close together for cross-entropy.
+        patches: P, patches along each side of a frame, only for attention maps.
     """
 
     def __init__(
         self,
         *,
         backbone: nn.Module,
-        distance: PrototypeDistance = "squared",
+        distance: Literal["squared", "cosine"] = "squared",
         scale: float = 10.0,
         patches: int = 4,
     ) -> None:

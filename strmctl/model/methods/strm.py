@@ -30,7 +30,7 @@ Prediction = Literal["joint", "trm"]
 
 
 class STRM(nn.Module):
-    """The whole model, made of blocks that can each be left out.
+    """The whole model; each block but TRM can be left out.
 
     Args:
         backbone: frames `(N·L, 3, H, W)` to maps `(N·L, D, h, w)`.
@@ -39,7 +39,7 @@ class STRM(nn.Module):
         temporal_relations: TRM, with `embed` and `match`.
         query_class: QC, with `embed` and `match`; None to leave it out.
         query_class_weight: lambda, the weight of QC in the prediction.
-        prediction: `joint`: TRM + lambda * QC; `trm`: TRM alone, QC being trained all the same.
+        prediction: `joint`, TRM + lambda * QC, or `trm`, TRM alone, while QC is trained all the same.
         patches: P, patches along each side of a frame.
     """
 
@@ -71,7 +71,7 @@ class STRM(nn.Module):
         return enrich(clips, backbone=self.backbone, patches=self.patches, **blocks)
 
     def embed(self, clips: Tensor) -> Features:
-        """Everything that a clip decides on its own: projections of its frames, from which `match` forms tuples.
+        """What a clip decides on its own: projections of its frames, from which `match` forms tuples.
 
         Args:
             clips: `(N, L, 3, H, W)`, float in [0, 1].
@@ -89,8 +89,8 @@ class STRM(nn.Module):
         """Compare queries with the support of their episode, B episodes at once.
 
         Args:
-            support: features of `embed`, `(B, C, K, …)`; any finite numbers where `mask` is False.
-            query: features of `embed`, `(B, Q, …)`.
+            support: output of `embed`, `(B, C, K, …)`; any finite numbers where `mask` is False.
+            query: output of `embed`, `(B, Q, …)`.
             mask: `(B, C, K)`, True where the shot exists, at least one per class; None when all do.
 
         Returns:
@@ -135,27 +135,27 @@ def build_strm(
     """Build STRM from numbers; every block is initialised from (seed, its path) alone.
 
     Args:
-        backbone: of `strmctl.model.backbones.build_backbone`.
+        backbone: network from frames to maps.
         frames: L, frames per clip.
         patches: P, patches along each side of a frame.
         patch_enrichment: whether to have PLE.
         patch_hidden: hidden width of psi; D / 2 when None.
-        scaled_scores: divide PLE's scores by sqrt(D).
-        gated: give PLE a learned gate.
-        patch_encoding: give PLE a positional encoding of the patches, with dropout.
+        scaled_scores: whether PLE's scores are divided by sqrt(D).
+        gated: whether PLE has a learned gate.
+        patch_encoding: whether PLE adds a positional encoding to the patches, with dropout.
         frame_enrichment: whether to have FLE.
-        frame_encoding: give FLE a positional encoding of the frames, with dropout.
-        cardinalities: each w once, from 1 to `frames`; TRM and QC have a block for each.
+        frame_encoding: whether FLE adds a positional encoding to the frames, with dropout.
+        cardinalities: different numbers w from 1 to `frames`; TRM and QC have a block for each.
         dim: D', the width of keys and values.
-        distance: of TRM, `squared` or `norm`.
-        dropout: of TRM, QC and the encodings, a probability.
-        combine: `sum` or `mean` over cardinalities.
+        distance: distance of TRM, `squared` or `norm`.
+        dropout: probability of dropout in TRM, QC and the encodings.
+        combine: `sum` or `mean` of the logits over cardinalities.
         query_class: whether to have QC.
         query_class_dim: D'', the width of QC's projections; D / 2 when None.
-        query_class_weight: lambda.
-        query_class_trained: False freezes W_cls.
-        prediction: `joint` or `trm`.
-        seed: of all initial weights.
+        query_class_weight: lambda, the weight of QC in the prediction.
+        query_class_trained: whether W_cls is trained; False freezes it.
+        prediction: `joint` or `trm`, as for `STRM`.
+        seed: seed of all initial weights.
 
     Raises:
         RecipeError: a set of cardinalities that clips of this length do not have.

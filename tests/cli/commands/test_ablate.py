@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from strmctl.model.weight_files import read_tensors
-from tests.cli.small import evaluate, read_rows, refused, refused_in_json, small, snapshot, train
+from tests.small_world import evaluate, read_rows, refused, refused_in_json, small, snapshot, train
 from tests.videos_for_tests import strmctl
 
 TEST = ("--way", 2, "--shots", "1", "--episodes", 20)

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from tests.cli.small import evaluate, refused, refused_in_json, train
 from tests.saved import save
+from tests.small_world import evaluate, refused, refused_in_json, train
 from tests.videos_for_tests import strmctl
 
 

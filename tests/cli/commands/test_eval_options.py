@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from tests.cli.small import evaluate, read_rows, refused, refused_in_json, train
+from tests.small_world import evaluate, read_rows, refused, refused_in_json, train
 from tests.videos_for_tests import strmctl
 
 CSV = "test_2way_1q_s0_n20"
@@ -55,7 +55,7 @@ def test_bfloat16_is_another_result_with_features_of_its_own(data, runs):
     }
     assert max(sizes) == 2 * min(sizes)
     same = sum(a["predicted"] == b["predicted"] for a, b in zip(kept, own, strict=True)) / len(kept)
-    assert f"predictions that are those of float32: {100 * same:.2f} % at 1-shot" in ran.err
+    assert f"predictions that are the same in float32: {100 * same:.2f} % at 1-shot" in ran.err
     alone = evaluate(data, runs, "--dtype", "bfloat16", "--seed", 5)
     assert alone.code == 0 and "test without --dtype as well" in alone.err
 

@@ -11,8 +11,8 @@ from strmctl.model.weight_files import read_tensors
 from strmctl.recipe import load_recipe
 from strmctl.runs.build import build_model
 from strmctl.runs.checkpoint import load_run
-from tests.cli.small import evaluate, prepare, refused, refused_in_json, snapshot, write_split, write_videos
 from tests.model import released_files
+from tests.small_world import evaluate, prepare, refused, refused_in_json, snapshot, write_split, write_videos
 from tests.videos_for_tests import strmctl, write_video
 
 

@@ -10,8 +10,8 @@ import torch
 from strmctl.draws import Draws
 from strmctl.episodes.clip_loader import ClipLoader
 from strmctl.frames.store.store import FrameStore
-from tests.cli.small import CLASSES, class_folders, evaluate, read_rows, train, write_split
 from tests.frames.prepare.test_prepare import digests
+from tests.small_world import CLASSES, class_folders, evaluate, read_rows, train, write_split
 from tests.videos_for_tests import strmctl, write_video
 
 ONE = ("--workers", "1")

@@ -18,9 +18,9 @@ from strmctl.frames.store.settings import SETTINGS
 from strmctl.frames.store.shards import PARTIAL, SHARDS
 from strmctl.provenance import sha256_of
 from tests.cli.hostile import surroundings, write_hostile_videos
-from tests.cli.small import refused
 from tests.datasets.http_for_tests import serving
 from tests.frames.in_place.frames_for_tests import image, write_zip
+from tests.small_world import refused
 from tests.videos_for_tests import NOT_A_VIDEO, strmctl, write_video
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes, links and names of bytes")

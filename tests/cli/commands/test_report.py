@@ -9,8 +9,8 @@ from strmctl.ablation import report_document
 from strmctl.report.charts import draw
 from strmctl.report.document import from_json
 from strmctl.report.pages import write
-from tests.cli.small import refused, refused_in_json, snapshot
 from tests.saved import cost, grid_of, recipe_of, write_cell, write_run
+from tests.small_world import refused, refused_in_json, snapshot
 from tests.videos_for_tests import strmctl
 
 CHANGES = {"TRM": ("method=trm",), "STRM": ()}

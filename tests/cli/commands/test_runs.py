@@ -8,8 +8,8 @@ from strmctl.paths import write_json, write_text
 from strmctl.provenance import sha256_of
 from strmctl.recipe import load_recipe
 from strmctl.runs.folder import point_latest
-from tests.cli.small import refused, refused_in_json
 from tests.saved import save
+from tests.small_world import refused, refused_in_json
 from tests.videos_for_tests import strmctl
 
 VALIDATION = {"shot": 1, "accuracy": 0.66, "ci95": 0.012, "episodes": 200, "queries": 1000}

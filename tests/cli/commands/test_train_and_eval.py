@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,33 +14,17 @@ import torch
 from strmctl.datasets.sprites.render import render
 from strmctl.model.weight_files import read_tensors
 from strmctl.paths import shipped
-from tests.cli.small import CLASSES, evaluate, prepare, read_rows, small, snapshot, train, write_split
+from tests.small_world import CLASSES, evaluate, prepare, read_rows, small, snapshot, train, write_split
 from tests.videos_for_tests import strmctl
 
 
-@pytest.fixture(scope="module")
-def trained(data, tmp_path_factory):
-    """A folder of runs with one, `sprites`; tests copy it rather than write to it."""
-    runs = tmp_path_factory.mktemp("runs")
-    assert train(data, runs).code == 0
-    return runs
-
-
 @pytest.fixture
-def runs(trained, tmp_path):
-    """A copy of the trained run that a test may write to."""
-    return copy_runs(trained, tmp_path / "runs")
-
-
-def copy_runs(source, target):
-    for name, content in snapshot(source).items():
-        path = target / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if (source / name).is_symlink():
-            path.symlink_to(content.decode())
-        else:
-            path.write_bytes(content)
-    return target
+def runs(trained_runs, tmp_path):
+    """The trained run, as if it had not been tested yet."""
+    runs = shutil.copytree(trained_runs, tmp_path / "runs", symlinks=True)
+    for made in ("eval", "cache"):
+        shutil.rmtree(runs / "sprites" / made)
+    return runs
 
 
 def test_a_run_is_named_after_its_recipe_and_the_next_gets_a_number(data, tmp_path):
@@ -97,16 +82,16 @@ def test_train_in_json(data, tmp_path):
 KILLED = """
 import os, signal, sys
 from strmctl.cli.main import main
-from strmctl.training.train import RunLog
+from strmctl.training.train import TrainLog
 
-add = RunLog.add
+add = TrainLog.add
 
 def add_and_die(self, **line):
     add(self, **line)
     if line["episode"] == 9:
         os.kill(os.getpid(), signal.SIGKILL)
 
-RunLog.add = add_and_die
+TrainLog.add = add_and_die
 main(sys.argv[1:])
 """
 
@@ -206,17 +191,17 @@ def test_weights_from_elsewhere_do_not_overwrite_the_run_s_own_result(data, runs
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])
-def test_eval_refuses_a_class_that_was_trained_on(data, runs, form):
+def test_eval_refuses_a_class_that_was_trained_on(data, own_data, runs, form):
     classes = {"train": ["crawl"], "val": ["sit"], "test": ["RUN", "swim", "walk"]}  # another spelling is no way round
     videos = data.parent / "my videos"
     split = write_split(runs.parent / "other.yaml", classes)
-    prepare(videos, "--name", "other", "--split", split, "--data", data)
-    ran = evaluate(data, runs, "--dataset", "other", *form)
+    prepare(videos, "--name", "other", "--split", split, "--data", own_data)
+    ran = evaluate(own_data, runs, "--dataset", "other", *form)
     assert ran.code == 2
     message = ran.json()["error"]["message"] if form else ran.err
     assert "run sprites was trained on RUN" in message
     assert not (runs / "sprites" / "eval").exists()
-    chosen = evaluate(data, runs, "--dataset", "other", "--classes", "swim,walk", "--json").json()
+    chosen = evaluate(own_data, runs, "--dataset", "other", "--classes", "swim,walk", "--json").json()
     assert chosen["dataset"] == "other"
     (result,) = (runs / "sprites" / "eval").glob("*.json")
     assert result.stem.startswith("test_2way_1q_s0_n20_other_classes-")
@@ -254,10 +239,10 @@ def test_controls_on_sprites(tmp_path):
     assert "controls_test_2way_1q_s0_n20.md" in ran.err
 
 
-def test_controls_use_the_opposites_of_a_split_of_the_user_s_own(data, runs):
+def test_controls_use_the_opposites_of_a_split_of_the_user_s_own(data, own_data, runs):
     split = write_split(runs.parent / "pairs.yaml", CLASSES, opposites=[["swim", "walk"]])
-    prepare(data.parent / "my videos", "--name", "pairs", "--split", split, "--data", data)
-    ran = evaluate(data, runs, "--dataset", "pairs", "--controls", "--json")
+    prepare(data.parent / "my videos", "--name", "pairs", "--split", split, "--data", own_data)
+    ran = evaluate(own_data, runs, "--dataset", "pairs", "--controls", "--json")
     assert ran.code == 0, ran.err
     assert ran.json()["swim or walk"]["way"] == 2
 

@@ -27,7 +27,7 @@ def refusal(kind, runs, names=("a", "b"), stems=()):
 
 
 def right(rows, shot):
-    return {(row.episode, row.query): row.true == row.predicted for row in rows if row.shot == shot}
+    return {(row.episode, row.query): int(row.true == row.predicted) for row in rows if row.shot == shot}
 
 
 def test_the_difference_is_that_of_the_rows(runs):
@@ -38,22 +38,18 @@ def test_the_difference_is_that_of_the_rows(runs):
     assert comparison["run"] == "b" and [figures["shot"] for figures in comparison["results"]] == [1, 5]
     for figures in comparison["results"]:
         first, second = right(base.rows, figures["shot"]), right(other.rows, figures["shot"])
-        by_episode = [
-            sum(second[key] - first[key] for key in first if key[0] == episode) / 5 for episode in range(base.episodes)
-        ]
-        mean = sum(by_episode) / 40
-        sd = math.sqrt(sum((value - mean) ** 2 for value in by_episode) / 40)
+        differences = {key: second[key] - first[key] for key in first}  # by episode and query
+        episodes = [np.mean([differences[key] for key in first if key[0] == episode]) for episode in range(40)]
         over = figures["over_episodes"]
-        assert over["n"] == 40 and over["difference"] == pytest.approx(mean, abs=1e-12)
-        assert over["ci95"] == pytest.approx(1.96 * sd / math.sqrt(40), rel=1e-9)
-        classes = base.results[0]["per_class"]  # one is called NA
-        differences = []
-        for name in classes:
-            keys = [key for key in first if key[1].startswith(f"{name}/")]
-            differences.append(sum(second[key] - first[key] for key in keys) / len(keys))
+        assert over["n"] == 40 and over["difference"] == pytest.approx(np.mean(episodes), abs=1e-12)
+        assert over["ci95"] == pytest.approx(1.96 * np.std(episodes) / math.sqrt(40), rel=1e-9)
+        classes = [
+            np.mean([differences[key] for key in first if key[1].startswith(f"{name}/")])
+            for name in base.results[0]["per_class"]  # one is called NA
+        ]
         over = figures["over_classes"]
-        assert over["n"] == 6 and over["difference"] == pytest.approx(sum(differences) / 6, abs=1e-12)
-        half = 2.570582 * np.std(differences, ddof=1) / math.sqrt(6)  # t with 5 degrees of freedom
+        assert over["n"] == 6 and over["difference"] == pytest.approx(np.mean(classes), abs=1e-12)
+        half = 2.570582 * np.std(classes, ddof=1) / math.sqrt(6)  # t with 5 degrees of freedom
         assert over["ci95"] == pytest.approx(half, rel=1e-6)
     back = compare(runs, ["b", "a"])["comparisons"][0]["results"]
     for there, again in zip(comparison["results"], back, strict=True):
@@ -167,11 +163,8 @@ def test_the_newest_result_that_all_have_is_taken_unless_one_is_named(runs):
     assert compare(runs, ["a", "b"], ["old"])["seed"] == 0
     message, hint = refusal(DataError, runs, stems=["own"])
     assert message == "run b has no result own; it has new, old"
-    assert (
-        hint
-        == f"`strmctl eval --run b --dataset mine --shots 1,5 --episodes 40 --seed 2 --runs {runs}` tests it as "
-        + ("a was tested")
-    )
+    command = f"strmctl eval --run b --dataset mine --shots 1,5 --episodes 40 --seed 2 --runs {runs}"
+    assert hint == f"`{command}` tests it as a was tested"
     assert "name another --result, or test it" in refusal(DataError, runs, stems=["none"])[1]
     assert "give --result once" in refusal(UsageError, runs, stems=["a", "b", "c"])[1]
 
@@ -216,55 +209,44 @@ def test_damaged_rows_are_an_error_with_the_command_that_makes_them_again(runs, 
     assert str(table) in message and "make it again: `strmctl eval --run b" in hint
 
 
-def seeds(runs, name, accuracies, **more):
-    """A group of runs with training seeds 0, 1, …"""
-    for seed, accuracy in enumerate(accuracies):
-        recipe = {"train": {"seed": seed}, **more.pop("recipe", {})} if "recipe" in more else {"train": {"seed": seed}}
-        save(runs, f"{name}{seed}", accuracy, answers=100 * ord(name) + seed, recipe=recipe, **more)
-    return ",".join(f"{name}{seed}" for seed in range(len(accuracies)))
+def seeds(runs, name, *accuracies):
+    """Saves runs with training seeds 0, 1, …; returns their accuracies at one shot."""
+    saved = [
+        save(runs, f"{name}{seed}", accuracy, answers=100 * ord(name) + seed, recipe={"train": {"seed": seed}})
+        for seed, accuracy in enumerate(accuracies)
+    ]
+    return [result.results[0]["accuracy"] for result in saved]
 
 
 def test_groups_are_paired_by_seed(runs):
-    first, second = seeds(runs, "a", [0.5, 0.6, 0.7]), "b2,b0,b1"
-    seeds(runs, "b", [0.7, 0.8, 0.9])
-    document = compare(runs, [first, second])
+    base, other = seeds(runs, "a", 0.5, 0.6, 0.7), seeds(runs, "b", 0.7, 0.8, 0.9)
+    document = compare(runs, ["a0,a1,a2", "b2,b0,b1"])
     assert "neither other clips" in document["conditional"]
-    results = {run: np.mean([row.true == row.predicted for row in rows_of_run(runs, run)]) for run in first.split(",")}
-    results |= {
-        run: np.mean([row.true == row.predicted for row in rows_of_run(runs, run)]) for run in second.split(",")
-    }
     (comparison,) = document["comparisons"]
     assert comparison["runs"] == ["b0", "b1", "b2"]
-    figures = comparison["results"][0]
-    differences = [results[f"b{seed}"] - results[f"a{seed}"] for seed in range(3)]
+    figures, differences = comparison["results"][0], np.subtract(other, base)
     assert (figures["shot"], figures["n"]) == (1, 3)
     assert figures["each"] == pytest.approx(differences)
-    assert figures["difference"] == pytest.approx(np.mean(differences))
-    assert figures["ci95"] == pytest.approx(4.302653 * np.std(differences, ddof=1) / math.sqrt(3), rel=1e-6)
+    assert figures["difference"] == pytest.approx(differences.mean())
+    assert figures["ci95"] == pytest.approx(4.302653 * differences.std(ddof=1) / math.sqrt(3), rel=1e-6)
     summary = document["groups"][0]["results"][0]
-    own = [results[f"a{seed}"] for seed in range(3)]
-    assert summary["mean"] == pytest.approx(np.mean(own)) and summary["sd"] == pytest.approx(np.std(own, ddof=1))
-
-
-def rows_of_run(runs, run, shot=1):
-    """Its rows, drawn anew from what `seeds` asked for."""
-    accuracy = {"a": (0.5, 0.6, 0.7), "b": (0.7, 0.8, 0.9)}[run[0]][int(run[1])]
-    rows = rows_of(accuracy, answers=100 * ord(run[0]) + int(run[1]))
-    return [row for row in rows if row.shot == shot]
+    assert summary["mean"] == pytest.approx(np.mean(base)) and summary["sd"] == pytest.approx(np.std(base, ddof=1))
 
 
 def test_groups_must_be_seeds_of_one_recipe(runs):
-    group = seeds(runs, "a", [0.5, 0.6])
+    seeds(runs, "a", 0.5, 0.6)
     save(runs, "b", recipe={"train": {"seed": 1}, "trm": {"dim": 9}})
     save(runs, "c")
-    message, hint = refusal(UsageError, runs, (group, "c,b"))
+    message, hint = refusal(UsageError, runs, ("a0,a1", "c,b"))
     assert message == "c and b are not seeds of one recipe, their recipes differ in trm.dim: 8 and 9"
     assert "strmctl compare c b" in hint
-    assert "a0 and c have the same training seed 0" in refusal(UsageError, runs, ("a0,a1,c", "b"))[0]
-    assert "a0 cannot be compared with itself" in refusal(UsageError, runs, (group, "c,a0"))[0]
-    message, _ = refusal(UsageError, runs, (group, "c"))
-    assert "a0,a1 have the seeds [0, 1] and c [0]" in message
-    assert "not a group" in refusal(UsageError, runs, (group, "a0,"))[0]
+    for names, part in (
+        (("a0,a1,c", "b"), "a0 and c have the same training seed 0"),
+        (("a0,a1", "c,a0"), "a0 cannot be compared with itself"),
+        (("a0,a1", "c"), "a0,a1 have the seeds [0, 1] and c [0]"),
+        (("a0,a1", "a0,"), "not a group"),
+    ):
+        assert part in refusal(UsageError, runs, names)[0]
 
 
 def test_a_run_whose_name_holds_a_comma(runs):
@@ -282,10 +264,8 @@ def test_a_group_in_one_evaluation():
     assert (found["runs"], found["seeds"]) == (["r1", "r2", "r3"], [1, 2, 3])
     (figures,) = found["results"]  # one of them lacks the 5-shot test
     each = [results[place].results[0]["accuracy"] for place in (1, 2, 0)]
-    mean = sum(each) / 3
     assert figures["shot"] == 1 and figures["n"] == 3 and figures["each"] == each
-    assert figures["mean"] == pytest.approx(mean)
-    assert figures["sd"] == pytest.approx(math.sqrt(sum((value - mean) ** 2 for value in each) / 2))
+    assert (figures["mean"], figures["sd"]) == pytest.approx((np.mean(each), np.std(each, ddof=1)))
     assert group_summary(results[:1])["results"][0]["sd"] is None
 
 

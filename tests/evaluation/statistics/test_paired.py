@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import time
 
 import numpy as np
 import pandas as pd
@@ -67,13 +66,6 @@ def test_p_is_reproducible_and_two_sided():
     assert sign_flip_p(values) != sign_flip_p(values, seed=1)
 
 
-def test_ten_thousand_episodes_take_no_time():
-    values = np.random.default_rng(0).integers(-5, 6, size=10_000) / 5
-    begin = time.process_time()
-    sign_flip_p(values)
-    assert time.process_time() - begin < 2
-
-
 def simulated(episodes, gain, generator, way=5):
     """Differences of episodes between two runs that find the same episodes hard; the second is ahead by `gain`."""
     easy = generator.uniform(0.4, 0.8, size=(episodes, way))
@@ -87,7 +79,7 @@ def rejected(draw, repetitions):
     return np.mean([sign_flip_p(draw(generator), flips=999, seed=one) <= 0.05 for one in range(repetitions)])
 
 
-def with_class_effects(generator, classes=24, episodes=400, way=5):
+def with_class_effects(generator, classes=24, episodes=300, way=5):
     """Two runs of which each is better at classes of its own, the same on average: differences, and their classes."""
     effects = generator.normal(0, 0.1, classes)
     drawn = np.argsort(generator.random((episodes, classes)), axis=1)[:, :way]
@@ -105,17 +97,17 @@ def over_classes(generator):
 
 
 def test_a_true_null_is_rejected_in_five_percent():
-    assert 0.04 <= rejected(lambda generator: simulated(600, 0, generator), 3000) <= 0.06
+    assert 0.04 <= rejected(lambda generator: simulated(600, 0, generator), 1500) <= 0.06
 
 
 def test_over_classes_a_true_null_is_rejected_in_five_percent_and_over_episodes_far_more_often():
-    assert 0.04 <= rejected(over_classes, 3000) <= 0.06
-    assert rejected(over_episodes, 500) > 0.15  # these 24 classes do differ: the test over episodes speaks of them only
+    assert 0.04 <= rejected(over_classes, 1500) <= 0.06
+    assert rejected(over_episodes, 300) > 0.15  # these 24 classes do differ: the test over episodes speaks of them only
 
 
 def test_a_real_difference_is_found():
-    assert rejected(lambda generator: simulated(500, 0.06, generator), 300) > 0.9  # 4.4 standard errors
-    assert rejected(lambda generator: simulated(500, -0.06, generator), 300) > 0.9
+    for gain in (0.06, -0.06):  # 4.4 standard errors
+        assert rejected(lambda generator, gain=gain: simulated(500, gain, generator), 200) > 0.9
 
 
 def test_figures_by_hand():

@@ -10,7 +10,7 @@ import pytest
 
 from strmctl.model.methods.table import METHODS
 from strmctl.recipe import load_recipe
-from tests.cli.small import prepared, small
+from tests.small_world import prepared, small
 
 FILE = '''
 """Clips are compared by one of their frames."""

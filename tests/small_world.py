@@ -1,9 +1,10 @@
-"""What the tests of the command line share: recipes and frame stores on which two training episodes take no time."""
+"""A small world that tests share: recipes and a frame store on which two training episodes take no time."""
 
 import csv
 from pathlib import Path
 
 from strmctl import yaml
+from strmctl.recipe import Recipe, load_recipe
 from tests.videos_for_tests import Ran, strmctl, write_video
 
 SMALL = (
@@ -19,6 +20,11 @@ CLIPS = 3  # of each class
 def small(*changes: str) -> list[str]:
     """Words that make a recipe small, then these changes."""
     return [word for assignment in (*SMALL, *changes) for word in ("--set", assignment)]
+
+
+def small_recipe(*changes: str) -> Recipe:
+    """The sprites recipe, made small, for the store `mine`."""
+    return load_recipe("sprites", (*SMALL, "data.dataset=mine", *changes))
 
 
 def write_split(path: Path, subsets: dict[str, list[str]], **more) -> Path:
@@ -70,6 +76,13 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV file."""
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def edit_manifest(data: Path, *, without: str) -> None:
+    """Removes clips from the manifest of the store `mine`: those whose ids begin with these letters."""
+    manifest = data / "mine" / "manifest.csv"
+    lines = manifest.read_text().splitlines(keepends=True)
+    manifest.write_text("".join(line for line in lines if not line.startswith(without)))
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:

@@ -1,0 +1,79 @@
+"""One step of training: the loss of an episode, its gradient, and the learning rate."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from strmctl.episodes.sampler import Episode
+from strmctl.evaluation.embed import pixels_to_model
+from strmctl.model.episode import Logits
+from strmctl.model.seeding import seeded
+from strmctl.recipe import Recipe
+
+OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
+
+
+def episode_loss(logits: Logits, targets: Tensor, *, weight: float, reduction: str) -> Tensor:
+    """L_TM + lambda · L_QC: cross-entropies, summed or averaged over the queries `(Q)`.
+
+    A method without TRM has one cross-entropy, that of its total.
+    """
+    loss = F.cross_entropy(logits.total if logits.trm is None else logits.trm, targets, reduction=reduction)
+    if logits.query_class is not None:
+        loss = loss + weight * F.cross_entropy(logits.query_class, targets, reduction=reduction)
+    return loss
+
+
+def backward(recipe: Recipe, model: nn.Module, episode: Episode, pixels: tuple[Tensor, Tensor]) -> tuple[float, float]:
+    """Adds the gradient of one episode.
+
+    Args:
+        recipe: the experiment.
+        model: model in training mode.
+        episode: the episode; its index seeds dropout.
+        pixels: uint8 clips of support and query.
+
+    Returns:
+        The loss, and the share of right answers.
+    """
+    settings = recipe.train
+    support, query = (pixels_to_model(part, model) for part in pixels)
+    labels = torch.arange(settings.way, device=support.device)
+    with seeded(settings.seed, f"dropout of episode {episode.index}"):
+        logits = model(support, labels.repeat_interleave(settings.shot), query)
+    targets = labels.repeat_interleave(settings.queries)
+    loss = episode_loss(logits, targets, weight=recipe.query_class.weight, reduction=settings.loss_reduction)
+    if torch.isfinite(loss):
+        (loss / accumulated(recipe, episode.index)).backward()
+    return loss.item(), (logits.total.argmax(dim=-1) == targets).double().mean().item()
+
+
+def accumulated(recipe: Recipe, index: int) -> int:
+    """Number of episodes in the optimizer step of episode `index`; the last step may have fewer than the others."""
+    first = index - index % recipe.train.accumulate
+    return min(recipe.train.accumulate, recipe.train.episodes - first)
+
+
+def clip_gradient(model: nn.Module, limit: float | None) -> float:
+    """Norm of the gradient, which is scaled down to `limit` where it is larger."""
+    return torch.nn.utils.clip_grad_norm_(model.parameters(), math.inf if limit is None else limit).item()
+
+
+def take_step(recipe: Recipe, optimizer: torch.optim.Optimizer, done: int) -> None:
+    """Changes the weights after `done` training episodes, and clears the gradient."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate(recipe, done)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+
+
+def learning_rate(recipe: Recipe, done: int) -> float:
+    """Learning rate of the step that ends with training episode number `done`."""
+    if recipe.train.schedule == "constant":
+        return recipe.train.learning_rate
+    share = (done - 1) / recipe.train.episodes
+    return recipe.train.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
