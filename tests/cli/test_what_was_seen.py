@@ -92,9 +92,3 @@ def test_no_recipe_may_take_the_name_of_the_newest(data, tmp_path):
     assert ran.code == 2
     assert "'latest' cannot name a run" in ran.err
     assert not (tmp_path / "runs").exists()
-
-
-def test_controls_take_no_frame_order(data, runs):
-    ran = evaluate(data, runs, "--controls", "--frame-order", "repeated")
-    assert ran.code == 2
-    assert "leave out --frame-order" in ran.err

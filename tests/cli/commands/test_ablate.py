@@ -118,6 +118,7 @@ def test_a_cell_that_fails(data, tmp_path, bad, code, part):
         refused(ran, code, "error: the training of sprites-bad-s0 failed: ", part, "the same command")
         (result,) = (tmp_path / "runs" / "sprites-good-s0" / "eval").glob("*.json")
     assert result.name == "test_2way_1q_s0_n20.json" and "sprites-good-s0: trained" not in ran.err
+    assert "sprites-bad-s0: 1-shot" not in ran.err and not (tmp_path / "runs" / "sprites-bad-s0" / "eval").exists()
     refused_in_json(ablate(data, tmp_path / "runs", "custom", file, "--json"), code, "sprites-bad-s0", "same command")
 
 

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from tests.cli.commands.test_ablate import ablate, cells_of
+from tests.small_world import refused
 
 ONE = ("components", "--only", "STRM")
 
@@ -41,15 +42,9 @@ def test_a_grid_of_other_shots_keeps_what_was_tested(data, runs):
     assert again["grids"][0]["cells"][0]["test"] is None and again["seconds"] == 0
 
 
-def test_a_run_that_diverged_is_not_tested(data, tmp_path):
-    ran = ablate(data, tmp_path, *ONE, changes=("train.learning_rate=1e30", "train.episodes=4"))
-    assert ran.code == 1 and "the training of sprites-strm-s0 failed" in ran.err
-    assert "sprites-strm-s0: 1-shot" not in ran.err and not list(tmp_path.glob("sprites-strm-s0/eval/*.json"))
-
-
-@pytest.mark.parametrize("wrong", [{"test": ("--way", 9, "--shots", "1")}, {"test": ("--way", 2, "--shots", "1,50")}])
-def test_a_test_that_cannot_be_is_refused_before_any_training(data, tmp_path, wrong):
-    assert ablate(data, tmp_path, *ONE, **wrong).code == 2
+@pytest.mark.parametrize(("way", "shots", "part"), [(9, "1", "9-way episodes"), (2, "1,50", "50-shot episodes")])
+def test_a_test_that_cannot_be_is_refused_before_any_training(data, tmp_path, way, shots, part):
+    refused(ablate(data, tmp_path, *ONE, test=("--way", way, "--shots", shots)), 2, part)
     assert not (tmp_path / "sprites-strm-s0").exists() and not (tmp_path / "sprites-components").exists()
 
 
