@@ -216,12 +216,6 @@ def test_a_cell_that_fails_does_not_keep_the_others_from_their_end(data, runs, c
     assert {run for run, _ in kinds(tasks_of(data, runs, grid([bad, worse, STRM])))} == {bad.run, worse.run}
 
 
-def test_a_test_that_cannot_be_is_refused_before_any_training(data, runs):
-    with pytest.raises(UsageError, match="9-way episodes"):
-        go(data, runs, grid([STRM], replace(TEST, way=9)))
-    assert not (runs / STRM.run).exists()
-
-
 def test_an_error_that_nobody_expects_is_not_swallowed(data, runs, monkeypatch):
     monkeypatch.setattr(ablate, "evaluate_run", lambda *args, **more: 1 / 0)
     with pytest.raises(ZeroDivisionError):

@@ -111,9 +111,13 @@ def test_a_disk_without_room_is_noticed_before_anything_is_written(tmp_path, mon
 def test_features_of_earlier_weights_or_code_are_removed(tmp_path):
     now = {"weights_file": "weights.pt", "weights": "new", "code": "c"}
     earlier = [now | {"weights": "old"}, now | {"code": "b"}]
+    damaged = tmp_path / "damaged" / feature_cache.INDEX
+    damaged.parent.mkdir()
+    damaged.write_text("{")
     others = [now | {"weights_file": "other.pt", "weights": "x"}, now | {"dtype": "bfloat16"}]
     caches = [made(tmp_path, made_of) for made_of in (*earlier, *others, now)]
     assert [cache.read() is not None for cache in caches] == [False, False, True, True, True]
+    assert damaged.is_file(), "nobody knows whose it is"
 
 
 def test_a_second_process_waits_and_finds_the_features(tmp_path):
@@ -140,6 +144,17 @@ def test_the_same_test_reads_no_frame_again(run, store, reads):
     again = split_features(replace(run, recipe=other), store, clips, memory=0)  # mapped, not read into memory
     assert len(reads) == len(clips) and again.row == first.row
     assert all(torch.equal(again.tensors[name], first.tensors[name]) for name in first.tensors)
+
+
+def test_without_room_on_the_disk_the_features_are_made_in_memory(run, store, monkeypatch):
+    clips, said = all_clips(store.clips("test")), []
+    with monkeypatch.context() as patch:
+        patch.setattr(feature_cache, "RESERVE", 1 << 62)
+        made_in_memory = split_features(run, store, clips, announce=said.append)
+    assert len(said) == 1 and said[0].endswith("they are not kept")
+    kept = split_features(run, store, clips)
+    assert kept.row == made_in_memory.row
+    assert all(torch.equal(kept.tensors[name], value) for name, value in made_in_memory.tensors.items())
 
 
 CHANGES = ["weights", "manifest", "frame order", "dtype", "clips", "code", "libraries"]

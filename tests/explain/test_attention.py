@@ -15,7 +15,7 @@ from strmctl.model.methods.strm import build_strm
 from strmctl.model.seeding import seeded
 
 CLASSES = ("diagonal_up_left", "diagonal_down_right", "bounce_vertical", "right_and_back", "pulse", "still")
-CLIPS, WAY, QUERIES, EPISODES = 5, 5, 2, 40
+CLIPS, WAY, QUERIES, EPISODES = 5, 5, 1, 40
 SIDE, PATCH = 64, 16  # pixels
 
 

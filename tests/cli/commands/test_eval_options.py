@@ -146,6 +146,7 @@ def test_options_that_do_not_go_together(data, runs, tmp_path):
     for words, part in (
         (("--no-cache", "--dtype", "bfloat16"), "leave out --dtype"),
         (("--controls", "--distinct-groups"), "leave out the other options"),
+        (("--controls", "--frame-order", "repeated"), "leave out --frame-order"),
         (("--run", "a", "--run", "b", "--weights", tmp_path), "those of one run"),
         (("--memory", "much"), "2G or 500M"),
     ):

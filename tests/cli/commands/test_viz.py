@@ -12,7 +12,7 @@ import pytest
 
 from strmctl.cli.commands import viz
 from strmctl.episodes.clip_loader import ClipLoader
-from strmctl.errors import DataError, ExitCode
+from strmctl.errors import ExitCode
 from strmctl.explain.attention import attention_maps
 from strmctl.frames.store.store import FrameStore
 from strmctl.paths import write_text
@@ -145,15 +145,6 @@ def test_what_is_no_video_is_a_data_error_that_names_it(tmp_path, run, make, pro
     assert not (run / "viz").exists()
 
 
-def test_without_a_run_it_says_how_to_make_one(video, tmp_path):
-    result = strmctl("viz", "--video", video, "--runs", tmp_path / "none")
-    assert result.code == ExitCode.DATA
-    assert "run `make demo`" in result.err
-    result = strmctl("viz", "--video", video, "--runs", tmp_path / "none", "--json")
-    assert result.code == ExitCode.DATA
-    assert "run `make demo`" in result.json()["error"]["hint"]
-
-
 def test_an_unknown_run_names_those_that_exist(video, run):
     result = viz_of(video, run, "--run", "smal")
     assert result.code == ExitCode.DATA and "runs here: small" in result.err
@@ -190,8 +181,3 @@ def test_help_needs_neither_torch_nor_matplotlib():
     text, modules = ran.stdout.rstrip().rsplit("\n", 1)
     assert "--video" in text
     assert not {"torch", "torchvision", "matplotlib", "cv2", "numpy", "pandas"} & set(json.loads(modules))
-
-
-def test_read_video_names_the_file(tmp_path):
-    with pytest.raises(DataError, match=r"nothing\.mp4 cannot be read: no such file"):
-        read_video(tmp_path / "nothing.mp4", frames=8, size=64, crop=64)
