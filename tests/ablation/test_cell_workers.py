@@ -46,6 +46,8 @@ def nothing_is_left():
     """No test leaves processes behind, or another environment."""
     before, environment, threads = set(multiprocessing.active_children()), variables(), torch.get_num_threads()
     yield
+    for process in set(multiprocessing.active_children()) - before:
+        process.join(10)  # one that has been told to end may need a moment
     assert set(multiprocessing.active_children()) <= before
     assert variables() == environment
     torch.set_num_threads(threads)

@@ -1,6 +1,5 @@
 import hashlib
 import math
-import time
 from collections import Counter
 
 import pytest
@@ -181,13 +180,3 @@ def test_the_shared_source_share_of_even_sources_is_as_calculated():
         assert abs(shared_source_share(plain, groups, shot) - (1 - free)) < 4 * math.sqrt(free * (1 - free) / 2000)
     distinct = sampler(data, queries=1, groups=groups)
     assert shared_source_share([distinct.episode(index) for index in range(200)], groups, 5) == 0
-
-
-@pytest.mark.parametrize("distinct", [False, True])
-def test_10000_episodes_take_under_three_seconds(distinct):
-    data = clips(classes=24, each=120)
-    draw = sampler(data, shot=10, queries=1, groups=in_fives(data) if distinct else None)
-    start = time.process_time()
-    for index in range(10_000):
-        draw.episode(index)
-    assert time.process_time() - start < 3
