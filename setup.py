@@ -59,6 +59,7 @@ setup(
         # the last is the reference that efficientnet_lite0 is held against
         "test": [
             "pytest>=8",
+            "pytest-xdist>=3.5",
             "hypothesis>=6.100",
             "ruff==0.17.6",
             "import-linter==2.16",

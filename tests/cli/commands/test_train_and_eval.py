@@ -96,6 +96,7 @@ main(sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_ends_with_the_very_same_weights(data, tmp_path):
     changes = ("train.episodes=12", "validation.every=4", "train.queries=2")
     assert train(data, tmp_path / "a", changes=changes).code == 0

@@ -101,7 +101,9 @@ def odd():
     )
 
 
-@pytest.mark.parametrize("make", [sample, one_label, six_shots, odd])
+@pytest.mark.parametrize(
+    "make", [sample, *(pytest.param(make, marks=pytest.mark.slow) for make in (one_label, six_shots, odd))]
+)
 @pytest.mark.filterwarnings("error:constrained_layout", "ignore:Glyph .* missing")
 def test_nothing_is_cut_off_and_nothing_overlaps(make):
     figures = draw_all(make())
