@@ -1,7 +1,7 @@
-"""The typed recipe: everything that defines an experiment, checked before any work. The one file that knows pydantic.
+"""The typed recipe: everything that defines an experiment, checked before any work. Only this file imports pydantic.
 
-A recipe is a YAML file with sections and without defaults: what is not written there is an error, so that a recipe read
-years later still says what was done. All problems are reported together, one `path: problem (got X)` a line.
+A recipe is a YAML file with sections and without defaults: a missing key is an error, so that a recipe still says years
+later what was done. All problems are reported together, one `path: problem (got X)` per line.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ DeviationName = Literal[tuple(DEVIATIONS)]
 
 
 class Section(BaseModel):
-    """A part of a recipe: typed without conversions (a whole number passes for a float), no unknown keys, read-only."""
+    """A part of a recipe: read-only, no unknown keys, no conversions but that of a whole number to a float."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Data(Section):
-    """What is trained and tested on."""
+    """The data for training and testing."""
 
     dataset: Annotated[str, Field(min_length=1)]  # name of a frame store
-    missing_classes: Literal["error", "drop"]  # classes of the split without a usable clip
+    missing_classes: Literal["error", "drop"]  # treatment of classes of the split that have no usable clip
 
 
 class Input(Section):
     """How a clip enters the model."""
 
     frames: Annotated[int, Field(ge=2, le=64)]  # L, frames per clip
-    size: Annotated[int, Field(ge=16)]  # pixels, shorter side that frames are resized to
+    size: Annotated[int, Field(ge=16)]  # pixels, shorter side of the resized frames
     crop: Annotated[int, Field(ge=16)]  # pixels, side of the square that the model sees
-    flip: bool  # mirror half of the training clips; off where classes tell left from right
-    normalize: Literal["none", "backbone"]  # pixels as they are in [0, 1], or the backbone's mean and std
+    flip: bool  # whether half of the training clips are mirrored; false where left and right make classes
+    normalize: Literal["none", "backbone"]  # pixels in [0, 1] as they are, or by the backbone's mean and std
 
     @model_validator(mode="after")
     def _crop_fits(self) -> Input:
@@ -57,10 +57,10 @@ class Input(Section):
 
 
 class Model(Section):
-    """Which STRM: the paper's, or that of the authors' released code."""
+    """The model of the paper, or that of the authors' released code."""
 
     preset: Literal["paper", "released"]
-    deviations: list[DeviationName]  # of the released code, from the paper's model; preset released has all of them
+    deviations: list[DeviationName]  # departures from the paper's model; preset released has all of them
 
     @model_validator(mode="after")
     def _deviations_differ(self) -> Model:
@@ -72,18 +72,18 @@ class Model(Section):
 
 
 class Backbone(Section):
-    """The network that turns a frame into a map of features."""
+    """The network that maps a frame to features."""
 
     name: Literal[tuple(BACKBONES)]
-    weights: Annotated[str, Field(min_length=1)]  # imagenet | none | path of a weights file
-    batch_norm: Literal["batch", "frozen"]  # statistics in training: of the batch, or those of the weights
+    weights: Annotated[str, Field(min_length=1)]  # imagenet | none | path of a file of weights
+    batch_norm: Literal["batch", "frozen"]  # statistics in training: those of the batch, or the stored ones
 
 
 class PatchEnrichment(Section):
     """PLE, the patch-level enrichment."""
 
     enabled: bool
-    patches: Count  # per side of a frame: 4 gives 4×4
+    patches: Count  # patches along each side of a frame: 4 gives 4×4
     hidden: Count | None  # width of psi; null: half the backbone's D
 
 
@@ -97,24 +97,24 @@ class TemporalRelations(Section):
     """TRM, the temporal relations (Eq. 1)."""
 
     cardinalities: Annotated[list[Count], Field(min_length=1)]  # frames per tuple
-    tuple_fraction: Annotated[float, Field(gt=0, le=1)]  # share of each cardinality's tuples, also for QC
-    tuple_trial: Annotated[int, Field(ge=0)]  # which random subset they are
-    dim: Count  # D', width of tuple keys and values
-    distance: Literal["squared", "norm"]  # of a query tuple from its prototype
-    dropout: Fraction  # on frames, also before the query-class classifier
+    tuple_fraction: Annotated[float, Field(gt=0, le=1)]  # share of each cardinality's tuples that TRM and QC use
+    tuple_trial: Annotated[int, Field(ge=0)]  # number of the random draw of these tuples
+    dim: Count  # D', the width of tuple keys and values
+    distance: Literal["squared", "norm"]  # distance between a query tuple and its prototype
+    dropout: Fraction  # probability of dropout on frames, before TRM and before QC
 
 
 class QueryClass(Section):
     """QC, the query-class similarity classifier (Eq. 8)."""
 
     enabled: bool
-    dim: Count | None  # D''; null: half the backbone's D
+    dim: Count | None  # D'', the width of projected tuples; null: half the backbone's D
     weight: Annotated[float, Field(ge=0)]  # lambda, in the loss and in the joint prediction
-    trained: bool  # false: W_cls stays as it is initialised
+    trained: bool  # false: W_cls keeps its initial values
 
 
 class Train(Section):
-    """Episodic training; `queries` counts per class."""
+    """Episodic training; `queries` is the number per class."""
 
     episodes: Count
     way: Annotated[int, Field(ge=2)]
@@ -123,22 +123,22 @@ class Train(Section):
     optimizer: Literal["sgd", "adam"]
     learning_rate: Positive
     schedule: Literal["constant", "cosine"]
-    gradient_clip: Positive | None  # largest norm of the gradient; null: none
-    accumulate: Count  # episodes per optimiser step
+    gradient_clip: Positive | None  # largest gradient norm; null: no limit
+    accumulate: Count  # episodes per optimizer step
     loss_reduction: Literal["sum", "mean"]  # over an episode's queries
     seed: Annotated[int, Field(ge=0)]
 
 
 class Validation(Section):
-    """How the best model is chosen, on the val split only."""
+    """How the best model is chosen; only the val split is used."""
 
-    every: Count  # training episodes
+    every: Count  # training episodes from one validation to the next
     episodes: Count
     shot: Count
 
 
 class _Sections(Section):
-    """What comes before the sections of single methods in a recipe."""
+    """The part of a recipe before the sections of single methods."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     method: Literal[tuple(METHODS)]
@@ -194,10 +194,10 @@ class Recipe(create_model("_MethodSections", __base__=_Sections, **_OWN)):
         return self
 
     def settled(self) -> dict[str, Any]:
-        """The recipe without what its method does not have, so that it says what is done.
+        """The recipe with what its method decides, so that it says what is done.
 
-        Parts that the method lacks are off; a method with fixed cardinalities has these; a method without any part of
-        STRM is in no preset.
+        Parts that the method lacks are off; fixed cardinalities are filled in; a method without any part of STRM has
+        the preset `paper`.
         """
         values, method = self.model_dump(), METHODS[self.method]
         for section in ("patch_enrichment", "frame_enrichment", "query_class"):
@@ -209,11 +209,11 @@ class Recipe(create_model("_MethodSections", __base__=_Sections, **_OWN)):
         return values
 
     def of_any_seed(self) -> Recipe:
-        """The recipe with another name and seed: equal for the training seeds of one recipe."""
+        """The recipe without its name and training seed: equal for all seeds of one recipe."""
         return self.model_copy(update={"name": "any", "train": self.train.model_copy(update={"seed": 0})})
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles as its values: the classes of the methods' own sections are made when this file is imported."""
+        """Pickles the values alone, because the classes of the methods' own sections have no names to import."""
         return Recipe.model_validate, (self.model_dump(),)
 
     def to_yaml(self) -> str:
@@ -222,7 +222,7 @@ class Recipe(create_model("_MethodSections", __base__=_Sections, **_OWN)):
 
 
 def shipped_recipes() -> dict[str, Path]:
-    """The recipes that come with the tool, by name."""
+    """The recipes that come with the tool: name -> file."""
     return {path.stem: path for path in sorted(shipped("recipes").glob("*.yaml"))}
 
 
@@ -234,7 +234,7 @@ def load_recipe(source: str | Path, assignments: Iterable[str] = ()) -> Recipe:
         assignments: changes, applied in order; values are YAML.
 
     Raises:
-        RecipeError: unknown recipe, or every problem of it, one a line.
+        RecipeError: the recipe is unknown or invalid; the message lists all problems, one per line.
 
     Example:
         >>> strmctl.load_recipe("sprites", ["train.way=3"]).train.way
@@ -264,7 +264,7 @@ def load_recipe(source: str | Path, assignments: Iterable[str] = ()) -> Recipe:
 
 
 def recipe_path(source: str | Path) -> Path:
-    """The file of a recipe by its name or path.
+    """The file of a recipe, which is given by its name or path.
 
     Raises:
         RecipeError: there is none; the message lists the shipped names.
@@ -299,7 +299,7 @@ def _assign(values: dict[str, Any], text: str) -> str | None:
 
 
 def _overruled(written: Recipe, settled: Recipe, assignments: Iterable[str]) -> list[str]:
-    """Assignments about which the recipe's method leaves no choice."""
+    """Problems of assignments that contradict what the recipe's method decides."""
     problems = []
     for key in (text.partition("=")[0].strip() for text in assignments):
         asked, given = map(attrgetter(key), (written, settled))

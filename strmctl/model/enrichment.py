@@ -1,6 +1,6 @@
 """From frames to H and E: backbone, patch-level enrichment, mean over patches, frame-level enrichment.
 
-Methods without the enrichments take H, which then is the mean over the backbone's whole map.
+A method without PLE takes the mean over the backbone's whole map as H.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ def enrich(
     patch_enrichment: nn.Module | None = None,
     frame_enrichment: nn.Module | None = None,
 ) -> Enriched:
-    """Frames to H and E, and the patches that attention maps are drawn from.
+    """From the frames of clips to H and E, and to the patches that attention maps are drawn from.
 
     Args:
         clips: `(N, L, 3, H, W)`, float in [0, 1].
-        backbone: frames `(N·L, 3, H, W)` to maps `(N·L, D, h, w)`.
+        backbone: module from frames `(N·L, 3, H, W)` to maps `(N·L, D, h, w)`.
         patches: P, patches along each side of a frame.
         patch_enrichment: PLE, on `(N, L, P², D)`; None to leave it out.
         frame_enrichment: FLE, on `(N, L, D)`; None to leave it out.

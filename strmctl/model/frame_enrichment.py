@@ -2,8 +2,8 @@
 
     H* = (W_t2 relu(W_t1 H)) + H, along the frames        E = relu(H* W_r1) W_r2 + H*, along the channels
 
-Every projection has a bias. The number of frames is part of the weights: a model is made for one clip length. The
-released code adds a positional encoding to H first, the argument `encoding`.
+These are equations 4 and 5. Every projection has a bias. The shapes of the weights depend on the number of frames, so a
+model takes clips of one length. The released code first adds a positional encoding to H: the argument `encoding`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class FrameEnrichment(nn.Module):
     Args:
         frames: L, frames per clip.
         channels: D, the width of a frame.
-        encoding: applied to H before everything else; None in the paper.
+        encoding: positional encoding, applied to H first; None in the paper.
     """
 
     def __init__(self, *, frames: int, channels: int, encoding: nn.Module | None = None) -> None:
@@ -27,14 +27,7 @@ class FrameEnrichment(nn.Module):
         self.encoding = encoding
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Enrich the frames of each clip.
-
-        Args:
-            frames: H, `(N, L, D)`.
-
-        Returns:
-            E, `(N, L, D)`.
-        """
+        """Enriches the frames of each clip: H, `(N, L, D)`, to E, `(N, L, D)`."""
         if self.encoding is not None:
             frames = self.encoding(frames)
         by_channel = frames.transpose(1, 2)  # (N, D, L)

@@ -1,9 +1,9 @@
-"""Patch-level enrichment (PLE): the patches of one frame attend to each other. Equation 3 has its scores.
+"""Patch-level enrichment (PLE): the patches of one frame attend to each other. Equations 2 and 3.
 
     alpha = softmax((x W1) (x W2)^T / sqrt(D)) (x W3) + x        f = psi(alpha) + alpha
 
 psi has three layers with ReLU between them; every projection has a bias. The released code departs from this in three
-places, each an argument: `scaled`, `gated` and `encoding`.
+places, each of which is an argument: `scaled`, `gated` and `encoding`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ class PatchEnrichment(nn.Module):
     Args:
         channels: D, the width of a patch.
         hidden: width of the two hidden layers of psi; D / 2 when None.
-        scaled: divide the scores by sqrt(D), as Eq. 3 does.
-        gated: multiply what is attended to by a learned number that starts at 0, before it is added to x.
-        encoding: applied to the patches before everything else; None in the paper.
+        scaled: whether the scores are divided by sqrt(D), as in Eq. 3.
+        gated: whether the output of attention is multiplied by a learned number that starts at 0.
+        encoding: positional encoding, applied to the patches first; None in the paper.
     """
 
     def __init__(
@@ -47,21 +47,14 @@ class PatchEnrichment(nn.Module):
         self.encoding = encoding
 
     def attend(self, patches: Tensor) -> Tensor:
-        """What each patch gathers from its frame, before the residual: `(..., P, D)` to `(..., P, D)`."""
+        """The output of attention for each patch, without the residual: `(..., P, D)` to `(..., P, D)`."""
         query, key, value = self.query(patches), self.key(patches), self.value(patches)
         scores = query @ key.transpose(-2, -1) / self.divisor  # (..., P, P)
         attended = scores.softmax(dim=-1) @ value  # (..., P, D)
         return attended if self.gate is None else self.gate * attended
 
     def forward(self, patches: Tensor) -> Tensor:
-        """Enrich the patches of each frame.
-
-        Args:
-            patches: `(..., P, D)`; attention runs over P, within one frame.
-
-        Returns:
-            f, `(..., P, D)`.
-        """
+        """Enriches the patches of each frame: x, `(..., P, D)`, to f, `(..., P, D)`; attention runs over P."""
         if self.encoding is not None:
             patches = self.encoding(patches)
         attended = self.attend(patches) + patches

@@ -3,9 +3,9 @@
     z = relu(W_cls [h_1 .. h_w] + b)        phi(z, z') = -||z - z'||
     logit of a class = mean over the query's tuples of the largest phi over the class's K * T support tuples
 
-It works on H: frames before frame-level enrichment and without positional encoding, after dropout. The paper leaves phi
-open; minus the Euclidean distance and the ReLU are the released code's. Logits of several cardinalities are summed; the
-released code takes their mean, and never trains W_cls.
+It works on H after dropout: on frames before frame-level enrichment, without positional encoding. The paper leaves phi
+open; the Euclidean distance and the ReLU are taken from the released code. Logits of several cardinalities are summed;
+the released code takes their mean, and never trains W_cls.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class QueryClassSimilarity(nn.Module):
         return {f"qc{self.cardinality}": project_positions(frames, self.project, self.cardinality)}
 
     def match(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None) -> Tensor:
-        """Minus the distance of each query to the nearest tuples of each class.
+        """Compares queries with the nearest tuples of each class.
 
         Args:
             support: projections, `(B, C, K, w, L, D'')`.
@@ -49,7 +49,7 @@ class QueryClassSimilarity(nn.Module):
             mask: `(B, C, K)`, True where the shot exists; None when all do.
 
         Returns:
-            Logits `(B, Q, C)`.
+            Minus the mean distance of each query's tuples to the nearest of each class, `(B, Q, C)`.
         """
         support_tuples, query_tuples = self._tuples(support), self._tuples(query)
         _, classes, shots, tuples, _ = support_tuples.shape  # (B, C, K, T, D'')
@@ -61,15 +61,15 @@ class QueryClassSimilarity(nn.Module):
         if mask is not None:
             absent = ~mask.flatten(1).repeat_interleave(tuples, dim=1)  # (B, C·K·T)
             support_lengths = support_lengths.masked_fill(absent, math.inf)
-        # |z - z'|² = |z|² + |z'|² - 2 z·z': one matrix product. |z|² does not decide which z' is nearest to z,
-        # and the nearest is picked before the root, so both are left to K·T times fewer numbers.
+        # |z - z'|² = |z|² + |z'|² - 2 z·z' is one matrix product. Neither |z|² nor the root changes which z' is the
+        # nearest to z, so both are computed for the nearest alone: for K·T times fewer numbers.
         squared = torch.baddbmm(support_lengths[:, None], query_tuples, support_tuples.transpose(1, 2), alpha=-2)
         squared = squared.unflatten(2, (classes, shots * tuples))  # (B, Q·T, C, K·T)
         nearest = root(squared.amin(dim=-1) + query_lengths[:, :, None])  # (B, Q·T, C)
         return -nearest.unflatten(1, (queries, tuples)).mean(dim=2)  # (B, Q, C)
 
     def _tuples(self, features: Mapping[str, Tensor]) -> Tensor:
-        """Of all tuples the vectors z, `(..., T, D'')`."""
+        """The vectors z of all tuples, `(..., T, D'')`."""
         return self.tuples(features[f"qc{self.cardinality}"]).relu()
 
 
@@ -79,7 +79,7 @@ class QueryClass(nn.Module):
     Args:
         similarities: one `QueryClassSimilarity` per cardinality.
         dropout: probability that a channel of a frame is dropped in training.
-        combine: of several cardinalities, the `sum` of their logits, as in Eq. 8, or the `mean`, as released.
+        combine: `sum` of the logits of several cardinalities, as in Eq. 8, or `mean`, as in the released code.
     """
 
     def __init__(
@@ -91,12 +91,12 @@ class QueryClass(nn.Module):
         self.share = 1 / len(similarities) if combine == "mean" else 1.0
 
     def embed(self, frames: Tensor) -> dict[str, Tensor]:
-        """Projections of single frames for every cardinality: H, `(N, L, D)`, to `(N, w, L, D'')` each."""
+        """H, `(N, L, D)`, to projections of single frames for every cardinality, `(N, w, L, D'')` each."""
         frames = self.dropout(frames)
         return {name: value for layer in self.similarities.values() for name, value in layer.embed(frames).items()}
 
     def match(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None) -> Tensor:
-        """Logits `(B, Q, C)`, over all cardinalities; arguments as for `QueryClassSimilarity.match`."""
+        """Logits of all cardinalities together, `(B, Q, C)`; arguments as for `QueryClassSimilarity.match`."""
         return self.share * sum(layer.match(support, query, mask) for layer in self.similarities.values())
 
 
@@ -111,17 +111,16 @@ def build_query_class(
     trained: bool = True,
     seed: int = 0,
 ) -> QueryClass:
-    """QC with a `QueryClassSimilarity` for each cardinality; arguments as there, `dropout` on frames.
+    """Builds QC, each cardinality initialised from (seed, its path) alone; arguments as for the classes above.
 
-    `trained=False` freezes W_cls as it is initialised: as in the released code, by accident.
+    `trained=False` freezes W_cls as it is initialised, which the released code does by accident.
 
     Raises:
-        RecipeError: a set of cardinalities that clips of this length do not have.
+        RecipeError: clips of this length do not have these cardinalities.
     """
     check_cardinalities(cardinalities, frames)
     similarities = []
     for w in cardinalities:
         with seeded(seed, f"query_class.{w}"):
             similarities.append(QueryClassSimilarity(cardinality=w, frames=frames, channels=channels, dim=dim))
-    layer = QueryClass(similarities=similarities, dropout=dropout, combine=combine)
-    return layer.requires_grad_(trained)
+    return QueryClass(similarities=similarities, dropout=dropout, combine=combine).requires_grad_(trained)

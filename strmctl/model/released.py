@@ -1,8 +1,8 @@
 """Checkpoints of the authors' released STRM and TRX code, read as models of this project.
 
-Their sizes are inferred from the shapes. What such a file holds without any use (`norm_v`) is dropped; W_cls, which the
-released code never saved, is absent, and the query-class term then is left out of the prediction. The model is that of
-the preset `released`; TRX is TRM on the frames of the average-pooled backbone.
+Sizes are inferred from the shapes of the tensors. Tensors that nothing uses (`norm_v`) are dropped. The released code
+never saved W_cls: where it is absent, the prediction has no query-class term. The model is that of the preset
+`released`; TRX is TRM on the frames of the average-pooled backbone.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from strmctl.model.presets import preset_arguments
 from strmctl.model.seeding import seeded
 from strmctl.model.weight_files import check_fit, read_tensors, state_dict_in
 
-WRAPPERS = ("model_state_dict", "state_dict", "model")  # what a state dict may stand under in a file
+WRAPPERS = ("model_state_dict", "state_dict", "model")  # keys under which a file may hold the state dict
 CHILDREN = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}  # of `resnet`
-BLOCKS = {  # blocks per layer, and whether they have three convolutions
+BLOCKS = {  # number of blocks in each layer, and whether a block has three convolutions
     "resnet18": ((2, 2, 2, 2), False),
     "resnet34": ((3, 4, 6, 3), False),
     "resnet50": ((3, 4, 6, 3), True),
@@ -45,9 +45,9 @@ ENRICHMENTS = {
     "fr_enrich.Bot_MLP.out_fc": "frame_enrichment.channel_mixing.2",
 }
 ENCODING = "pe.pe"  # (1, positions, D)
-ROOM = 1.5  # the encodings have this many times the positions that are used
-MOST_FRAMES = 64  # of a clip
-TUPLES = range(1, 100_000)  # of a clip
+ROOM = 1.5  # rows of a stored encoding for each position that is used
+MOST_FRAMES = 64  # frames of a clip
+TUPLES = range(1, 100_000)  # possible numbers of tuples in a clip
 UNUSED = re.compile(
     r"\.norm_v\.|^transformers\.[1-9]\d*\.pe\.pe$|^(?!resnet|transformers|attn_pat|fr_enrich|query_class)"
 )
@@ -56,15 +56,15 @@ HINT = "strmctl reads checkpoints of the released STRM and TRX code; its own lie
 
 @dataclass(frozen=True)
 class Sizes:
-    """What the shapes in a released checkpoint tell.
+    """Sizes of the model in a released checkpoint.
 
     Attributes:
         method: `strm`, or `trx` for a file without enrichment.
-        backbone: ResNet-18, 34 or 50 by its name in `BACKBONES`.
+        backbone: name in `BACKBONES` of ResNet-18, 34 or 50.
         frames: L, frames per clip.
         patches: P, patches along each side of a frame.
         patch_hidden: width of psi's hidden layers.
-        cardinalities: in the order of the file's `transformers`.
+        cardinalities: cardinalities in the order of the file's `transformers`.
         dim: D', the width of tuple keys and values.
         query_class_dim: D'', the width of W_cls; None where the file has none.
     """
@@ -84,10 +84,10 @@ class Released:
     """A released checkpoint as a model.
 
     Attributes:
-        model: in evaluation mode.
-        sizes: of the model.
-        dropped: names in the file that nothing uses.
-        iteration: training episodes, where the file says.
+        model: model with the weights of the file, in evaluation mode.
+        sizes: sizes of the model.
+        dropped: names of tensors that nothing uses.
+        iteration: number of training episodes; None where the file does not have it.
     """
 
     model: nn.Module
@@ -96,30 +96,20 @@ class Released:
     iteration: int | None
 
 
-def load_released_checkpoint(path: str | Path) -> nn.Module:
-    """The model in a released checkpoint, in evaluation mode.
-
-    `model(support_clips, support_labels, query_clips)`, clips float `(N, L, 3, H, W)` in [0, 1], gives `Logits` whose
-    `trm` and `query_class` (None without W_cls), `(Q, C)`, are those of the released code; in float64 after
-    `model.double()`.
+def read_released(path: Path) -> Released:
+    """Reads a released checkpoint.
 
     Raises:
-        DataError: no such file.
-        CheckpointError: not a released checkpoint; names the first three tensors that do not fit.
+        DataError: there is no such file.
+        CheckpointError: it is no released checkpoint; the message names the first three tensors that do not fit.
     """
-    return read_released(Path(path)).model
-
-
-def read_released(path: Path) -> Released:
-    """As `load_released_checkpoint`, with what was found out about the file."""
-    content = read_tensors(path, HINT)
-    iteration = None
-    while inner := next(
-        (content[key] for key in WRAPPERS if _is_mapping(content) and _is_mapping(content.get(key))), None
+    content, iteration = read_tensors(path, HINT), None
+    while isinstance(content, Mapping) and (
+        inner := next((content[key] for key in WRAPPERS if isinstance(content.get(key), Mapping)), None)
     ):
         iteration, content = content.get("iteration", iteration), inner
     stored = state_dict_in(content, path, HINT)
-    # `module.` is what training on several GPUs put into the names.
+    # Training on several GPUs puts `module.` into the names.
     state = {".".join(part for part in name.split(".") if part != "module"): value for name, value in stored.items()}
     sizes = infer_sizes(state)
     _check_cardinalities(sizes, state, path)
@@ -137,10 +127,9 @@ def read_released(path: Path) -> Released:
 
 
 def infer_sizes(state: Mapping[str, Tensor]) -> Sizes:
-    """Sizes from shapes; where tensors are missing or contradict each other, a guess: the check of all shapes follows.
+    """Sizes from the shapes of tensors, under the names of the released code.
 
-    Args:
-        state: under the names of the released code.
+    Where tensors are missing or contradict each other it guesses, because all shapes are checked afterwards.
     """
     backbone = _infer_backbone(state)
     channels = BACKBONES[backbone].dim
@@ -170,7 +159,7 @@ def infer_sizes(state: Mapping[str, Tensor]) -> Sizes:
 
 
 def _infer_backbone(state: Mapping[str, Tensor]) -> str:
-    """The ResNet whose layers have the most blocks in common with those of the file."""
+    """The ResNet that agrees with the file on the number of blocks in the most layers."""
     blocks = {tuple(name.split(".")[1:3]) for name in state if re.match(r"resnet\.[4-7]\.\d+\.", name)}
     counts = [sum(layer == str(child) for layer, _ in blocks) for child in range(4, 8)]
     wide = any(re.match(r"resnet\.[4-7]\.\d+\.conv3\.", name) for name in state)
@@ -183,16 +172,16 @@ def _infer_backbone(state: Mapping[str, Tensor]) -> str:
 
 
 def _positions(rows: int | None) -> int | None:
-    """Positions that are used of an encoding with this many rows; None when it was not made with `ROOM`."""
+    """Number of positions that are used of an encoding with this many rows; None when it was not made with `ROOM`."""
     positions = math.ceil((rows or 0) / ROOM)
     return positions if rows and int(ROOM * positions) == rows else None
 
 
 def _check_cardinalities(sizes: Sizes, state: Mapping[str, Tensor], path: Path) -> None:
-    """Makes sure that clips have the tuples that the widths of the file speak of, before any of them is made.
+    """Makes sure that clips have tuples of these cardinalities, and not too many, before any tuple is formed.
 
     Raises:
-        CheckpointError: they do not; names the first three tensors that say so.
+        CheckpointError: they do not; the message names the first three tensors from which this follows.
     """
     ways, frames = sizes.cardinalities, sizes.frames
     if len(set(ways)) == len(ways) and frames <= MOST_FRAMES and all(math.comb(frames, w) in TUPLES for w in ways):
@@ -203,18 +192,14 @@ def _check_cardinalities(sizes: Sizes, state: Mapping[str, Tensor], path: Path) 
     raise CheckpointError(f"{path} does not fit the released code: {problem}", HINT)
 
 
-def _is_mapping(value: object) -> bool:
-    return isinstance(value, Mapping)
-
-
 def _size(state: Mapping[str, Tensor], name: str, axis: int) -> int | None:
-    """Size of a tensor along an axis; None when there is no such thing."""
+    """Size of a tensor along an axis; None when there is no such tensor or axis."""
     value = state.get(name)
     return value.shape[axis] if value is not None and value.dim() > axis else None
 
 
 def build_released(sizes: Sizes) -> nn.Module:
-    """The model of the released code with these sizes and random weights."""
+    """The model of the preset `released` with these sizes and random weights."""
     with seeded(0, "backbone"):  # the caller's random state is untouched
         backbone = build_backbone(sizes.backbone, weights="none")
     same = {"backbone": backbone, "frames": sizes.frames, "patches": sizes.patches, "dim": sizes.dim}
@@ -230,7 +215,7 @@ def build_released(sizes: Sizes) -> nn.Module:
 
 
 def released_names(model: nn.Module, sizes: Sizes) -> dict[str, str]:
-    """Name in a released checkpoint -> name in our state dict, for every tensor of a model."""
+    """A map from names in a released checkpoint to names in our state dict, for every tensor of a model."""
     prefixes = {f"resnet.{child}.": f"backbone.trunk.{name}." for child, name in CHILDREN.items()}
     prefixes |= {f"{theirs}.": f"{ours}." for theirs, ours in ENRICHMENTS.items()}
     for i, w in enumerate(sizes.cardinalities):
@@ -256,7 +241,7 @@ def released_names(model: nn.Module, sizes: Sizes) -> dict[str, str]:
 
 
 def _first_rows(name: str, value: Tensor, wanted: Mapping[str, Tensor]) -> Tensor:
-    """Of a positional encoding `(1, more than length, D)`, as many rows as the model has positions, `(length, D)`."""
+    """A tensor of the file; of a positional encoding, `(1, more than length, D)`, the first `(length, D)`."""
     if name.endswith(ENCODING) and name in wanted and value.dim() == 3 and value.shape[1] >= len(wanted[name]):
         return value[0, : len(wanted[name])]
     return value

@@ -1,11 +1,11 @@
-"""Temporal relation modelling (TRM): query tuples against prototypes made for them. Equation 1, as in TRX.
+"""Temporal relation modelling (TRM): each query tuple is compared with a prototype made for it. Equation 1, as in TRX.
 
 Frames get 0.1 times the sinusoidal positional encoding, then dropout. For each cardinality w, tuples of w frames have a
 key (with LayerNorm) and a value (without). A query tuple attends to all K * T support tuples of a class with one
 softmax; the attention-weighted support values are its prototype, and the logit is minus the distance of the query's
 values to their prototypes. Logits of several cardinalities are summed; the released code takes their mean.
 
-Deviation: Eq. 1 prints a norm; `squared` is what TRX and the released code compute, and the default. `norm` is Eq. 1.
+Deviation: Eq. 1 has a norm. TRX and the released code compute its square, and so does the default, `squared`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class TemporalRelation(nn.Module):
         frames: L, frames per clip.
         channels: D, the width of a frame.
         dim: D', the width of keys and values.
-        distance: `squared`: summed over channels, mean over the query's tuples; `norm`: the Euclidean norm per tuple.
+        distance: `squared`, the squared Euclidean distance of each tuple, or `norm`, its root; both are averaged over
+            the tuples of a query.
     """
 
     def __init__(self, *, cardinality: int, frames: int, channels: int, dim: int, distance: Distance) -> None:
@@ -51,7 +52,7 @@ class TemporalRelation(nn.Module):
         }
 
     def match(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None) -> Tensor:
-        """Minus the distance of each query to its prototypes.
+        """Compares queries with prototypes.
 
         Args:
             support: keys and values, `(B, C, K, w, L, D')`.
@@ -59,14 +60,14 @@ class TemporalRelation(nn.Module):
             mask: `(B, C, K)`, True where the shot exists; None when all do.
 
         Returns:
-            Logits `(B, Q, C)`.
+            Minus the distance of each query to its prototypes, `(B, Q, C)`.
         """
         support_keys, support_values = self._tuples(support)  # (B, C, K, T, D')
         query_keys, query_values = self._tuples(query)  # (B, Q, T, D')
         tuples, dim = support_values.shape[-2:]
         queries = query_values.shape[1]
         query_keys = query_keys.flatten(1, 2)[:, None] / math.sqrt(dim)  # (B, 1, Q·T, D')
-        # All query tuples against all support tuples of a class is one matrix product.
+        # One matrix product compares all query tuples with all support tuples of a class.
         scores = query_keys @ support_keys.flatten(2, 3).transpose(2, 3)  # (B, C, Q·T, K·T)
         if mask is not None:
             absent = ~mask.repeat_interleave(tuples, dim=2)  # (B, C, K·T)
@@ -89,8 +90,8 @@ class TemporalRelations(nn.Module):
 
     Args:
         relations: one `TemporalRelation` per cardinality.
-        encoding: of the frames, such as `PositionalEncoding`.
-        combine: of several cardinalities, the `sum` of their logits, as in Eq. 1, or the `mean`, as released.
+        encoding: layer that all frames pass first, such as `PositionalEncoding`.
+        combine: `sum` of the logits of several cardinalities, as in Eq. 1, or `mean`, as in the released code.
     """
 
     def __init__(self, *, relations: Sequence[TemporalRelation], encoding: nn.Module, combine: Combine = "sum") -> None:
@@ -100,12 +101,12 @@ class TemporalRelations(nn.Module):
         self.share = 1 / len(relations) if combine == "mean" else 1.0
 
     def embed(self, frames: Tensor) -> dict[str, Tensor]:
-        """Keys and values of single frames for every cardinality: E, `(N, L, D)`, to `(N, w, L, D')` each."""
+        """E, `(N, L, D)`, to keys and values of single frames for every cardinality, `(N, w, L, D')` each."""
         frames = self.encoding(frames)
         return {name: value for relation in self.relations.values() for name, value in relation.embed(frames).items()}
 
     def match(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None) -> Tensor:
-        """Logits `(B, Q, C)`, over all cardinalities; arguments as for `TemporalRelation.match`."""
+        """Logits of all cardinalities together, `(B, Q, C)`; arguments as for `TemporalRelation.match`."""
         return self.share * sum(relation.match(support, query, mask) for relation in self.relations.values())
 
 
@@ -120,16 +121,15 @@ def build_temporal_relations(
     combine: Combine = "sum",
     seed: int = 0,
 ) -> TemporalRelations:
-    """TRM with a `TemporalRelation` for each cardinality; arguments as there, `dropout` on frames.
+    """Builds TRM, each cardinality initialised from (seed, its path) alone; arguments as for the classes above.
 
     Raises:
-        RecipeError: a set of cardinalities that clips of this length do not have.
+        RecipeError: clips of this length do not have these cardinalities.
     """
     check_cardinalities(cardinalities, frames)
-    relations = []
+    size, relations = {"frames": frames, "channels": channels, "dim": dim}, []
     for w in cardinalities:
         with seeded(seed, f"temporal_relations.{w}"):
-            relation = TemporalRelation(cardinality=w, frames=frames, channels=channels, dim=dim, distance=distance)
-        relations.append(relation)
+            relations.append(TemporalRelation(cardinality=w, distance=distance, **size))
     encoding = PositionalEncoding(length=frames, channels=channels, dropout=dropout)
     return TemporalRelations(relations=relations, encoding=encoding, combine=combine)

@@ -1,8 +1,8 @@
-"""Tuples of frames: all increasing w-combinations of a clip's L frames, w the cardinality. As in TRX.
+"""Tuples of frames: all increasing combinations of w of a clip's L frames, as in TRX; w is the cardinality.
 
 A linear layer on the concatenated frames of a tuple is a sum of one linear layer per position on single frames:
-W [h_1 .. h_w] + b = W_1 h_1 + .. + W_w h_w + b. So each frame is projected once for every position, w * L projections
-per clip, and tuples are formed afterwards by adding; a cache holds the former, never the latter.
+W [h_1 .. h_w] + b = W_1 h_1 + .. + W_w h_w + b. So each frame is projected once for every position, which makes w * L
+projections per clip, and tuples are formed afterwards by addition; a cache holds projections, never tuples.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from torch import Tensor, nn
 from strmctl.errors import RecipeError
 from strmctl.model.seeding import seeded
 
-Combine = Literal["sum", "mean"]  # of the logits of several cardinalities
+Combine = Literal["sum", "mean"]  # what is taken of the logits of several cardinalities
 
 
 def check_cardinalities(cardinalities: Sequence[int], frames: int) -> None:
     """Makes sure that clips of `frames` frames have tuples of all these cardinalities.
 
     Raises:
-        RecipeError: none, one of them twice, or one out of range.
+        RecipeError: there is no cardinality, or one is repeated or out of range.
     """
     ways = set(cardinalities)
     if not ways or len(ways) < len(cardinalities) or not ways <= set(range(1, frames + 1)):
@@ -34,25 +34,20 @@ def check_cardinalities(cardinalities: Sequence[int], frames: int) -> None:
 
 
 def tuple_indices(frames: int, cardinality: int) -> Tensor:
-    """The frames of every tuple, `(T, w)`, in lexicographic order; T = L! / (w! (L - w)!).
-
-    Args:
-        frames: L, frames per clip.
-        cardinality: w, frames per tuple.
-    """
+    """The w frames of every tuple of L frames, `(T, w)`, in lexicographic order; T = L! / (w! (L - w)!)."""
     return torch.tensor(list(combinations(range(frames), cardinality)), dtype=torch.long)
 
 
 def project_positions(frames: Tensor, layer: nn.Linear, cardinality: int) -> Tensor:
-    """Project every frame once for each position that it may have in a tuple.
+    """Projects every frame once for each position that it may have in a tuple.
 
     Args:
         frames: `(N, L, D)`.
         layer: the layer on concatenated frames, weight `(D', w * D)`, bias `(D')`.
-        cardinality: w.
+        cardinality: w, frames per tuple.
 
     Returns:
-        `(N, w, L, D')`; the bias is in position 0 only, so that a tuple's sum has it once.
+        `(N, w, L, D')`; the bias is added in position 0 only, so that the sum over a tuple has it once.
     """
     width, channels = layer.out_features, frames.shape[-1]
     weight = layer.weight.view(width, cardinality, channels).transpose(0, 1)  # (w, D', D)
@@ -64,8 +59,8 @@ def project_positions(frames: Tensor, layer: nn.Linear, cardinality: int) -> Ten
 class Tuples(nn.Module):
     """The tuples of one cardinality, formed from projections of single frames.
 
-    Sums over a tuple's frames are one product with a constant matrix of zeros and ones, which is several times as fast
-    as gathering and adding, and the same numbers: nothing else is added to them.
+    The sums over all tuples are one product with a constant matrix of zeros and ones, which is several times as fast as
+    gathering and adding.
 
     Args:
         frames: L, frames per clip.
@@ -79,23 +74,13 @@ class Tuples(nn.Module):
         self.register_buffer("members", self._members(), persistent=False)  # (T, w·L)
 
     def forward(self, projections: Tensor) -> Tensor:
-        """Add up the projections of each tuple's frames.
-
-        Args:
-            projections: `(..., w, L, D')`, of `project_positions`.
-
-        Returns:
-            `(..., T, D')`: the layer's output on the concatenated frames of every tuple.
-        """
+        """Adds up each tuple's projections: those of `project_positions`, `(..., w, L, D')`, to `(..., T, D')`."""
         return self.members @ projections.flatten(-3, -2)  # (T, w·L) @ (..., w·L, D')
 
     def keep(self, fraction: float, trial: int) -> int:
-        """Keeps one random subset of all tuples: max(1, round(fraction · T)) of them.
+        """Keeps a random max(1, round(fraction · T)) of all tuples, and returns how many these are.
 
-        The subset is a function of (trial, L, w) and holds those of smaller fractions of the same trial.
-
-        Returns:
-            The number of tuples kept.
+        They depend on (trial, L, w) alone, and include those of smaller fractions of the same trial.
         """
         every = tuple_indices(self.frames, self.cardinality)
         with seeded(trial, f"tuples.{self.frames}.{self.cardinality}"):
@@ -106,18 +91,17 @@ class Tuples(nn.Module):
         return len(kept)
 
     def _members(self) -> Tensor:
-        """1 where a tuple has a frame in a position, `(T, w·L)`."""
-        hot = F.one_hot(self.indices, self.frames)  # (T, w, L)
-        return hot.flatten(1).to(torch.get_default_dtype())
+        """A matrix `(T, w·L)` that is 1 where a tuple has a frame in a position, and 0 elsewhere."""
+        return F.one_hot(self.indices, self.frames).flatten(1).to(torch.get_default_dtype())
 
 
 def keep_tuples(model: nn.Module, fraction: float, trial: int) -> dict[int, int]:
-    """Keeps a random share of a model's tuples, the same ones for query and support, TRM and QC; weights stay.
+    """Keeps a random share of a model's tuples, the same ones for query and support, TRM and QC; no weight changes.
 
     Args:
         model: any method.
-        fraction: of the tuples of each cardinality, above 0, at most 1.
-        trial: which random subsets.
+        fraction: share of the tuples of each cardinality, above 0 and at most 1.
+        trial: number of the random draw.
 
     Returns:
         Cardinality -> number of tuples kept; empty for a method without tuples.
@@ -127,6 +111,6 @@ def keep_tuples(model: nn.Module, fraction: float, trial: int) -> dict[int, int]
 
 
 def root(squared: Tensor) -> Tensor:
-    """Square root whose gradient at 0 is 0, not infinite; rounding below 0 counts as 0."""
+    """Square root whose gradient at 0 is 0 in place of infinite; what rounding left below 0 counts as 0."""
     positive = squared > 0
     return torch.where(positive, squared, 1).sqrt().where(positive, 0)

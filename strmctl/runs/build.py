@@ -1,4 +1,4 @@
-"""A recipe becomes a model: each method with the keys of the recipe that are its own."""
+"""Builds what a recipe describes: the model, with those keys that its method reads, and the clip loader."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def build_model(
 
     Args:
         recipe: what to build.
-        pretrained: read the backbone's weights; False where a checkpoint is loaded over them anyway.
-        announce: is told what is about to be downloaded.
+        pretrained: whether to read the backbone's weights; False where a checkpoint replaces them anyway.
+        announce: receives a message before anything is downloaded.
 
     Example:
         >>> model = strmctl.build_model(strmctl.load_recipe("sprites"), pretrained=False).eval()
@@ -55,6 +55,6 @@ def build_model(
 
 
 def clip_loader(recipe: Recipe, store: FrameStore, **changes: Any) -> ClipLoader:
-    """The loader that a recipe describes."""
+    """The loader that a recipe describes; `changes` are further arguments of `ClipLoader`."""
     size = {"frames": recipe.input.frames, "size": recipe.input.size, "crop": recipe.input.crop}
     return ClipLoader(store, **size, flip=recipe.input.flip, **changes)

@@ -1,65 +1,42 @@
-"""A released checkpoint becomes a run folder, which `eval` and `viz` use like any other."""
+"""Makes a run folder from a released checkpoint; `eval` and `viz` use it like any other."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from strmctl.datasets.splits import known_splits, load_split
 from strmctl.errors import UsageError
 from strmctl.model.methods.table import METHODS
-from strmctl.model.released import Released, Sizes, read_released
+from strmctl.model.released import Released, read_released
 from strmctl.paths import write_json, write_text
 from strmctl.provenance import provenance, sha256_of
 from strmctl.recipe import Recipe, load_recipe, shipped_recipes
 from strmctl.runs.checkpoint import save_tensors
 from strmctl.runs.folder import check_new, point_latest
 
-UNKNOWN_DATASET = "unknown"  # what the recipe of an imported run says when it is not known
 
-
-@dataclass(frozen=True)
-class Imported:
-    """What an import made.
-
-    Attributes:
-        folder: of the run.
-        sizes: of the model.
-        info: the content of `weights.json`.
-    """
-
-    folder: Path
-    sizes: Sizes
-    info: Mapping[str, Any]
-
-    def remarks(self) -> list[str]:
-        """What a user should know of the file."""
-        remarks = []
-        if self.sizes.method == "strm" and self.sizes.query_class_dim is None:
-            remarks.append("the file has no W_cls (the released code never saved it): predictions are by TRM alone")
-        if dropped := self.info["dropped_tensors"]:
-            remarks.append(f"{len(dropped)} tensors that nothing uses were left out: {', '.join(dropped)}")
-        return remarks
-
-
-def import_checkpoint(path: Path, runs: Path, name: str, *, dataset: str | None = None) -> Imported:
+def import_checkpoint(
+    path: Path, runs: Path, name: str, *, dataset: str | None = None
+) -> tuple[Released, dict[str, Any]]:
     """Makes `runs/<name>` from a released STRM or TRX checkpoint; the folder appears when it is complete.
 
     Args:
-        path: of the checkpoint.
+        path: file of the checkpoint.
         runs: folder of the runs.
-        name: of the run.
-        dataset: what it was trained on: a known split, whose training classes then are not tested on; None when that
-            is not known.
+        name: name of the run.
+        dataset: data set that it was trained on, whose training classes then are not tested on; None when that is not
+            known.
+
+    Returns:
+        The checkpoint, and the content of `weights.json`.
 
     Raises:
-        UsageError: a run of this name is there already, or an unknown data set.
-        DataError: no such file.
+        UsageError: there is a run of this name already, or the data set is unknown.
+        DataError: there is no such file.
         CheckpointError: it is no released checkpoint.
     """
     check_new(runs, name)
@@ -89,16 +66,11 @@ def import_checkpoint(path: Path, runs: Path, name: str, *, dataset: str | None 
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     point_latest(runs, runs / name)
-    return Imported(runs / name, released.sizes, info)
+    return released, info
 
 
 def released_recipe(released: Released, dataset: str | None) -> Recipe:
-    """A recipe that the model of a released checkpoint fits; what the file does not tell is as in a shipped recipe.
-
-    Args:
-        released: the checkpoint.
-        dataset: what it was trained on; None when that is not known.
-    """
+    """A recipe that the model of a released checkpoint fits; what its file leaves open comes from a shipped recipe."""
     sizes = released.sizes
     base = f"{dataset}_r50" if f"{dataset}_r50" in shipped_recipes() else "ssv2_r50"
     strm = sizes.method == "strm"
@@ -108,7 +80,7 @@ def released_recipe(released: Released, dataset: str | None) -> Recipe:
         "name": f"released_{sizes.method}_{sizes.backbone}",
         "method": method,
         "prediction": "joint",
-        "data.dataset": dataset or UNKNOWN_DATASET,
+        "data.dataset": dataset or "unknown",
         "input.frames": sizes.frames,
         "input.flip": True,
         "model.preset": "released",

@@ -25,7 +25,8 @@ def relative_error(actual, expected):
 
 
 def linear(weights, name, x):
-    return weights[f"{name}.weight"] @ x + weights[f"{name}.bias"]
+    """Of a vector, or of each row of a matrix."""
+    return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
 
 
 def relu(x):
@@ -42,16 +43,13 @@ def patch_enrichment(weights, patches, scaled=True, gated=False, encoded=False):
     if encoded:
         patches = patches + 0.1 * positional_encoding(*patches.shape)
     gate = weights["gate"].item() if gated else 1.0
-    queries = [linear(weights, "query", x) for x in patches]
-    keys = [linear(weights, "key", x) for x in patches]
-    values = [linear(weights, "value", x) for x in patches]
-    enriched = []
+    queries, keys, values = (linear(weights, name, patches) for name in ("query", "key", "value"))
+    alpha = np.empty_like(patches)
     for i, x in enumerate(patches):
         attention = softmax([float(queries[i] @ key) / (math.sqrt(len(x)) if scaled else 1.0) for key in keys])
-        alpha = x + gate * sum(share * value for share, value in zip(attention, values, strict=True))
-        hidden = relu(linear(weights, "psi.2", relu(linear(weights, "psi.0", alpha))))
-        enriched.append(linear(weights, "psi.4", hidden) + alpha)
-    return np.array(enriched)
+        alpha[i] = x + gate * sum(share * value for share, value in zip(attention, values, strict=True))
+    hidden = relu(linear(weights, "psi.2", relu(linear(weights, "psi.0", alpha))))
+    return linear(weights, "psi.4", hidden) + alpha
 
 
 def frame_enrichment(weights, frames, encoded=False):
@@ -63,8 +61,7 @@ def frame_enrichment(weights, frames, encoded=False):
         column = frames[:, channel]
         hidden = relu(linear(weights, "token_mixing.0", column))
         mixed[:, channel] = linear(weights, "token_mixing.2", hidden) + column
-    rows = [linear(weights, "channel_mixing.2", relu(linear(weights, "channel_mixing.0", row))) + row for row in mixed]
-    return np.array(rows)
+    return linear(weights, "channel_mixing.2", relu(linear(weights, "channel_mixing.0", mixed))) + mixed
 
 
 def positional_encoding(frames, channels):
@@ -79,7 +76,7 @@ def positional_encoding(frames, channels):
 def concatenated_tuples(frames, cardinality):
     """Every choice of `cardinality` frames, in the order of time, as one long vector."""
     chosen = [bits for bits in range(2 ** len(frames)) if bin(bits).count("1") == cardinality]
-    return [np.concatenate([frame for i, frame in enumerate(frames) if bits >> i & 1]) for bits in chosen]
+    return np.array([np.concatenate([frame for i, frame in enumerate(frames) if bits >> i & 1]) for bits in chosen])
 
 
 def layer_norm(weights, name, x):
@@ -92,8 +89,8 @@ def temporal_relations(weights, cardinality, distance, support, queries):
 
     def keys_and_values(clip):
         tuples = concatenated_tuples(clip, cardinality)
-        keys = [layer_norm(weights, "key_norm", linear(weights, "key", x)) for x in tuples]
-        return keys, [linear(weights, "value", x) for x in tuples]
+        keys = [layer_norm(weights, "key_norm", key) for key in linear(weights, "key", tuples)]
+        return keys, list(linear(weights, "value", tuples))
 
     logits = np.zeros((len(queries), len(support)))
     for column, label in enumerate(sorted(support)):
@@ -107,7 +104,7 @@ def temporal_relations(weights, cardinality, distance, support, queries):
             for key, value in zip(*keys_and_values(clip), strict=True):
                 attention = softmax([float(key @ other) / math.sqrt(len(key)) for other in class_keys])
                 prototype = sum(share * other for share, other in zip(attention, class_values, strict=True))
-                squared = sum((a - b) ** 2 for a, b in zip(value, prototype, strict=True))
+                squared = ((value - prototype) ** 2).sum()
                 distances.append(squared if distance == "squared" else math.sqrt(squared))
             logits[row, column] = -sum(distances) / len(distances)
     return logits
@@ -117,7 +114,7 @@ def query_class(weights, cardinality, support, queries):
     """One cardinality: equations 7 to 9. Logits (Q, C), classes in sorted order."""
 
     def embed(clip):
-        return [relu(linear(weights, "project", x)) for x in concatenated_tuples(clip, cardinality)]
+        return relu(linear(weights, "project", concatenated_tuples(clip, cardinality)))
 
     logits = np.zeros((len(queries), len(support)))
     for column, label in enumerate(sorted(support)):
@@ -175,31 +172,6 @@ def strm(weights, settings, support_maps, query_maps):
         temporal_relations(part(weights, f"temporal_relations.relations.{w}"), w, settings["distance"], *encoded)
         for w in settings["cardinalities"]
     )
-    qc = sum(query_class(part(weights, f"query_class.similarities.{w}"), w, *plain) for w in settings["cardinalities"])
+    parts = {w: part(weights, f"query_class.similarities.{w}") for w in settings["cardinalities"]}
+    qc = sum(query_class(own, w, *plain) for w, own in parts.items() if own)  # 0 without W_cls
     return share * trm, share * qc
-
-
-def trx_pairs(weights, support_maps, query_maps):
-    """TRX with pairs of frames, in one piece: pooled features, encoding, CrossTransformer, squared distance."""
-    encoding = 0.1 * positional_encoding(*query_maps[0].shape[:2])
-    relation = part(weights, "temporal_relations.relations.2")
-
-    def pairs(maps):
-        frames = maps.mean(axis=(2, 3)) + encoding
-        return [np.concatenate([frames[i], frames[j]]) for i in range(len(frames)) for j in range(i + 1, len(frames))]
-
-    logits = []
-    for query in query_maps:
-        row = []
-        for label in sorted(support_maps):
-            shots = [pair for clip in support_maps[label] for pair in pairs(clip)]
-            keys = np.array([layer_norm(relation, "key_norm", linear(relation, "key", x)) for x in shots])
-            values = np.array([linear(relation, "value", x) for x in shots])
-            total = 0.0
-            for pair in pairs(query):
-                key = layer_norm(relation, "key_norm", linear(relation, "key", pair))
-                attention = np.array(softmax(list(keys @ key / math.sqrt(len(key)))))
-                total += ((linear(relation, "value", pair) - attention @ values) ** 2).sum()
-            row.append(-total / len(pairs(query)))
-        logits.append(row)
-    return np.array(logits)

@@ -1,10 +1,11 @@
 """Checkpoints as the released code saves them, made from the names and shapes that it has; weights are random."""
 
-import numpy as np
 import torch
 from torchvision import models
 
+from strmctl.model.presets import DEVIATIONS
 from tests.model import reference
+from tests.model.small import by_label
 
 WIDTHS = {"resnet18": 512, "resnet34": 512, "resnet50": 2048}
 
@@ -69,48 +70,37 @@ def checkpoint(state):
     }
 
 
+NAMES = {  # released name -> ours, of the layers behind the backbone
+    "attn_pat.query_proj": "patch_enrichment.query",
+    "attn_pat.key_proj": "patch_enrichment.key",
+    "attn_pat.value_conv": "patch_enrichment.value",
+    "attn_pat.Bot_MLP.inp_fc": "patch_enrichment.psi.0",
+    "attn_pat.Bot_MLP.hid_fc": "patch_enrichment.psi.2",
+    "attn_pat.Bot_MLP.out_fc": "patch_enrichment.psi.4",
+    "fr_enrich.Tok_MLP.inp_fc": "frame_enrichment.token_mixing.0",
+    "fr_enrich.Tok_MLP.out_fc": "frame_enrichment.token_mixing.2",
+    "fr_enrich.Bot_MLP.inp_fc": "frame_enrichment.channel_mixing.0",
+    "fr_enrich.Bot_MLP.out_fc": "frame_enrichment.channel_mixing.2",
+}
+
+
 def logits(state, name, cardinalities, episode):
-    """The released code's TRM and query-class logits in plain loops (float64): means over the cardinalities."""
+    """The released code's TRM and query-class logits in plain loops (float64)."""
     support, labels, queries = episode
-    weights = {key.replace("module.", ""): value.double().numpy() for key, value in state.items()}
-    network = trunk(name).double().eval()
-    enriched = any(key.startswith("attn_pat") for key in weights)
-
-    def named(prefix, names):
-        found = {}
-        for theirs, ours in names.items():
-            for kind in ("weight", "bias"):
-                found[f"{ours}.{kind}"] = weights[f"{prefix}.{theirs}.{kind}"]
-        return found
-
-    def frames_of(clip):
-        with torch.no_grad():
-            maps = network(clip).numpy()
-        if not enriched:
-            return maps.mean(axis=(2, 3)), maps.mean(axis=(2, 3))
-        names = {"query_proj": "query", "key_proj": "key", "value_conv": "value"}
-        names |= {"Bot_MLP.inp_fc": "psi.0", "Bot_MLP.hid_fc": "psi.2", "Bot_MLP.out_fc": "psi.4"}
-        ple = named("attn_pat", names) | {"gate": weights["attn_pat.gamma"]}
-        patches = [reference.pooled_patches(m, 4) for m in maps]
-        how = {"scaled": False, "gated": True, "encoded": True}
-        h = np.array([reference.patch_enrichment(ple, x, **how).mean(axis=0) for x in patches])
-        names = {"Tok_MLP.inp_fc": "token_mixing.0", "Tok_MLP.out_fc": "token_mixing.2"}
-        names |= {"Bot_MLP.inp_fc": "channel_mixing.0", "Bot_MLP.out_fc": "channel_mixing.2"}
-        return h, reference.frame_enrichment(named("fr_enrich", names), h, encoded=True)
-
-    encoding = 0.1 * reference.positional_encoding(8, WIDTHS[name])
-    classes = {label: [] for label in labels}
-    for label, clip in zip(labels, support, strict=True):
-        classes[label].append(frames_of(clip))
-    clips = [frames_of(clip) for clip in queries]
-    encoded = {label: [e + encoding for _, e in shots] for label, shots in classes.items()}
-    plain = {label: [h for h, _ in shots] for label, shots in classes.items()}
-    trm = qc = 0
+    names = dict(NAMES)
     for i, w in enumerate(cardinalities):
-        relation = named(f"transformers.{i}", {"k_linear": "key", "v_linear": "value", "norm_k": "key_norm"})
-        queries_encoded = [e + encoding for _, e in clips]
-        trm = trm + reference.temporal_relations(relation, w, "squared", encoded, queries_encoded)
-        if f"query_class.{i}.clsW.weight" in weights:
-            projection = named(f"query_class.{i}", {"clsW": "project"})
-            qc = qc + reference.query_class(projection, w, plain, [h for h, _ in clips])
-    return trm / len(cardinalities), qc / len(cardinalities)
+        for theirs, ours in (("k_linear", "key"), ("v_linear", "value"), ("norm_k", "key_norm")):
+            names[f"transformers.{i}.{theirs}"] = f"temporal_relations.relations.{w}.{ours}"
+        names[f"query_class.{i}.clsW"] = f"query_class.similarities.{w}.project"
+    weights = {}
+    for key, value in state.items():
+        layer, _, kind = key.replace("module.", "").rpartition(".")
+        ours = "patch_enrichment.gate" if kind == "gamma" else f"{names.get(layer)}.{kind}"
+        weights[ours] = value.double().numpy()
+    enriched = "patch_enrichment.gate" in weights
+    settings = {"patches": 4, "patch_enrichment": enriched, "frame_enrichment": enriched, "distance": "squared"}
+    settings |= {"cardinalities": cardinalities, "deviations": list(DEVIATIONS)}
+    network = trunk(name).double().eval()
+    with torch.no_grad():
+        shots, clips = ([network(clip).numpy() for clip in part] for part in (support, queries))
+    return reference.strm(weights, settings, by_label(shots, labels), clips)

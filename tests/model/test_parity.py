@@ -12,6 +12,7 @@ from strmctl.model.methods.strm import build_strm
 from strmctl.model.methods.trx import build_trx
 from strmctl.model.positional_encoding import sinusoids
 from strmctl.model.presets import DEVIATIONS, preset_arguments
+from strmctl.model.released import Sizes, released_names
 from tests.model.reference import relative_error
 from tests.model.small import maps_as_clips
 
@@ -19,80 +20,24 @@ FILE = Path(__file__).parent / "official_heads.npz"
 STORED = {name: torch.from_numpy(value) for name, value in np.load(FILE).items()}
 FRAMES, GRID, CHANNELS, DIM = 8, 4, 32, 16
 CARDINALITIES = (2, 3)
-KEYS = [
-    "ple_support",
-    "H_support",
-    "H_query",
-    "E_support",
-    "E_query",
-    "trm_logits_cardinality2",
-    "trm_logits_cardinality3",
-    "qc_logits_cardinality2",
-    "qc_logits_cardinality3",
-    "trx_logits_on_H",
-    "otam_logits_on_H",
-]
-NAMES = {  # released name: ours
-    "attn_pat.query_proj": "patch_enrichment.query",
-    "attn_pat.key_proj": "patch_enrichment.key",
-    "attn_pat.value_conv": "patch_enrichment.value",
-    "attn_pat.Bot_MLP.inp_fc": "patch_enrichment.psi.0",
-    "attn_pat.Bot_MLP.hid_fc": "patch_enrichment.psi.2",
-    "attn_pat.Bot_MLP.out_fc": "patch_enrichment.psi.4",
-    "fr_enrich.Tok_MLP.inp_fc": "frame_enrichment.token_mixing.0",
-    "fr_enrich.Tok_MLP.out_fc": "frame_enrichment.token_mixing.2",
-    "fr_enrich.Bot_MLP.inp_fc": "frame_enrichment.channel_mixing.0",
-    "fr_enrich.Bot_MLP.out_fc": "frame_enrichment.channel_mixing.2",
-}
-for number, w in enumerate(CARDINALITIES):
-    NAMES |= {
-        f"transformers.{number}.k_linear": f"temporal_relations.relations.{w}.key",
-        f"transformers.{number}.v_linear": f"temporal_relations.relations.{w}.value",
-        f"transformers.{number}.norm_k": f"temporal_relations.relations.{w}.key_norm",
-        f"query_class.{number}.clsW": f"query_class.similarities.{w}.project",
-    }
-TABLES = {  # released name: ours and its rows
-    "attn_pat.pe.pe": ("patch_enrichment.encoding.table", GRID * GRID),
-    "fr_enrich.pe.pe": ("frame_enrichment.encoding.table", FRAMES),
-    "transformers.0.pe.pe": ("temporal_relations.encoding.table", FRAMES),
-    "transformers.1.pe.pe": ("temporal_relations.encoding.table", FRAMES),
-}
-UNUSED = {f"transformers.{i}.norm_v.{kind}" for i in range(2) for kind in ("weight", "bias")}
+KEYS = [name.removeprefix("expected/") for name in STORED if name.startswith("expected/")]
+WEIGHTS = {name.removeprefix("weights/"): value for name, value in STORED.items() if name.startswith("weights/")}
 
 
-def weights():
-    """The stored weights under this project's names; a stored name that is neither known nor unused is an error."""
-    ours = {}
-    for name, value in STORED.items():
-        group, _, released = name.partition("/")
-        if group != "weights" or released in UNUSED:
-            continue
-        if released == "attn_pat.gamma":
-            ours["patch_enrichment.gate"] = value
-        elif released in TABLES:
-            mine, rows = TABLES[released]
-            assert torch.equal(ours.setdefault(mine, value[0, :rows]), value[0, :rows])
-        else:
-            layer, _, kind = released.rpartition(".")
-            ours[f"{NAMES[layer]}.{kind}"] = value
-    return ours
+def with_stored_weights(model):
+    """The same model with those stored weights that it has, in float64 and evaluation mode."""
+    names = released_names(model, Sizes("strm", "", FRAMES, GRID, None, CARDINALITIES, DIM, None))
+    rows = {ours: len(value) for ours, value in model.state_dict().items()}
+    mine = {ours: WEIGHTS[name][0, : rows[ours]] if "pe.pe" in name else WEIGHTS[name] for name, ours in names.items()}
+    model.double().load_state_dict(mine)  # strict
+    return model.eval()
 
 
 def build(preset="released", deviations=()):
-    """STRM with the stored weights; with another preset, those of them that it has."""
-    model = build_strm(
-        backbone=maps_as_clips(CHANNELS),
-        frames=FRAMES,
-        patches=GRID,
-        cardinalities=CARDINALITIES,
-        dim=DIM,
-        **preset_arguments(preset, deviations),
+    size = {"frames": FRAMES, "patches": GRID, "cardinalities": CARDINALITIES, "dim": DIM}
+    return with_stored_weights(
+        build_strm(backbone=maps_as_clips(CHANNELS), **size, **preset_arguments(preset, deviations))
     )
-    stored, wanted = weights(), model.state_dict()
-    if preset == "released":
-        assert stored.keys() == wanted.keys()
-    model.double().load_state_dict({name: stored[name] for name in wanted})  # strict
-    return model.eval()
 
 
 def clips_of_patches(patches):
@@ -112,11 +57,8 @@ def episode_on_frames():
 
 
 def trx(combine="mean"):
-    size = {"frames": FRAMES, "dim": DIM, "patches": 1}
-    model = build_trx(backbone=maps_as_clips(CHANNELS), cardinalities=CARDINALITIES, combine=combine, **size).double()
-    stored = weights()
-    model.load_state_dict({name: stored[name] for name in model.state_dict()})
-    return model.eval()
+    size = {"frames": FRAMES, "dim": DIM, "patches": 1, "cardinalities": CARDINALITIES}
+    return with_stored_weights(build_trx(backbone=maps_as_clips(CHANNELS), combine=combine, **size))
 
 
 @torch.no_grad()
@@ -147,10 +89,12 @@ def released():
     return computed(build())
 
 
-def test_every_expected_tensor_is_tested(released):
-    expected = {name.removeprefix("expected/") for name in STORED if name.startswith("expected/")}
-    assert set(KEYS) == expected == released.keys()
-    assert len(KEYS) == len(expected)
+def test_every_stored_tensor_is_tested_or_known_to_have_no_use(released):
+    assert set(KEYS) == released.keys()
+    names = released_names(build(), Sizes("strm", "", FRAMES, GRID, None, CARDINALITIES, DIM, None))
+    unused = {f"transformers.{i}.norm_v.{kind}" for i in range(2) for kind in ("weight", "bias")}
+    assert names.keys() == WEIGHTS.keys() - unused - {"transformers.1.pe.pe"}
+    assert torch.equal(WEIGHTS["transformers.0.pe.pe"], WEIGHTS["transformers.1.pe.pe"])
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -170,9 +114,9 @@ def test_the_whole_model_takes_means_over_cardinalities(order):
     assert relative_error(logits.total, trm + 0.1 * qc) < 1e-9
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", [name for name in WEIGHTS if name.endswith("pe.pe")])
 def test_stored_positional_encodings_are_this_projects_own(name):
-    stored = STORED[f"weights/{name}"][0]
+    stored = WEIGHTS[name][0]
     assert relative_error(0.1 * sinusoids(*stored.shape), stored) < 1e-12
 
 

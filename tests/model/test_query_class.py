@@ -53,21 +53,6 @@ def test_dropout_is_on_frames_and_only_in_training():
     assert torch.allclose(dropped[kept], 2 * frames[kept], rtol=1e-12)
 
 
-def test_what_stands_in_place_of_an_absent_shot_is_ignored():
-    layer = build((2,))
-    clips = torch.randn(6, FRAMES, CHANNELS, dtype=torch.float64)
-    support = {name: value.unflatten(0, (1, 3, 2)) for name, value in layer.embed(clips).items()}
-    query = {name: value[None] for name, value in layer.embed(torch.randn_like(clips)).items()}
-    mask = torch.tensor([[[True, True], [True, False], [False, True]]])
-    # The query itself in the padded place would be the nearest.
-    nearest = {
-        name: value[:, :1].expand(-1, 6, -1, -1, -1).reshape(support[name].shape) for name, value in query.items()
-    }
-    others = {name: torch.where(mask[..., None, None, None], support[name], nearest[name]) for name in support}
-    assert torch.equal(layer.match(support, query, mask), layer.match(others, query, mask))
-    assert not torch.allclose(layer.match(support, query), layer.match(others, query))
-
-
 @pytest.mark.parametrize("case", ["distances of exactly zero", "distances of rounding", "all-zero projections"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_gradients_are_finite_when_the_query_is_the_support(case, dtype):

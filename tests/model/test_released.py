@@ -1,13 +1,11 @@
 """Released checkpoints, made from their table of names and shapes, against the released code's formulas in loops."""
 
-import pickle
-
 import numpy as np
 import pytest
 import torch
 
-from strmctl.errors import CheckpointError, DataError, ExitCode
-from strmctl.model.released import load_released_checkpoint, read_released
+from strmctl.errors import CheckpointError, ExitCode
+from strmctl.model.released import read_released
 from tests.model import released_files
 from tests.model.reference import relative_error
 
@@ -45,7 +43,7 @@ def test_logits_are_those_of_the_released_code(tmp_path, name, cardinalities, op
     )
     assert (sizes.query_class_dim, released.iteration) == (options.get("w_cls"), 75000)
     assert list(released.dropped) == sorted(key for key in state if "norm_v" in key)
-    model = load_released_checkpoint(str(path)).double()
+    model = released.model.double()
     assert not model.training
     support, queries = clips(len(labels), seed=1), clips(1, seed=2)
     with torch.no_grad():
@@ -64,7 +62,7 @@ def test_logits_are_those_of_the_released_code(tmp_path, name, cardinalities, op
 def test_the_encoding_is_the_files_own(tmp_path):
     state = released_files.state_dict()
     state = {key: value.double() + 0.01 if key.endswith("pe.pe") else value for key, value in state.items()}
-    model = load_released_checkpoint(save(state, tmp_path))
+    model = read_released(save(state, tmp_path)).model
     for layer, key in (
         (model.temporal_relations, "transformers.0"),
         (model.frame_enrichment, "fr_enrich"),
@@ -80,7 +78,7 @@ def test_a_bare_state_dict_and_the_dict_around_it_with_and_without_module_are_th
         part, _, rest = key.partition(".")
         infix = "module." if part in ("resnet", "attn_pat", "fr_enrich") else ""
         parallel[f"module.{part}.{infix}{rest}"] = value
-    models = [load_released_checkpoint(save(content, tmp_path)) for content in (plain, {"model_state_dict": parallel})]
+    models = [read_released(save(content, tmp_path)).model for content in (plain, {"model_state_dict": parallel})]
     states = [model.state_dict() for model in models]
     assert states[0].keys() == states[1].keys()
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
@@ -88,7 +86,7 @@ def test_a_bare_state_dict_and_the_dict_around_it_with_and_without_module_are_th
 
 def refused(content, folder):
     with pytest.raises(CheckpointError) as caught:
-        load_released_checkpoint(save(content, folder))
+        read_released(save(content, folder))
     assert caught.value.exit_code == ExitCode.CHECKPOINT
     return caught.value.message
 
@@ -149,28 +147,6 @@ def test_tensors_that_contradict_each_other_are_named(tmp_path):
 @pytest.mark.parametrize("rows", [16, 25, 5000])
 def test_an_encoding_of_another_length_tells_nothing_of_the_patches(tmp_path, rows):
     encoding = torch.rand(1, rows, 512)
-    model = load_released_checkpoint(save(released_files.state_dict(dim=16) | {"attn_pat.pe.pe": encoding}, tmp_path))
+    model = read_released(save(released_files.state_dict(dim=16) | {"attn_pat.pe.pe": encoding}, tmp_path)).model
     assert model.patches == 4
     assert torch.equal(model.patch_enrichment.encoding.table, encoding[0, :16].double())
-
-
-def test_loading_leaves_the_callers_random_state_alone(tmp_path):
-    path = save(released_files.state_dict(dim=16), tmp_path)
-    before = torch.get_rng_state()
-    load_released_checkpoint(path)
-    assert torch.equal(torch.get_rng_state(), before)
-
-
-class Harm:
-    def __reduce__(self):
-        return pytest.fail, ("something other than a tensor was unpickled",)
-
-
-def test_only_tensors_are_unpickled(tmp_path):
-    state = released_files.state_dict(enrichment=False)
-    assert "not a file of weights" in refused({"model_state_dict": state, "scheduler": Harm()}, tmp_path)
-    (tmp_path / "plain.pt").write_bytes(pickle.dumps(Harm(), protocol=2))
-    with pytest.raises(CheckpointError):
-        load_released_checkpoint(tmp_path / "plain.pt")
-    with pytest.raises(DataError):
-        load_released_checkpoint(tmp_path / "none.pt")

@@ -56,16 +56,6 @@ def test_equals_the_equations(shots, cardinalities, distance):
     assert relative_error(actual, expected) < 1e-10
 
 
-def test_equals_the_equations_on_eight_frames_and_five_classes():
-    layer = build((2,), frames=8)
-    support = torch.randn(5, 8, CHANNELS, dtype=torch.float64)
-    queries = torch.randn(1, 8, CHANNELS, dtype=torch.float64)
-    grouped, mask = group_by_label(layer.embed(support), torch.arange(5))
-    actual = layer.match(grouped, {name: value[None] for name, value in layer.embed(queries).items()}, mask)[0]
-    expected = expected_logits(layer, "squared", support, torch.arange(5), queries)
-    assert relative_error(actual, expected) < 1e-10
-
-
 def test_dropout_comes_after_the_encoding_and_only_in_training():
     layer = build((1,), dropout=0.5)
     relation = layer.relations["1"]
@@ -79,19 +69,6 @@ def test_dropout_comes_after_the_encoding_and_only_in_training():
     kept = dropped != 0
     assert 0.4 < kept.double().mean() < 0.6
     assert torch.allclose(dropped[kept], 2 * encoded[kept], rtol=1e-12)
-
-
-def test_what_stands_in_place_of_an_absent_shot_is_ignored():
-    layer = build((2,))
-    clips = torch.randn(6, FRAMES, CHANNELS, dtype=torch.float64)
-    support = {name: value.unflatten(0, (1, 3, 2)) for name, value in layer.embed(clips).items()}
-    query = {name: value[None] for name, value in layer.embed(torch.randn_like(clips)).items()}
-    mask = torch.tensor([[[True, True], [True, False], [False, True]]])
-    others = {name: torch.where(mask[..., None, None, None], value, 100.0) for name, value in support.items()}
-    assert torch.equal(layer.match(support, query, mask), layer.match(others, query, mask))
-    everything = torch.ones_like(mask)
-    assert torch.equal(layer.match(support, query), layer.match(support, query, everything))
-    assert not torch.allclose(layer.match(support, query), layer.match(support, query, mask))
 
 
 @pytest.mark.parametrize("distance", ["squared", "norm"])

@@ -1,4 +1,4 @@
-"""`strmctl import`: a checkpoint of the authors' released code becomes a run."""
+"""`strmctl import`: makes a run from a checkpoint of the authors' released code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from strmctl.cli.options import FOLDER, json_option, runs_option
 @click.option(
     "--dataset",
     metavar="NAME",
-    help="Data set it was trained on; its training classes are then never tested on.  [default: not known]",
+    help="Data set it was trained on, whose training classes are then never tested on.  [default: not known]",
 )
 @runs_option
 @json_option
@@ -29,22 +29,24 @@ def command(checkpoint: Path, name: str, dataset: str | None, runs: Path, as_jso
       strmctl eval --run released_ssv2 --shots 1,5
       strmctl viz --run released_ssv2 --video my_clip.mp4
 
-    Widths, cardinalities, frames and the depth of the ResNet are inferred from the shapes of the tensors. Files of one
-    or several GPUs, a bare state dict or the dict around it are read; only tensors are ever unpickled.
+    Widths, cardinalities, frames and the depth of the ResNet are inferred from the shapes of the tensors. The file may
+    come from one or several GPUs, and hold a state dict or a dict around it; only tensors are ever unpickled.
     """
     from strmctl.runs.import_released import import_checkpoint
 
-    imported = import_checkpoint(checkpoint, runs, name, dataset=dataset)
+    released, info = import_checkpoint(checkpoint, runs, name, dataset=dataset)
     if as_json:
-        console.print_json({"run": name, "folder": str(imported.folder), **imported.info})
+        console.print_json({"run": name, "folder": str(runs / name), **info})
         return
-    sizes = imported.sizes
+    sizes, dropped = released.sizes, released.dropped
     cardinalities = ", ".join(map(str, sorted(sizes.cardinalities)))
     click.echo(
-        f"{imported.folder}: {sizes.method.upper()} with {sizes.backbone}, cardinalities {{{cardinalities}}}, "
+        f"{runs / name}: {sizes.method.upper()} with {sizes.backbone}, cardinalities {{{cardinalities}}}, "
         f"{sizes.frames} frames per clip, {sizes.patches}×{sizes.patches} patches, D' = {sizes.dim}"
     )
-    for line in imported.remarks():
-        console.say(f"note: {line}")
+    if sizes.method == "strm" and sizes.query_class_dim is None:
+        console.say("note: the file has no W_cls (the released code never saved it): predictions are by TRM alone")
+    if dropped:
+        console.say(f"note: {len(dropped)} tensors that nothing uses were left out: {', '.join(dropped)}")
     where = "" if dataset else " --dataset NAME"
     console.say(f"next: `strmctl eval --run {name}{where} --shots 1,5`, `strmctl viz --run {name} --video FILE`")

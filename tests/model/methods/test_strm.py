@@ -45,19 +45,6 @@ def test_the_whole_model_equals_the_equations(patch_enrichment, frame_enrichment
     assert relative_error(logits.total, trm + 0.3 * qc) < 1e-10
 
 
-def test_with_everything_off_it_is_trx_with_pairs():
-    model = build(**OFF)
-    labels = [0, 1, 2, 0, 1, 2]
-    support, queries = clips(6), clips(3, seed=2)
-    logits = model(support, torch.tensor(labels), queries)
-    expected = reference.trx_pairs(
-        weights_of(model), by_label(maps_of(model, support), labels), maps_of(model, queries)
-    )
-    assert relative_error(logits.total, expected) < 1e-10
-    assert logits.query_class is None
-    assert torch.equal(logits.total, logits.trm)
-
-
 def test_prediction_by_trm_alone_still_has_query_class_logits():
     episode = clips(3), torch.arange(3), clips(2, seed=2)
     joint, alone = build()(*episode), build(prediction="trm")(*episode)
@@ -88,22 +75,6 @@ def test_many_episodes_at_once_equal_each_on_its_own():
     labels = torch.arange(3)[:, None].expand(3, 2)[shots]
     alone = model(clips(12)[support_ids[0][shots]], labels, clips(12)[query_ids[0]])
     assert relative_error(together.total[0], alone.total.detach()) < 1e-10
-
-
-def test_forward_is_embed_and_match_and_the_order_of_labels_does_not_matter():
-    model = build()
-    support, queries = clips(6), clips(2, seed=2)
-    labels = torch.tensor([30, 10, 20, 10, 30, 20])
-    logits = model(support, labels, queries)
-    order = torch.tensor([1, 3, 2, 5, 0, 4])  # sorted by label
-    grouped = {name: value.unflatten(0, (1, 3, 2)) for name, value in model.embed(support[order]).items()}
-    query = {name: value[None] for name, value in model.embed(queries).items()}
-    expected = model.match(grouped, query)
-    shuffled = torch.tensor([5, 0, 3, 1, 4, 2])
-    other = model(support[shuffled], labels[shuffled], queries)
-    for name in Logits._fields:
-        assert relative_error(getattr(logits, name), getattr(expected, name)[0].detach()) < 1e-12
-        assert relative_error(getattr(other, name), getattr(expected, name)[0].detach()) < 1e-12
 
 
 def test_an_episode_of_other_shapes_is_refused():
@@ -168,34 +139,6 @@ def build_conv3(**settings):
     with seeded(settings.get("seed", 0), "backbone"):
         backbone = build_backbone("conv3", weights="none")
     return build_strm(**{"backbone": backbone, "dim": 8, "frames": FRAMES, **settings})
-
-
-def test_building_leaves_the_callers_random_state_alone():
-    torch.manual_seed(5)
-    before = torch.get_rng_state()
-    first = build_conv3()
-    assert torch.equal(torch.get_rng_state(), before)
-    torch.rand(3)
-    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), build_conv3().parameters(), strict=True))
-
-
-def test_every_parameter_is_trained_and_saved(tmp_path):
-    torch.manual_seed(0)
-    model = build_conv3(cardinalities=(1, 2, 3))
-    logits = model(
-        torch.rand(4, FRAMES, 3, SIZE, SIZE), torch.tensor([0, 1, 0, 1]), torch.rand(2, FRAMES, 3, SIZE, SIZE)
-    )
-    (-logits.total.log_softmax(dim=1)[:, 0].sum()).backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        # A key bias adds the same to all scores of a patch, which softmax takes out again: Eq. 2 cannot learn it.
-        smallest = 0 if name == "patch_enrichment.key.bias" else 1e-12
-        assert parameter.grad.abs().sum() >= smallest, name
-    torch.save(model.state_dict(), tmp_path / "weights.pt")
-    other = build_conv3(cardinalities=(1, 2, 3), seed=9)
-    other.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
-    episode = torch.rand(2, FRAMES, 3, SIZE, SIZE), torch.arange(2), torch.rand(2, FRAMES, 3, SIZE, SIZE)
-    assert torch.equal(model.eval()(*episode).total, other.eval()(*episode).total)
 
 
 def test_a_training_step_on_the_support_itself_or_on_nothing_stays_finite():
