@@ -1,6 +1,7 @@
-"""What README and CONTRIBUTING name is there."""
+"""What README and CONTRIBUTING name is there, and no folder holds more files than a reader takes in at a glance."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,9 @@ def test_contributing_describes_every_folder_from_the_top_down():
 
 def test_the_readme_shows_every_command():
     assert set(COMMANDS) <= set(re.findall(r"strmctl (\w+)", text_of("README.md")))
+
+
+def test_no_folder_holds_more_than_16_python_files():
+    counts = Counter(str(path.parent.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"))
+    assert {folder: count for folder, count in counts.items() if count > 16} == {}
+    assert len(counts) > 20  # the walk found the package

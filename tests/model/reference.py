@@ -4,6 +4,7 @@ Nothing here is shared with `strmctl.model`; weights arrive as arrays under the 
 `{label: [clip, clip, …]}` for the support, each clip's frames an array `(L, D)`, and a list of clips for the queries.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -56,14 +57,11 @@ def frame_enrichment(weights, frames, encoded=False):
     """One clip's frames, (L, D): equations 4 and 5; `encoded` as in the released code."""
     if encoded:
         frames = frames + 0.1 * positional_encoding(*frames.shape)
-    mixed = np.empty_like(frames)
-    for channel in range(frames.shape[1]):
-        column = frames[:, channel]
-        hidden = relu(linear(weights, "token_mixing.0", column))
-        mixed[:, channel] = linear(weights, "token_mixing.2", hidden) + column
+    mixed = linear(weights, "token_mixing.2", relu(linear(weights, "token_mixing.0", frames.T))).T + frames
     return linear(weights, "channel_mixing.2", relu(linear(weights, "channel_mixing.0", mixed))) + mixed
 
 
+@functools.cache
 def positional_encoding(frames, channels):
     table = np.zeros((frames, channels))
     for position in range(frames):
@@ -133,7 +131,7 @@ def pooled_patches(feature_map, grid):
         for j in range(grid):
             rows = slice(i * height // grid, math.ceil((i + 1) * height / grid))
             columns = slice(j * width // grid, math.ceil((j + 1) * width / grid))
-            patches.append([channel[rows, columns].max() for channel in feature_map])
+            patches.append(feature_map[:, rows, columns].max(axis=(1, 2)))
     return np.array(patches)
 
 

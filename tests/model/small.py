@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from strmctl.model.backbones.build import Backbone
+from strmctl.model.episode import group_by_label
 
 FRAMES, CHANNELS = 4, 6
 
@@ -33,6 +34,12 @@ def with_random_norms(model):
 def clips(count, seed=1):
     generator = torch.Generator().manual_seed(seed)
     return torch.rand(count, FRAMES, 3, 9, 7, dtype=torch.float64, generator=generator)
+
+
+def match(layer, support, labels, queries):
+    """Logits (Q, C) of a layer with `embed` and `match`."""
+    grouped, mask = group_by_label(layer.embed(support), labels)
+    return layer.match(grouped, {name: value[None] for name, value in layer.embed(queries).items()}, mask)[0]
 
 
 def maps_of(model, videos):

@@ -2,10 +2,10 @@ import pytest
 import torch
 from torch import nn
 
-from strmctl.model.episode import group_by_label
 from strmctl.model.query_class import QueryClass, QueryClassSimilarity
 from tests.model import reference
 from tests.model.reference import part, relative_error, weights_of
+from tests.model.small import by_label, match
 
 FRAMES, CHANNELS = 5, 6
 
@@ -24,15 +24,13 @@ def test_equals_the_equations(shots, cardinalities):
     labels = torch.tensor([label for label, count in enumerate(shots) for _ in range(count)])
     support = torch.randn(len(labels), FRAMES, CHANNELS, dtype=torch.float64)
     queries = torch.randn(3, FRAMES, CHANNELS, dtype=torch.float64)
-    grouped, mask = group_by_label(layer.embed(support), labels)
-    actual = layer.match(grouped, {name: value[None] for name, value in layer.embed(queries).items()}, mask)[0]
-    classes = {label: list(support[labels == label].numpy()) for label in range(len(shots))}
+    classes = by_label(support.numpy(), labels.tolist())
     weights = weights_of(layer)
     expected = sum(
         reference.query_class(part(weights, f"similarities.{w}"), w, classes, list(queries.numpy()))
         for w in cardinalities
     )
-    assert relative_error(actual, expected) < 1e-10
+    assert relative_error(match(layer, support, labels, queries), expected) < 1e-10
 
 
 def test_width_is_half_the_channels_unless_set():
@@ -64,15 +62,14 @@ def test_gradients_are_finite_when_the_query_is_the_support(case, dtype):
         if case != "distances of rounding":
             nn.init.constant_(similarity.project.weight, 1.0 if "exactly" in case else 0.0)
             nn.init.zeros_(similarity.project.bias)
-    features = layer.embed(clips.requires_grad_())
-    support, mask = group_by_label(features, torch.arange(2))
-    logits = layer.match(support, {name: value[None] for name, value in features.items()}, mask)
-    nn.functional.cross_entropy(logits[0], torch.arange(2)).backward()
+    clips.requires_grad_()
+    logits = match(layer, clips, torch.arange(2), clips)
+    nn.functional.cross_entropy(logits, torch.arange(2)).backward()
     if case == "distances of rounding":
         # |z|² + |z'|² - 2 z·z' leaves the rounding of its terms, and the root makes that larger.
-        assert logits[0].diagonal().abs().max() < 10 * torch.finfo(dtype).eps ** 0.5
+        assert logits.diagonal().abs().max() < 10 * torch.finfo(dtype).eps ** 0.5
     else:
-        assert not logits[0].diagonal().any()
+        assert not logits.diagonal().any()
     for value in (clips, *layer.parameters()):
         assert value.grad.isfinite().all()
         assert value.grad.abs().max() < 100

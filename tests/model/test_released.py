@@ -26,7 +26,7 @@ def clips(count, seed):
         ("resnet18", (2, 3), {"module": "module."}, [7, 2, 7]),
         ("resnet18", (3, 2), {"w_cls": 256, "dim": 48}, [7, 2, 7]),
         ("resnet34", (2, 3), {"enrichment": False, "dim": 48}, [7, 2, 7]),
-        ("resnet50", (2,), {"module": "module."}, [5]),
+        pytest.param("resnet50", (2,), {"module": "module.", "dim": 48}, [5], marks=pytest.mark.slow),
     ],
 )
 def test_logits_are_those_of_the_released_code(tmp_path, name, cardinalities, options, labels):
@@ -35,12 +35,8 @@ def test_logits_are_those_of_the_released_code(tmp_path, name, cardinalities, op
     released = read_released(path)
     sizes = released.sizes
     assert (sizes.method, sizes.backbone) == ("strm" if options.get("enrichment", True) else "trx", name)
-    assert (sizes.cardinalities, sizes.dim, sizes.frames, sizes.patches) == (
-        cardinalities,
-        options.get("dim", 1152),
-        8,
-        4,
-    )
+    assert (sizes.cardinalities, sizes.dim) == (cardinalities, options.get("dim", 1152))
+    assert (sizes.frames, sizes.patches) == (8, 4)
     assert (sizes.query_class_dim, released.iteration) == (options.get("w_cls"), 75000)
     assert list(released.dropped) == sorted(key for key in state if "norm_v" in key)
     model = released.model.double()
@@ -55,21 +51,17 @@ def test_logits_are_those_of_the_released_code(tmp_path, name, cardinalities, op
     else:
         assert relative_error(logits.query_class, qc) < 1e-9
         assert relative_error(logits.total, trm + 0.1 * qc) < 1e-9
-    other = model(support.flip(0), torch.tensor(labels[::-1]), queries)
-    assert relative_error(other.trm, logits.trm) < 1e-12
 
 
 def test_the_encoding_is_the_files_own(tmp_path):
     state = released_files.state_dict()
     state = {key: value.double() + 0.01 if key.endswith("pe.pe") else value for key, value in state.items()}
-    model = read_released(save(state, tmp_path)).model
-    for layer, key in (
-        (model.temporal_relations, "transformers.0"),
-        (model.frame_enrichment, "fr_enrich"),
-        (model.patch_enrichment, "attn_pat"),
-    ):
-        assert torch.equal(layer.encoding.table, state[f"{key}.pe.pe"][0, : len(layer.encoding.table)])
-    assert (len(model.frame_enrichment.encoding.table), len(model.patch_enrichment.encoding.table)) == (8, 16)
+    path, random = save(state, tmp_path), torch.get_rng_state()
+    model = read_released(path).model
+    assert torch.equal(torch.get_rng_state(), random)  # the caller's is untouched
+    names = {"temporal_relations": "transformers.0", "frame_enrichment": "fr_enrich", "patch_enrichment": "attn_pat"}
+    for (name, key), rows in zip(names.items(), (8, 8, 16), strict=True):
+        assert torch.equal(getattr(model, name).encoding.table, state[f"{key}.pe.pe"][0, :rows])
 
 
 def test_a_bare_state_dict_and_the_dict_around_it_with_and_without_module_are_the_same_model(tmp_path):
@@ -93,13 +85,8 @@ def refused(content, folder):
 
 def test_what_is_missing_or_of_the_wrong_shape_is_named_three_times(tmp_path):
     state = released_files.state_dict()
-    for key in (
-        "resnet.4.0.conv1.weight",
-        "attn_pat.gamma",
-        "transformers.1.v_linear.bias",
-        "fr_enrich.Bot_MLP.inp_fc.bias",
-    ):
-        del state[key]
+    del state["resnet.4.0.conv1.weight"], state["attn_pat.gamma"], state["transformers.1.v_linear.bias"]
+    del state["fr_enrich.Bot_MLP.inp_fc.bias"]
     state["transformers.0.k_linear.weight"] = torch.zeros(1152, 1000)
     message = refused(state, tmp_path)
     named = ("resnet.4.0.conv1.weight is missing", "gamma is missing", "k_linear.weight is (1152, 1000)")

@@ -2,11 +2,11 @@ import pytest
 import torch
 from torch import nn
 
-from strmctl.model.episode import group_by_label
 from strmctl.model.positional_encoding import PositionalEncoding, sinusoids
 from strmctl.model.temporal_relations import TemporalRelation, TemporalRelations
 from tests.model import reference
 from tests.model.reference import part, relative_error, weights_of
+from tests.model.small import by_label, match
 
 FRAMES, CHANNELS, DIM = 5, 6, 4
 
@@ -23,11 +23,8 @@ def build(cardinalities, distance="squared", frames=FRAMES, dropout=0.1):
 
 
 def expected_logits(layer, distance, support, labels, queries):
-    encoding = 0.1 * reference.positional_encoding(*queries.shape[1:])
-    classes = {label: [] for label in labels.tolist()}
-    for label, clip in zip(labels.tolist(), support.numpy(), strict=True):
-        classes[label].append(clip + encoding)
-    clips = [clip + encoding for clip in queries.numpy()]
+    encoding = 0.1 * reference.positional_encoding(FRAMES, CHANNELS)
+    classes, clips = by_label(support.numpy() + encoding, labels.tolist()), list(queries.numpy() + encoding)
     weights = weights_of(layer)
     return sum(
         reference.temporal_relations(part(weights, f"relations.{w}"), int(w), distance, classes, clips)
@@ -50,10 +47,8 @@ def test_equals_the_equations(shots, cardinalities, distance):
     labels = torch.tensor([label for label, count in enumerate(shots) for _ in range(count)])
     support = torch.randn(len(labels), FRAMES, CHANNELS, dtype=torch.float64)
     queries = torch.randn(2, FRAMES, CHANNELS, dtype=torch.float64)
-    grouped, mask = group_by_label(layer.embed(support), labels)
-    actual = layer.match(grouped, {name: value[None] for name, value in layer.embed(queries).items()}, mask)[0]
     expected = expected_logits(layer, distance, support, labels, queries)
-    assert relative_error(actual, expected) < 1e-10
+    assert relative_error(match(layer, support, labels, queries), expected) < 1e-10
 
 
 def test_dropout_comes_after_the_encoding_and_only_in_training():
@@ -85,11 +80,9 @@ def test_gradients_are_finite(distance, case, dtype):
     # One frame repeated and no encoding: every tuple of a clip is the same, so the prototype is the query itself.
     layer.encoding.table.zero_()
     clips = torch.randn(2, 1, CHANNELS, dtype=dtype).expand(2, FRAMES, CHANNELS).clone().requires_grad_()
-    features = layer.embed(clips)
-    support, mask = group_by_label(features, torch.arange(2))
-    logits = layer.match(support, {name: value[None] for name, value in features.items()}, mask)
-    nn.functional.cross_entropy(logits[0], torch.arange(2)).backward()
+    logits = match(layer, clips, torch.arange(2), clips)
+    nn.functional.cross_entropy(logits, torch.arange(2)).backward()
     # Float32 rounds the prototype, an average of equal numbers.
-    assert logits[0].diagonal().abs().max() < 1e-5
+    assert logits.diagonal().abs().max() < 1e-5
     for value in (clips, *layer.parameters()):
         assert value.grad.isfinite().all()

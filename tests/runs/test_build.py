@@ -28,25 +28,16 @@ TOY = (
     *("train.way=2", "train.episodes=12", "train.queries=2", "validation.every=4", "validation.episodes=20"),
 )
 RELEASED = "model.preset=released"
-SETTINGS = [
-    (),
-    (RELEASED, "patch_enrichment.patches=2", "input.normalize=backbone"),
-    ("backbone.name=resnet18", "input.frames=3"),
-]
 OF_ONE_METHOD = [
     ("strm", ("trm.cardinalities=[1, 2, 4]", "trm.distance=norm", "prediction=trm")),
     ("strm", ("patch_enrichment.enabled=false", "query_class.trained=false", "model.deviations=[frame_encoding]")),
     ("trx", ("trm.distance=norm", "model.deviations=[mean_over_cardinalities]")),
     ("otam", ("otam.smoothing=1.5",)),
+    ("strm", ("backbone.name=resnet18", "input.frames=3")),
     ("prototype", ("prototype.distance=cosine", "prototype.scale=4.0")),
 ]
-IN_NO_PRESET = ("otam", "prototype")
-CASES = [
-    (method, settings)
-    for settings in SETTINGS
-    for method in METHODS
-    if not (method in IN_NO_PRESET and RELEASED in settings)
-] + OF_ONE_METHOD
+IN_A_PRESET = [(name, (RELEASED, "patch_enrichment.patches=2", "input.normalize=backbone")) for name in ("trx", "strm")]
+CASES = [*((method, ()) for method in METHODS), *IN_A_PRESET, *OF_ONE_METHOD]
 
 
 class ToyStore:

@@ -42,9 +42,7 @@ def test_a_released_checkpoint_becomes_a_run_that_is_tested_and_drawn(checkpoint
     ran = imported(checkpoint, tmp_path)
     assert ran.code == 0, ran.err
     assert "STRM with resnet18, cardinalities {2, 3}, 8 frames per clip, 4×4 patches, D' = 64" in ran.out
-    assert (
-        "no W_cls" in ran.err and "4 tensors that nothing uses" in ran.err and "transformers.1.norm_v.bias" in ran.err
-    )
+    assert all(words in ran.err for words in ("no W_cls", "4 tensors that nothing uses", "transformers.1.norm_v.bias"))
     run = tmp_path / "authors"
     assert sorted(path.name for path in run.iterdir()) == ["recipe.yaml", "weights.json", "weights.pt"]
     assert (tmp_path / "latest").resolve() == run
@@ -53,14 +51,9 @@ def test_a_released_checkpoint_becomes_a_run_that_is_tested_and_drawn(checkpoint
     assert (recipe.method, recipe.model.preset, recipe.query_class.enabled) == ("strm", "released", False)
     model = build_model(recipe, pretrained=False).double().eval()
     model.load_state_dict(read_tensors(run / "weights.pt"))
-    episode = (
-        torch.rand(2, 8, 3, 40, 40, dtype=torch.float64),
-        torch.tensor([1, 0]),
-        torch.rand(1, 8, 3, 40, 40).double(),
-    )
-    with torch.no_grad():
-        expected = read_released(checkpoint).model.double()(*episode)
-        assert torch.equal(model(*episode).total, expected.total)
+    own = read_released(checkpoint).model.double().state_dict()
+    assert own.keys() == model.state_dict().keys()
+    assert all(torch.equal(value, own[name]) for name, value in model.state_dict().items())
     tested = evaluate(tiny, tmp_path, "--dataset", "tiny", "--episodes", 3, "--json")
     assert tested.code == 0, tested.err
     assert "these classes may not be new to it" in tested.err
@@ -69,12 +62,8 @@ def test_a_released_checkpoint_becomes_a_run_that_is_tested_and_drawn(checkpoint
     assert document["provenance"]["training_episodes"] == 75000
     write_video(tmp_path / "clip.mp4", frames=10, size=(48, 36), seed=0)
     drawn = strmctl("viz", "--video", tmp_path / "clip.mp4", "--runs", tmp_path, "--json")
-    assert drawn.code == 0 and set(drawn.json()["maps"]) == {
-        "backbone: |x|",
-        "PLE: |f|",
-        "H: relu(f·h)",
-        "E: relu(f·e)",
-    }
+    assert drawn.code == 0
+    assert set(drawn.json()["maps"]) == {"backbone: |x|", "PLE: |f|", "H: relu(f·h)", "E: relu(f·e)"}
 
 
 def test_whatever_the_shapes_say_is_in_the_recipe(tmp_path):
@@ -85,12 +74,8 @@ def test_whatever_the_shapes_say_is_in_the_recipe(tmp_path):
     run = load_run(tmp_path / "authors", device="cpu")
     recipe = run.recipe
     assert (recipe.input.frames, recipe.patch_enrichment.patches, recipe.patch_enrichment.hidden) == (5, 3, 256)
-    assert (recipe.trm.dim, recipe.query_class.dim, recipe.query_class.enabled, recipe.data.dataset) == (
-        32,
-        48,
-        True,
-        "hmdb51",
-    )
+    assert (recipe.trm.dim, recipe.query_class.dim, recipe.query_class.enabled) == (32, 48, True)
+    assert recipe.data.dataset == "hmdb51"
     episode = torch.rand(2, 5, 3, 40, 40), torch.tensor([1, 0]), torch.rand(1, 5, 3, 40, 40)
     with torch.no_grad():
         expected = read_released(tmp_path / "other.pt").model(*episode)
@@ -99,7 +84,7 @@ def test_whatever_the_shapes_say_is_in_the_recipe(tmp_path):
 
 @pytest.mark.parametrize(("cardinalities", "method"), [((2, 3), "trx"), ((2,), "trm"), ((2, 4), "strm")])
 def test_a_trx_file_becomes_a_run_of_the_method_that_it_is(tmp_path, cardinalities, method):
-    torch.save(released_files.state_dict("resnet34", cardinalities, enrichment=False, dim=64), tmp_path / "trx.pt")
+    torch.save(released_files.state_dict("resnet18", cardinalities, enrichment=False, dim=64), tmp_path / "trx.pt")
     ran = imported(tmp_path / "trx.pt", tmp_path, "--json")
     assert ran.code == 0, ran.err
     recipe = load_recipe(tmp_path / "authors" / "recipe.yaml")
@@ -114,9 +99,7 @@ def test_classes_that_a_checkpoint_was_trained_on_are_not_tested_on(checkpoint, 
     assert imported(checkpoint, tmp_path / "runs", "--dataset", "ssv2").code == 0
     info = json.loads((tmp_path / "runs" / "authors" / "weights.json").read_text())
     assert "Folding something" in info["train_classes"] and len(info["train_classes"]) == 64
-    write_videos(
-        tmp_path / "videos", ["Folding something/0.mp4", "Folding something/1.mp4", "swim/0.mp4", "swim/1.mp4"]
-    )
+    write_videos(tmp_path / "videos", [f"{name}/{clip}.mp4" for name in ("Folding something", "swim") for clip in "01"])
     split = write_split(tmp_path / "s.yaml", {"train": [], "val": [], "test": ["Folding something", "swim"]})
     prepare(tmp_path / "videos", "--name", "other", "--split", split, "--data", tmp_path / "data")
     ran = evaluate(tmp_path / "data", tmp_path / "runs", "--dataset", "other")

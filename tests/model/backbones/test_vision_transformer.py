@@ -1,4 +1,5 @@
 from functools import partial
+from itertools import product
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from torchvision import models
 from strmctl.errors import ExitCode, RecipeError
 from strmctl.model.backbones.build import build_backbone
 from strmctl.model.backbones.table import BACKBONES
+from strmctl.model.backbones.vision_transformer import vit_b16_trunk
 from strmctl.model.backbones.weights import load_trunk
 from tests.model.reference import relative_error
 
@@ -28,19 +30,6 @@ def names_of_2022(state):
     }
 
 
-@pytest.fixture(scope="module")
-def network():
-    torch.manual_seed(0)
-    return randomised(models.vit_b_16()).double().eval()
-
-
-@pytest.fixture(scope="module")
-def backbone(network):
-    backbone = build_backbone("vit_b16", weights="none").double().eval()
-    load_trunk(backbone.trunk, network.state_dict(), "test", classifier=BACKBONES["vit_b16"].classifier)
-    return backbone
-
-
 @pytest.fixture
 def small(monkeypatch):
     """A transformer of 0.2 MB in place of ViT-B/16's 330 MB."""
@@ -53,35 +42,35 @@ def small(monkeypatch):
 
 
 @torch.no_grad()
-def test_the_map_is_torchvisions_tokens_of_patches_and_the_class_token_its_own(network, backbone):
+def test_the_map_is_torchvisions_tokens_of_patches_and_the_class_token_its_own(small):
+    network, trunk = small.double(), build_backbone("vit_b16", weights="none").trunk.double().eval()
+    load_trunk(trunk, network.state_dict(), "test", classifier=BACKBONES["vit_b16"].classifier)
     into, out_of, ours = [], [], []
-    hooks = [
-        network.encoder.register_forward_pre_hook(lambda module, inputs: into.append(inputs[0])),
-        network.encoder.register_forward_hook(lambda module, inputs, output: out_of.append(output)),
-        backbone.trunk.encoder.register_forward_hook(lambda module, inputs, output: ours.append(output)),
-    ]
-    frames = torch.rand(1, 3, 224, 224, dtype=torch.float64)
-    logits, maps = network(frames), backbone(frames)
-    for hook in hooks:
-        hook.remove()
-    assert maps.shape == (1, backbone.dim, 14, 14)
+    network.encoder.register_forward_pre_hook(lambda module, inputs: into.append(inputs[0]))
+    network.encoder.register_forward_hook(lambda module, inputs, output: out_of.append(output))
+    trunk.encoder.register_forward_hook(lambda module, inputs, output: ours.append(output))
+    frames = torch.rand(1, 3, 24, 24, dtype=torch.float64)
+    logits, maps = network(frames), trunk(frames)
+    assert maps.shape == (1, 16, 3, 3)
     assert relative_error(network.heads(ours[0][:, 0]), logits) < 1e-12
     kernel, bias = network.conv_proj.weight, network.conv_proj.bias
-    for row, column in ((0, 0), (0, 13), (3, 5), (5, 3), (13, 0), (13, 13)):
-        position = 1 + 14 * row + column
+    for row, column in product(range(3), range(3)):
+        position = 1 + 3 * row + column
         # this token is this patch of the frame, and lies in this place of the map
-        pixels = frames[0, :, 16 * row : 16 * row + 16, 16 * column : 16 * column + 16]
+        pixels = frames[0, :, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
         token = (kernel * pixels).sum(dim=(1, 2, 3)) + bias
         assert relative_error(into[0][0, position], token) < 1e-12
         assert relative_error(maps[0, :, row, column], out_of[0][0, position]) < 1e-12
 
 
-@pytest.mark.parametrize("size", [(112, 112), (224, 240), (256, 224)])
-def test_frames_of_another_size_name_the_key_to_set(backbone, size):
-    with pytest.raises(RecipeError, match="224×224 pixels") as caught:
-        backbone(torch.zeros(1, 3, *size, dtype=torch.float64))
+def test_frames_of_224_pixels_have_maps_of_14_and_those_of_another_size_name_the_key_to_set():
+    with torch.device("meta"):  # 330 MB are not filled
+        trunk = vit_b16_trunk()
+        assert trunk(torch.zeros(2, 3, 224, 224)).shape == (2, BACKBONES["vit_b16"].dim, 14, 14)
+        for height, width in ((112, 112), (224, 240), (256, 224)):
+            with pytest.raises(RecipeError, match=f"224×224 pixels .got {width}×{height}") as caught:
+                trunk(torch.zeros(1, 3, height, width))
     assert caught.value.exit_code == ExitCode.RECIPE
-    assert f"{size[1]}×{size[0]}" in caught.value.message
     assert "`input.crop: 224`" in caught.value.hint
 
 

@@ -5,7 +5,6 @@ from torch import nn
 
 from strmctl.errors import ExitCode, RecipeError
 from strmctl.model.backbones.build import build_backbone
-from strmctl.model.enrichment import Enriched
 from strmctl.model.episode import Logits, group_by_label
 from strmctl.model.methods.strm import build_strm
 from strmctl.model.seeding import seeded
@@ -26,20 +25,14 @@ def build(**settings):
 @pytest.mark.parametrize("frame_enrichment", [True, False])
 @pytest.mark.parametrize(("cardinalities", "distance"), [((2,), "squared"), ((1, 3), "norm")])
 def test_the_whole_model_equals_the_equations(patch_enrichment, frame_enrichment, cardinalities, distance):
-    settings = {
-        "patches": 2,
-        "patch_enrichment": patch_enrichment,
-        "frame_enrichment": frame_enrichment,
-        "cardinalities": cardinalities,
-        "distance": distance,
-    }
+    settings = {"patches": 2, "patch_enrichment": patch_enrichment, "frame_enrichment": frame_enrichment}
+    settings |= {"cardinalities": cardinalities, "distance": distance}
     model = build(**settings, query_class_weight=0.3)
     labels = [4, 7, 4, 9, 9, 9]
     support, queries = clips(6), clips(2, seed=2)
     logits = model(support, torch.tensor(labels), queries)
-    trm, qc = reference.strm(
-        weights_of(model), settings, by_label(maps_of(model, support), labels), maps_of(model, queries)
-    )
+    shots = by_label(maps_of(model, support), labels)
+    trm, qc = reference.strm(weights_of(model), settings, shots, maps_of(model, queries))
     assert relative_error(logits.trm, trm) < 1e-10
     assert relative_error(logits.query_class, qc) < 1e-10
     assert relative_error(logits.total, trm + 0.3 * qc) < 1e-10
@@ -98,22 +91,18 @@ def test_group_by_label_sorts_classes_keeps_clips_in_order_and_masks_what_is_mis
 
 
 def test_enrich_shows_every_stage():
-    full = build()
-    videos = clips(2)
-    stages = full.enrich(videos)
+    full, plain, videos = build(), build(**OFF), clips(2)
+    stages, without = full.enrich(videos), plain.enrich(videos)
     maps = full.backbone(videos.flatten(0, 1)).detach().numpy()
     pooled = np.array([reference.pooled_patches(m, 2) for m in maps])
-    assert relative_error(stages.map_patches.flatten(0, 1), pooled) < 1e-12
     ple = reference.part(weights_of(full), "patch_enrichment")
     patches = np.array([reference.patch_enrichment(ple, frame) for frame in pooled])
-    assert relative_error(stages.patches.flatten(0, 1), patches) < 1e-10
-    assert relative_error(stages.frames.flatten(0, 1), patches.mean(axis=1)) < 1e-10
+    for name, expected in (("map_patches", pooled), ("patches", patches), ("frames", patches.mean(axis=1))):
+        assert relative_error(getattr(stages, name).flatten(0, 1), expected) < 1e-10
     assert relative_error(stages.enriched_frames, full.frame_enrichment(stages.frames).detach()) < 1e-12
-    plain: Enriched = build(**OFF).enrich(videos)
-    assert relative_error(plain.map_patches, stages.map_patches.detach()) < 1e-12
-    assert torch.equal(plain.patches, plain.map_patches)
-    assert torch.equal(plain.enriched_frames, plain.frames)
-    assert relative_error(plain.frames.flatten(0, 1), maps.mean(axis=(2, 3))) < 1e-12
+    assert torch.equal(without.patches, without.map_patches) and torch.equal(without.patches, stages.map_patches)
+    assert torch.equal(without.enriched_frames, without.frames)
+    assert relative_error(without.frames.flatten(0, 1), maps.mean(axis=(2, 3))) < 1e-12
 
 
 @pytest.mark.parametrize(
