@@ -53,8 +53,7 @@ class EvalResult:
 
     def document(self) -> dict[str, Any]:
         """The JSON document, without the rows."""
-        fields = ("run", "dataset", "split", "way", "queries", "episodes", "seed", "results", "provenance")
-        return {"schema": SCHEMA, **{name: getattr(self, name) for name in fields}}
+        return {"schema": SCHEMA, **{name: value for name, value in vars(self).items() if name != "rows"}}
 
     def write(self, stem: Path) -> tuple[Path, Path]:
         """Writes `<stem>.json` and, with one row per query, `<stem>.csv`; returns both paths."""

@@ -167,10 +167,13 @@ def test_a_whole_number_passes_for_a_float():
     assert load_recipe("sprites", ["train.learning_rate=1"]).train.learning_rate == 1.0
 
 
-def test_a_missing_key_is_an_error(tmp_path):
+def test_a_missing_or_repeated_key_is_an_error(tmp_path):
     text = shipped_recipes()["sprites"].read_text().replace("  dropout: 0.1\n", "")
     (tmp_path / "r.yaml").write_text(text)
     with pytest.raises(RecipeError, match=r"trm\.dropout: missing"):
+        load_recipe(tmp_path / "r.yaml")
+    (tmp_path / "r.yaml").write_text(text + "name: again\n")
+    with pytest.raises(RecipeError, match="'name' stands twice"):
         load_recipe(tmp_path / "r.yaml")
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from strmctl.model.seeding import seeded
-from strmctl.model.tuples import Combine, Tuples, check_cardinalities, project_positions, root
+from strmctl.model.tuples import Combine, Tuples, project_positions, root
 
 
 class QueryClassSimilarity(nn.Module):
@@ -114,11 +114,7 @@ def build_query_class(
     """Builds QC, each cardinality initialised from (seed, its path) alone; arguments as for the classes above.
 
     `trained=False` freezes W_cls as it is initialised, which the released code does by accident.
-
-    Raises:
-        RecipeError: clips of this length do not have these cardinalities.
     """
-    check_cardinalities(cardinalities, frames)
     similarities = []
     for w in cardinalities:
         with seeded(seed, f"query_class.{w}"):

@@ -8,6 +8,7 @@ never saved W_cls: where it is absent, the prediction has no query-class term. T
 from __future__ import annotations
 
 import math
+import operator
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -27,11 +28,8 @@ from strmctl.model.weight_files import check_fit, read_tensors, state_dict_in
 
 WRAPPERS = ("model_state_dict", "state_dict", "model")  # keys under which a file may hold the state dict
 CHILDREN = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}  # of `resnet`
-BLOCKS = {  # number of blocks in each layer, and whether a block has three convolutions
-    "resnet18": ((2, 2, 2, 2), False),
-    "resnet34": ((3, 4, 6, 3), False),
-    "resnet50": ((3, 4, 6, 3), True),
-}
+CONVOLUTIONS = {"resnet18": 2, "resnet34": 2, "resnet50": 3}  # in each block
+BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet50": (3, 4, 6, 3)}  # in each layer
 ENRICHMENTS = {
     "attn_pat.query_proj": "patch_enrichment.query",
     "attn_pat.key_proj": "patch_enrichment.key",
@@ -162,13 +160,9 @@ def _infer_backbone(state: Mapping[str, Tensor]) -> str:
     """The ResNet that agrees with the file on the number of blocks in the most layers."""
     blocks = {tuple(name.split(".")[1:3]) for name in state if re.match(r"resnet\.[4-7]\.\d+\.", name)}
     counts = [sum(layer == str(child) for layer, _ in blocks) for child in range(4, 8)]
-    wide = any(re.match(r"resnet\.[4-7]\.\d+\.conv3\.", name) for name in state)
-
-    def agreement(name: str) -> tuple[bool, int]:
-        expected, expected_wide = BLOCKS[name]
-        return expected_wide == wide, sum(a == b for a, b in zip(counts, expected, strict=True))
-
-    return max(reversed(BLOCKS), key=agreement)
+    convolutions = 3 if any(re.match(r"resnet\.[4-7]\.\d+\.conv3\.", name) for name in state) else 2
+    possible = [name for name, count in CONVOLUTIONS.items() if count == convolutions]
+    return max(reversed(possible), key=lambda name: sum(map(operator.eq, counts, BLOCKS[name])))
 
 
 def _positions(rows: int | None) -> int | None:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from strmctl.model.positional_encoding import PositionalEncoding
 from strmctl.model.seeding import seeded
-from strmctl.model.tuples import Combine, Tuples, check_cardinalities, project_positions, root
+from strmctl.model.tuples import Combine, Tuples, project_positions, root
 
 Distance = Literal["squared", "norm"]
 
@@ -121,12 +121,7 @@ def build_temporal_relations(
     combine: Combine = "sum",
     seed: int = 0,
 ) -> TemporalRelations:
-    """Builds TRM, each cardinality initialised from (seed, its path) alone; arguments as for the classes above.
-
-    Raises:
-        RecipeError: clips of this length do not have these cardinalities.
-    """
-    check_cardinalities(cardinalities, frames)
+    """Builds TRM, each cardinality initialised from (seed, its path) alone; arguments as for the classes above."""
     size, relations = {"frames": frames, "channels": channels, "dim": dim}, []
     for w in cardinalities:
         with seeded(seed, f"temporal_relations.{w}"):

@@ -7,7 +7,6 @@ projections per clip, and tuples are formed afterwards by addition; a cache hold
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import combinations
 from typing import Literal
 
@@ -15,22 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from strmctl.errors import RecipeError
 from strmctl.model.seeding import seeded
 
 Combine = Literal["sum", "mean"]  # what is taken of the logits of several cardinalities
-
-
-def check_cardinalities(cardinalities: Sequence[int], frames: int) -> None:
-    """Makes sure that clips of `frames` frames have tuples of all these cardinalities.
-
-    Raises:
-        RecipeError: there is no cardinality, or one is repeated or out of range.
-    """
-    ways = set(cardinalities)
-    if not ways or len(ways) < len(cardinalities) or not ways <= set(range(1, frames + 1)):
-        problem = f"cardinalities must be different numbers from 1 to {frames}, the frames of a clip"
-        raise RecipeError(f"{problem} (got {list(cardinalities)})")
 
 
 def tuple_indices(frames: int, cardinality: int) -> Tensor:

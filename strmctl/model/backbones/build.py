@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from strmctl.errors import DataError, RecipeError
+from strmctl.errors import DataError
 from strmctl.model.backbones.table import BACKBONES
 from strmctl.model.backbones.weights import WAYS_OUT, fetch_torchvision, load_trunk
 from strmctl.model.weight_files import read_state_dict
@@ -115,13 +115,10 @@ def build_backbone(
         announce: receives a message before anything is downloaded.
 
     Raises:
-        RecipeError: there is no such backbone.
         UsageError: the backbone needs a package that is not installed.
         DataError: the weights are missing or cannot be fetched.
         CheckpointError: the file holds no weights, or those of another network.
     """
-    if name not in BACKBONES:
-        raise RecipeError(f"unknown backbone {name!r}", f"choose one of {', '.join(BACKBONES)}")
     entry = BACKBONES[name]
     trunk = pkgutil.resolve_name(entry.trunk)()
     rename = pkgutil.resolve_name(entry.rename) if entry.rename else str

@@ -156,9 +156,6 @@ def build_strm(
         query_class_trained: whether W_cls is trained; False freezes it.
         prediction: `joint` or `trm`, as for `STRM`.
         seed: seed of all initial weights.
-
-    Raises:
-        RecipeError: a set of cardinalities that clips of this length do not have.
     """
     channels = backbone.dim
     size = {"frames": frames, "channels": channels}

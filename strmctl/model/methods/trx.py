@@ -12,5 +12,5 @@ from strmctl.model.methods.strm import STRM, build_strm
 
 
 def build_trx(**arguments: Any) -> STRM:
-    """Build TRX: STRM of TRM alone. Arguments and errors are those of `build_strm`."""
+    """Build TRX: STRM of TRM alone. Arguments are those of `build_strm`."""
     return build_strm(patch_enrichment=False, frame_enrichment=False, query_class=False, **arguments)

@@ -4,7 +4,6 @@ import torch.nn.functional as F
 from torch import nn
 from torchvision import models
 
-from strmctl.errors import ExitCode, RecipeError
 from strmctl.model.backbones.build import build_backbone
 from strmctl.model.backbones.table import BACKBONES
 from strmctl.model.backbones.weights import load_trunk
@@ -78,10 +77,3 @@ def test_frozen_batch_norm_keeps_its_statistics_and_uses_them():
         assert torch.equal(in_training, parent.eval()(frames)) == stays
         assert backbone(frames).sum().requires_grad
     assert frozen.train().training
-
-
-def test_an_unknown_backbone_names_those_that_there_are():
-    with pytest.raises(RecipeError, match="unknown backbone 'vgg'") as caught:
-        build_backbone("vgg", weights="none")
-    assert caught.value.exit_code == ExitCode.RECIPE
-    assert all(name in caught.value.hint for name in BACKBONES)

@@ -3,7 +3,6 @@ import pytest
 import torch
 from torch import nn
 
-from strmctl.errors import ExitCode, RecipeError
 from strmctl.model.backbones.build import build_backbone
 from strmctl.model.episode import Logits, group_by_label
 from strmctl.model.methods.strm import build_strm
@@ -152,10 +151,3 @@ def test_support_and_query_pass_batch_norm_separately():
     query = {name: value[None] for name, value in model.embed(queries).items()}
     expected = model.match(grouped, query, mask).total[0]
     assert torch.equal(model(support, torch.arange(2), queries).total, expected)
-
-
-@pytest.mark.parametrize("cardinalities", [(), (2, 2), (0,), (5,)])
-def test_cardinalities_that_a_clip_does_not_have_are_refused(cardinalities):
-    with pytest.raises(RecipeError, match="different numbers from 1 to 4") as caught:
-        build_conv3(cardinalities=cardinalities)
-    assert caught.value.exit_code == ExitCode.RECIPE
