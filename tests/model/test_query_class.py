@@ -25,11 +25,8 @@ def test_equals_the_equations(shots, cardinalities):
     support = torch.randn(len(labels), FRAMES, CHANNELS, dtype=torch.float64)
     queries = torch.randn(3, FRAMES, CHANNELS, dtype=torch.float64)
     classes = by_label(support.numpy(), labels.tolist())
-    weights = weights_of(layer)
-    expected = sum(
-        reference.query_class(part(weights, f"similarities.{w}"), w, classes, list(queries.numpy()))
-        for w in cardinalities
-    )
+    parts = {w: part(weights_of(layer), f"similarities.{w}") for w in cardinalities}
+    expected = sum(reference.query_class(own, w, classes, list(queries.numpy())) for w, own in parts.items())
     assert relative_error(match(layer, support, labels, queries), expected) < 1e-10
 
 

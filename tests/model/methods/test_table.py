@@ -10,7 +10,7 @@ import pytest
 
 from strmctl.model.methods.table import METHODS
 from strmctl.recipe import load_recipe
-from tests.small_world import prepared, small
+from tests.small_world import small
 
 FILE = '''
 """Clips are compared by one of their frames."""
@@ -63,9 +63,9 @@ for words in json.loads(sys.argv[1]):
 
 
 @pytest.mark.slow
-def test_a_new_method_is_one_file_and_one_entry(tmp_path):
+def test_a_new_method_is_one_file_and_one_entry(data, tmp_path):
     (tmp_path / "one_frame.py").write_text(FILE)
-    words = ["--data", prepared(tmp_path), "--runs", tmp_path / "runs", "--device", "cpu"]
+    words = ["--data", data, "--runs", tmp_path / "runs", "--device", "cpu"]
     made = ["--recipe", "sprites", *small("data.dataset=mine"), *words]
     test = ["--way", 2, "--shots", 1, "--episodes", 20]
     commands = [
