@@ -68,8 +68,7 @@ class LoadedRun:
         model: model with its weights, in evaluation mode, on the device.
         weights: file that the weights were read from.
         weights_sha256: hash of that file.
-        info: content of the JSON file beside the weights (training classes, validation, provenance); empty when there
-            is none.
+        info: content of the JSON file beside the weights (training classes, validation, provenance), or nothing.
     """
 
     name: str

@@ -146,17 +146,8 @@ def eval_command(result: EvalResult, folder: Path, runs: Path) -> str:
 
 
 def agreement_with_float32(run: LoadedRun, result: EvalResult) -> dict[int, float] | None:
-    """The share of a test's predictions that the same test in float32 gives too.
-
-    Args:
-        run: run that was tested.
-        result: its test in another precision, with its rows.
-
-    Returns:
-        Shot -> fraction; None when the run has no result of that test in float32.
-    """
-    usual = replace(result, provenance={**result.provenance, "dtype": "float32"})
-    stem = result_stem(run, usual)
+    """Shot -> share of the predictions of a run's test that the same test in float32 gives too; None without one."""
+    stem = result_stem(run, replace(result, provenance={**result.provenance, "dtype": "float32"}))
     other = read_document(stem.with_name(f"{stem.name}.json"))
     if other is None or other.episodes != result.episodes:
         return None

@@ -14,9 +14,7 @@ USUAL_TEST = "test_5way_1q_s0"
 class Score:
     """An accuracy and the half-width of its 95 % interval over episodes, both fractions.
 
-    Attributes:
-        shot: support clips per class.
-        test: file name of the result without suffix; empty for a validation.
+    `test` is the file name of the result without suffix; empty for a validation.
     """
 
     shot: int

@@ -18,6 +18,7 @@ from strmctl.runs.build import build_model
 from strmctl.runs.checkpoint import load_run, save_tensors
 from strmctl.runs.folder import point_latest
 from strmctl.videos.read_video import VideoClip, read_video
+from tests.small_world import refused
 from tests.videos_for_tests import strmctl, write_video
 
 
@@ -79,11 +80,9 @@ def test_json_tells_what_was_drawn(video, run, tmp_path):
 def test_a_model_sees_a_video_as_in_evaluation(tmp_path):
     videos = tmp_path / "videos"
     write_video(videos / "wide.mp4", frames=21, size=(96, 72), seed=3)
-    prepared = strmctl(
-        *("prepare", videos, "--name", "mine", "--flat", "--size", 40, "--data", tmp_path / "data", "--workers", 1)
-    )
-    assert prepared.code == 0, prepared.err
-    loader = ClipLoader(FrameStore.open(tmp_path / "data", "mine"), frames=8, size=40, crop=32, flip=True)
+    words = ("prepare", videos, "--name", "mine", "--flat", "--size", 40, "--data", tmp_path, "--workers", 1)
+    assert strmctl(*words).code == 0
+    loader = ClipLoader(FrameStore.open(tmp_path, "mine"), frames=8, size=40, crop=32, flip=True)
     with ThreadPoolExecutor(1) as pool:
         expected = loader.load_many(["wide"], pool)[0]
     clip = read_video(videos / "wide.mp4", frames=8, size=40, crop=32)
@@ -104,40 +103,24 @@ def test_captions_tell_the_time_where_the_video_knows_it():
     assert viz.captions(VideoClip(None, positions, 17, 0.0)) == ["frame 1", "frame 15"]
 
 
-def text_file(path):
-    path.write_text("not a video\n" * 100)
-
-
-def empty_file(path):
-    path.write_bytes(b"")
-
-
-def single_frame(path):
-    cv2.imwrite(str(path.with_suffix(".png")), np.full((64, 64, 3), 99, np.uint8))
-    path.with_suffix(".png").rename(path)
-
-
 @pytest.mark.parametrize(
     ("make", "problem"),
     [
         (lambda path: None, "no such file"),
         (lambda path: path.mkdir(), "not a regular file"),
-        (text_file, "cannot be read"),
-        (empty_file, "the file is empty"),
+        (lambda path: path.write_text("not a video\n" * 100), "cannot be read"),
+        (lambda path: path.write_bytes(b""), "the file is empty"),
         (lambda path: write_video(path, frames=1), "a single frame"),
-        (single_frame, "a single frame"),
+        (lambda path: path.write_bytes(cv2.imencode(".png", np.full((64, 64, 3), 99, np.uint8))[1]), "a single frame"),
     ],
 )
 def test_what_is_no_video_is_a_data_error_that_names_it(tmp_path, run, make, problem):
     video = tmp_path / "odd.mp4"
     make(video)
-    result = viz_of(video, run)
-    assert result.code == ExitCode.DATA and result.out == ""
-    assert str(video) in result.err and problem in result.err, result.err
+    refused(viz_of(video, run), ExitCode.DATA, video, problem)
     assert not (run / "viz").exists()
 
 
 def test_usage_errors(video, run):
     assert strmctl("viz", "--runs", run.parent).code == ExitCode.USAGE
-    result = viz_of(video, run, "--out", "look.jpg")
-    assert result.code == ExitCode.USAGE and "use --out look.png" in result.err
+    refused(viz_of(video, run, "--out", "look.jpg"), ExitCode.USAGE, "use --out look.png")
