@@ -37,8 +37,7 @@ def test_weights_without_their_notes_are_not_tested(data, runs, tmp_path):
 def test_missing_test_classes(own_data, tmp_path):
     """A run whose recipe wants all classes, and a store that has lost one of them."""
     runs = tmp_path / "runs"
-    recipe = ("--recipe", "sprites", *small("data.dataset=mine", "data.missing_classes=error"))
-    assert strmctl("train", *recipe, "--data", own_data, "--runs", runs, "--device", "cpu").code == 0
+    assert train(own_data, runs, changes=("data.missing_classes=error",)).code == 0
     edit_manifest(own_data, without="walk/")
     missing = "1 of 3 test classes of mine have no usable clip: walk"
     refused(evaluate(own_data, runs), 3, missing, "eval --missing-classes drop")
