@@ -53,10 +53,10 @@ def split_features(
 
     Args:
         run: run whose model embeds.
-        store: frames of the clips.
+        store: frame store of the clips.
         clips: distinct clip ids.
         order: order of the frames of each clip.
-        dtype: precision of embedding: `float32` or `bfloat16`.
+        dtype: precision of embedding, `float32` or `bfloat16`.
         memory: bytes; features that fit are read into memory, larger ones stay mapped. None: a quarter of what is free.
         progress: callable that receives (clips done, clips in all, "").
         announce: callable that receives a message when the disk has no room.

@@ -51,17 +51,14 @@ def _row(folder: Path, files: list[Path]) -> RunRow:
     weights = folder / "weights.pt"
     written = (weights if weights in files else files[0]).stat().st_mtime
     link = folder.parent / LATEST
-    row = {
-        "name": folder.name,
-        "latest": link.exists() and link.samefile(folder),
-        "changed": datetime.fromtimestamp(written, timezone.utc).isoformat(timespec="seconds"),
-    }
+    latest = link.exists() and link.samefile(folder)
+    row = (folder.name, latest, datetime.fromtimestamp(written, timezone.utc).isoformat(timespec="seconds"))
     try:
-        return RunRow(**row, **_content(folder, weights))
+        return RunRow(*row, **_content(folder, weights))
     except StrmctlError as error:
-        return RunRow(**row, problem=error.message)
+        return RunRow(*row, problem=error.message)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return RunRow(**row, problem=f"{type(error).__name__}: {error}")
+        return RunRow(*row, problem=f"{type(error).__name__}: {error}")
 
 
 def _content(folder: Path, weights: Path) -> dict[str, Any]:

@@ -11,15 +11,8 @@ from strmctl.frames.store.clip_zip import writing_archive
 from strmctl.recipe import load_recipe, shipped_recipes
 from strmctl.runs.build import build_model
 from strmctl.runs.checkpoint import save_tensors
-from tests.small_world import evaluate, read_rows, refused, refused_in_json, snapshot, train, write_videos
-from tests.videos_for_tests import NOT_A_VIDEO, strmctl, write_video
-
-
-def test_an_unknown_data_set(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    refused(strmctl("prepare", "ucf102"), 2, "unknown data set 'ucf102'", "ucf101", "prepare ./ucf102 --name")
-    refused_in_json(strmctl("prepare", "ucf102", "--json"), 2, "unknown data set 'ucf102'", "known: ucf101")
-    assert list(tmp_path.iterdir()) == []
+from tests.small_world import evaluate, refused, refused_in_json, snapshot, train
+from tests.videos_for_tests import strmctl, write_video
 
 
 def test_an_unknown_recipe(data, tmp_path):
@@ -40,17 +33,6 @@ def test_a_recipe_with_two_wrong_keys_names_both(data, tmp_path):
     two = ("--set", "train.episode=9", "--set", "backbone.nam=conv3")
     refused(strmctl("train", "--recipe", "sprites", *two), 4, "train.episode: unknown key", "backbone.nam: unknown key")
     assert not (tmp_path / "runs").exists()
-
-
-def test_a_missing_folder_of_videos(tmp_path):
-    places = {"ucf101": "crcv.ucf.edu", "hmdb51": "brown.edu", "kinetics100": "kinetics", "ssv2": "qualcomm.com"}
-    for name, home in places.items():
-        looked = tmp_path / "data" / "videos" / name
-        ran = strmctl("prepare", name, "--data", tmp_path / "data")
-        refused(ran, 3, f"no folder of videos at {looked}", home, "--videos DIR")
-    ran = strmctl("prepare", "ssv2", "--videos", tmp_path / "no", "--data", tmp_path / "data", "--json")
-    refused_in_json(ran, 3, f"no folder of videos at {tmp_path / 'no'}", "--annotations DIR")
-    assert not (tmp_path / "data").exists()
 
 
 def test_a_checkpoint_of_another_model(data, runs, tmp_path):
@@ -98,19 +80,6 @@ def test_what_a_split_cannot_give_is_a_usage_error(data, runs, words, parts):
     refused(evaluate(data, runs, *words), 2, *parts)
     refused_in_json(evaluate(data, runs, *words, "--json"), 2, parts[-1] if len(parts) == 1 else "")
     assert snapshot(runs) == before
-
-
-def test_a_video_that_is_a_text_file(runs, tmp_path):
-    write_videos(tmp_path / "videos", ["good.mp4"])
-    text = tmp_path / "videos" / "text.mp4"
-    text.write_text("This is not a video.\n")
-    ran = strmctl("prepare", tmp_path / "videos", "--name", "odd", "--flat", "--data", tmp_path, "--workers", 1)
-    assert ran.code == 0 and "failed: text: not a video that OpenCV can open" in ran.err
-    rows = [(row["clip"], row["status"], row["reason"]) for row in read_rows(tmp_path / "odd" / "manifest.csv")]
-    assert rows == [("good", "ok", ""), ("text", "failed", NOT_A_VIDEO)]
-    refused(strmctl("viz", "--video", text, "--runs", runs), 3, text, "cannot be read")
-    refused_in_json(strmctl("viz", "--video", text, "--runs", runs, "--json"), 3, str(text))
-    assert not (runs / "sprites" / "viz").exists()
 
 
 def test_no_run_yet(data, tmp_path):
