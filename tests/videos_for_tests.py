@@ -34,7 +34,7 @@ def write_video(  # noqa: PLR0917 - short calls make tests readable
         frames: number of frames.
         size: (width, height) in pixels.
         fps: frames per second.
-        seed: of all that is random.
+        seed: seed of all that is random.
         codec: four letters, `mp4v` or `MJPG`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)

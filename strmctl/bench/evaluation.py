@@ -39,8 +39,8 @@ def bench_eval(
         backbone: a key of `BACKBONES`.
         clips: clips that are embedded at a time, eight frames each.
         episodes: episodes that are matched per repetition, 5-way 5-shot with one query per class.
-        repeats: of each measurement.
-        progress: is told (measurements done, measurements in all, what is next).
+        repeats: repetitions of each measurement.
+        progress: callable that receives (measurements done, measurements in all, next measurement).
 
     Returns:
         `embed_ms_per_clip` and `match_episodes_per_second` by precision of the features (episodes are matched in
@@ -109,17 +109,11 @@ def _random_features(model: STRM, dtype: torch.dtype, pixels: int) -> ClipFeatur
     with torch.inference_mode():
         one = model.embed(torch.rand(1, 8, 3, pixels, pixels))
     tensors = {name: torch.randn(SSV2_CLIPS, *value.shape[1:]).to(dtype) for name, value in one.items()}
-    return ClipFeatures(tensors, {clip: row for row, clip in enumerate(_clips())})
-
-
-def _clips() -> list[str]:
-    return [f"class {number % CLASSES:02d}/{number:04d}" for number in range(SSV2_CLIPS)]
+    return ClipFeatures(tensors, {f"{row:04d}": row for row in range(SSV2_CLIPS)})
 
 
 def _episodes(count: int) -> list[Episode]:
-    classes: dict[str, list[str]] = {}
-    for clip in _clips():
-        classes.setdefault(clip.split("/", maxsplit=1)[0], []).append(clip)
+    classes = {f"{c:02d}": [f"{row:04d}" for row in range(c, SSV2_CLIPS, CLASSES)] for c in range(CLASSES)}
     return Protocol("test", WAY, (SHOT,), QUERIES, count).draw(classes)
 
 

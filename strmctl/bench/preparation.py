@@ -48,7 +48,7 @@ def bench_prepare(
         frames: number of evenly spaced frames, measured besides all frames; None leaves this out.
         repeats: repetitions of each measurement.
         peers: whether to measure ffmpeg too, with its own choice of threads; without it there are no ratios.
-        progress: receives (steps done, steps in all, next step).
+        progress: callable that receives (steps done, steps in all, next step).
 
     Returns:
         The videos (`clips`, `frames`, `summary`: kind of video -> clips, `left_out`), the settings, and under `ways`
@@ -76,8 +76,7 @@ def bench_prepare(
             bench.check(way)
         progress(0, total, "reading every video once")
         originals, left_out = _link(videos, bench.links)
-        checks = [Way(None, None), Way(max(counts), None)] if peers else [Way(max(counts), None)]
-        for way in checks:
+        for way in ([Way(None, None)] if peers else []) + [Way(max(counts), None)]:
             if not originals:
                 break
             once = bench.run(way)

@@ -13,7 +13,6 @@ from pathlib import Path
 from strmctl.errors import DataError
 from strmctl.frames.prepare.prepare import Request, prepare
 from strmctl.frames.prepare.request import look_up
-from strmctl.frames.store.manifest import ClipRow
 from strmctl.frames.store.store import FrameStore
 
 PEERS = "ffmpeg, one after another"
@@ -91,10 +90,6 @@ def ffmpeg_command(video: Path, size: int, quality: int) -> list[str]:
     return ["ffmpeg", *quiet, "-i", str(video), "-map", "0:v:0", "-vf", scale, "-q:v", str(quality), "%05d.jpg"]
 
 
-def _kind(row: ClipRow) -> str:
-    return f"{Path(row.source).suffix[1:]} {row.width}×{row.height}, {row.fps:g} frames/s"
-
-
 class Preparing:
     """Prepares the videos in `links` one way or another, each time into a new folder that is then removed.
 
@@ -108,7 +103,7 @@ class Preparing:
         self.size, self.quality, self.peer_quality = size, quality, peer_quality
 
     def check(self, way: Way) -> None:
-        """Raises UsageError when `prepare` refuses these settings."""
+        """Looks the videos up as `prepare` would, which raises UsageError when it refuses these settings."""
         look_up(self._request(way.frames))
 
     def run(self, way: Way) -> Outcome:
@@ -120,15 +115,8 @@ class Preparing:
             shutil.rmtree(self.out)
 
     def _request(self, frames: int | None) -> Request:
-        return Request(
-            what=f"{self.links}{os.sep}",
-            data_dir=self.out,
-            name=STORE,
-            flat=True,
-            size=str(self.size),
-            quality=self.quality,
-            frames=frames,
-        )
+        how = {"size": str(self.size), "quality": self.quality, "frames": frames}
+        return Request(what=f"{self.links}{os.sep}", data_dir=self.out, name=STORE, flat=True, **how)
 
     def _prepare(self, workers: int, frames: int | None) -> Outcome:
         begin = time.perf_counter()
@@ -143,7 +131,10 @@ class Preparing:
             {row.source: row.frames for row in good},
             sum(path.stat().st_size for path in self.out.rglob("*.zip")),
             wrong | dict.fromkeys(sorted(passed_over), "prepare: passed over"),
-            {row.source: _kind(row) for row in good},
+            {
+                row.source: f"{Path(row.source).suffix[1:]} {row.width}×{row.height}, {row.fps:g} frames/s"
+                for row in good
+            },
             {row.decoder for row in good},
         )
 
@@ -152,10 +143,9 @@ class Preparing:
         wrong: dict[str, str] = {}
         begin = time.perf_counter()
         for video in videos:
-            frames = self.out / video.name
-            frames.mkdir()
+            (self.out / video.name).mkdir()
             command = ffmpeg_command(video, self.size, self.peer_quality)
-            ran = subprocess.run(command, cwd=frames, capture_output=True, check=False)
+            ran = subprocess.run(command, cwd=self.out / video.name, capture_output=True, check=False)
             if ran.returncode:
                 lines = ran.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
                 wrong[video.name] = lines[-1].removeprefix(f"{video}: ")

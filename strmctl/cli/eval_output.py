@@ -51,7 +51,7 @@ def remark(result: EvalResult, tests: EvaluationSet, written: tuple[Path, Path])
     if shared := {shot: share for shot, share in source.get("shared_sources", {}).items() if share > 0}:
         shares = ", ".join(f"{100 * share:.1f} % at {shot}-shot" for shot, share in shared.items())
         console.say(
-            f"episodes in which support and query share a source video: {shares}; --distinct-groups avoids that"
+            f"support and query share a source video in {shares} of the episodes; --distinct-groups avoids that"
         )
     narrow = ", ".join(f"{count} at {shot}-shot" for shot, count in source["narrow"].items())
     console.say(f"predictions that rounding may decide (margin below 1e-4 of the logits' range): {narrow}")

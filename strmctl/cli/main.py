@@ -19,19 +19,8 @@ SAME_COMMAND = "what was finished is kept, and the same command goes on from the
 RESUME = "what was saved last is kept: `strmctl train --resume`, with the same --runs and --data, goes on from there"
 # in this order in --help
 COMMANDS = (
-    "prepare",
-    "data",
-    "train",
-    "eval",
-    "compare",
-    "viz",
-    "ablate",
-    "report",
-    "runs",
-    "import",
-    "bench",
-    "demo",
-    "recipe",
+    *("prepare", "data", "train", "eval", "compare", "viz", "ablate"),
+    *("report", "runs", "import", "bench", "demo", "recipe"),
 )
 FILES = {"import": "import_released"}  # the others are `cli/commands/<name>.py`
 
@@ -110,11 +99,8 @@ def _describe(error: BaseException) -> tuple[str, str, ExitCode]:
         return "interrupted", SAME_COMMAND, ExitCode.INTERRUPTED
     if isinstance(error, OSError) and error.errno is not None:
         where = f": {error.filename}" if error.filename else ""
-        hints = {
-            errno.ENOSPC: f"make room on that disk; {SAME_COMMAND}",
-            errno.EROFS: "name a folder that can be written to",
-            errno.EACCES: "name a folder that can be written to",
-        }
+        hints = dict.fromkeys((errno.EROFS, errno.EACCES), "name a folder that can be written to")
+        hints[errno.ENOSPC] = f"make room on that disk; {SAME_COMMAND}"
         return f"{error.strerror}{where}", hints.get(error.errno, ""), ExitCode.UNEXPECTED
     hint = "this is a defect of strmctl; `strmctl --traceback …` shows where it happened"
     return f"{type(error).__name__}: {error}", hint, ExitCode.UNEXPECTED

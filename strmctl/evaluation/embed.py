@@ -93,14 +93,7 @@ def ahead(function: Callable[[Item], Value], items: Iterable[Item], *, depth: in
 def embed_clips(
     model: nn.Module, loader: ClipLoader, clips: Sequence[str], *, progress: Progress = silent
 ) -> ClipFeatures:
-    """Embeds each clip once, in evaluation mode; the features stay on the model's device.
-
-    Args:
-        model: model to embed with; it is left in the mode it was in.
-        loader: reader of the clips.
-        clips: distinct clip ids.
-        progress: callable that receives (clips done, clips in all, "").
-    """
+    """Embeds each of the distinct clips once, in evaluation mode; the features stay on the model's device."""
     parts: list[dict[str, Tensor]] = []
     done = 0
     progress(0, len(clips), "")
@@ -114,7 +107,7 @@ def embed_clips(
 
 @torch.inference_mode()
 def embed_batches(model: nn.Module, loader: ClipLoader, clips: Sequence[str]) -> Iterator[dict[str, Tensor]]:
-    """Features of `CLIPS_PER_BATCH` clips at a time, loaded ahead where that helps; arguments as for `embed_clips`."""
+    """Features of `CLIPS_PER_BATCH` clips at a time, loaded ahead where that helps."""
     batches = [clips[first : first + CLIPS_PER_BATCH] for first in range(0, len(clips), CLIPS_PER_BATCH)]
     with ThreadPoolExecutor(LOADER_THREADS) as pool, evaluating(model):
         for pixels in ahead(lambda ids: loader.load_many(ids, pool), batches, depth=loading_depth(model)):

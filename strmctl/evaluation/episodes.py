@@ -33,12 +33,7 @@ class Drawn:
 
 
 def draw_episodes(clips: Mapping[str, Sequence[str]], groups: Mapping[str, str], protocol: Protocol) -> Drawn:
-    """Draws the episodes of a protocol.
-
-    Args:
-        clips: class -> clip ids.
-        groups: clip id -> source video.
-        protocol: settings of the test.
+    """Draws the episodes of a protocol from clips (class -> ids), given their source videos (id -> name).
 
     Raises:
         UsageError: the classes have too few clips, or too few from different sources.

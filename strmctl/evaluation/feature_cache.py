@@ -53,10 +53,10 @@ def split_features(
 
     Args:
         run: run whose model embeds.
-        store: frames of the clips.
+        store: frame store of the clips.
         clips: distinct clip ids.
         order: order of the frames of each clip.
-        dtype: precision of embedding: `float32` or `bfloat16`.
+        dtype: precision of embedding, `float32` or `bfloat16`.
         memory: bytes; features that fit are read into memory, larger ones stay mapped. None: a quarter of what is free.
         progress: callable that receives (clips done, clips in all, "").
         announce: callable that receives a message when the disk has no room.
@@ -81,7 +81,7 @@ def split_features(
                 lambda missing: embed_batches(model, loader, missing), lambda done: progress(done, len(clips), "")
             )
         except OutputError as error:
-            announce(f"note: {error.message}: they are not kept")
+            announce(f"note: {error.message}; they are not kept")
             return embed_clips(model, loader, clips, progress=progress)
     features = cache.read()
     if features is None:
@@ -105,7 +105,7 @@ class FeatureCache:
     Args:
         folder: folder of all caches of the run.
         clips: distinct clip ids, in the order of the rows.
-        made_of: what the features depend on: hashes of the weights and of the manifest, the recipe, the precision, …
+        made_of: everything that the features depend on: hashes of weights and manifest, the recipe, the precision, …
     """
 
     def __init__(self, folder: Path, clips: Sequence[str], made_of: Mapping[str, Any]) -> None:
@@ -166,7 +166,7 @@ class FeatureCache:
                 shutil.rmtree(self._partial)
             raise OutputError(
                 f"features need {need / 1e6:,.0f} MB in {self.folder.parent}, where {free / 1e6:,.0f} MB are free "
-                f"and {RESERVE / 1e6:,.0f} MB are to stay so"
+                f"and {RESERVE / 1e6:,.0f} MB must stay free"
             )
         for name, size in row_bytes.items():
             with (self._partial / name).open("ab") as file:

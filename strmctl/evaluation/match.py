@@ -12,15 +12,8 @@ from torch import Tensor, nn
 
 from strmctl.episodes.clip_loader import ClipLoader
 from strmctl.episodes.sampler import Episode, EpisodeSampler
-from strmctl.evaluation.embed import (
-    LOADER_THREADS,
-    ClipFeatures,
-    Progress,
-    embed_clips,
-    evaluating,
-    pixels_to_model,
-    silent,
-)
+from strmctl.evaluation.embed import LOADER_THREADS, ClipFeatures, embed_clips, evaluating, pixels_to_model
+from strmctl.progress import Progress, silent
 from strmctl.results import QueryRow
 
 # Larger blocks are slower: what `match` makes of them falls out of the processor's cache, and beyond some megabytes
@@ -163,9 +156,8 @@ def evaluate_uncached(
         (episode,) = block
         query = pixels_to_model(loader.load_many(episode.query_clips, pool), model)
         for shot in sorted(shots):
-            support = pixels_to_model(
-                loader.load_many([clip for ids in episode.support for clip in ids[:shot]], pool), model
-            )
+            clips = [clip for ids in episode.support for clip in ids[:shot]]
+            support = pixels_to_model(loader.load_many(clips, pool), model)
             labels = torch.arange(len(episode.classes), device=support.device).repeat_interleave(shot)
             yield shot, model(support, labels, query).total[None]
 
@@ -191,12 +183,10 @@ def _collect(
             margin, spread = ranked[..., 0] - ranked[..., 1], ranked[..., 0] - ranked[..., -1]  # (B, Q)
             narrow[shot] += int((margin < NARROW * spread).sum())
             for episode, predicted in zip(block, logits.argmax(dim=-1).tolist(), strict=False):
-                queries = [
-                    (clip, name) for name, ids in zip(episode.classes, episode.query, strict=True) for clip in ids
-                ]
+                truth = [name for name, ids in zip(episode.classes, episode.query, strict=True) for _ in ids]
                 rows[shot] += [
                     QueryRow(shot, episode.index, clip, name, episode.classes[column])
-                    for (clip, name), column in zip(queries, predicted, strict=True)
+                    for clip, name, column in zip(episode.query_clips, truth, predicted, strict=True)
                 ]
         progress(first + len(block), len(episodes), "")
     return Evaluation([row for shot in rows for row in rows[shot]], narrow)
@@ -205,10 +195,6 @@ def _collect(
 def block_size(clip_bytes: int, queries: int, support: int, classes: int) -> int:
     """Episodes per block, so that gathered features, and prototypes of that size for each class, fit `BLOCK_BYTES`.
 
-    Args:
-        clip_bytes: bytes of one clip's features.
-        queries: query clips of an episode.
-        support: support clips of an episode.
-        classes: classes of an episode.
+    `clip_bytes` are those of one clip's features; the other arguments are numbers of clips and classes per episode.
     """
     return max(1, min(BLOCK_EPISODES, BLOCK_BYTES // (clip_bytes * (support + queries * classes))))

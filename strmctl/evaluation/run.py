@@ -83,8 +83,8 @@ def evaluate_controls(
     """The score without motion, without the order of frames, and between opposite motions.
 
     Returns:
-        (name, result) of: the clips as they are; one frame of each repeated; its frames shuffled; each pair of opposite
-        classes as a 2-way task.
+        Pairs (name, result): the clips as they are, one frame of each repeated, its frames shuffled, and each pair of
+        opposite classes as a 2-way task.
 
     Raises:
         DataError: the split names no opposite classes.
@@ -93,13 +93,11 @@ def evaluate_controls(
     pairs = [tuple(pair) for pair in named if set(pair) <= set(tests.clips)]
     if not pairs:
         raise DataError(
-            f"the split of {tests.store.name} names no opposite classes", "its YAML file may: opposites: [[up, down]]"
+            f"the split of {tests.store.name} names no opposite classes",
+            "name them in its file: opposites: [[up, down]]",
         )
-    orders: dict[FrameOrder, str] = {
-        "shuffled": "frames shuffled",
-        "repeated": "one frame repeated",
-        "natural": "as they are",
-    }
+    orders: dict[FrameOrder, str]
+    orders = {"shuffled": "frames shuffled", "repeated": "one frame repeated", "natural": "as they are"}
     results: list[tuple[str, EvalResult]] = []
 
     def test(name: str, tests: EvaluationSet, protocol: Protocol, order: FrameOrder) -> None:

@@ -59,7 +59,7 @@ def select(
 
     Args:
         run: run to test.
-        store: frames to test it on.
+        store: frame store to test it on.
         split: subset of the classes.
         classes: classes to choose from the subset; None for all.
         missing_classes: `error` or `drop`, which overrides the run's recipe.

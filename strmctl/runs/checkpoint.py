@@ -6,7 +6,6 @@ unpickled.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from strmctl.paths import replacing
 from strmctl.provenance import sha256_of
 from strmctl.recipe import Recipe, load_recipe
 from strmctl.runs.build import build_model
+from strmctl.runs.folder import read_notes
 
 
 def choose_device(name: str) -> torch.device:
@@ -68,8 +68,7 @@ class LoadedRun:
         model: model with its weights, in evaluation mode, on the device.
         weights: file that the weights were read from.
         weights_sha256: hash of that file.
-        info: content of the JSON file beside the weights (training classes, validation, provenance); empty when there
-            is none.
+        info: content of the JSON file beside the weights (training classes, validation, provenance), or nothing.
     """
 
     name: str
@@ -110,9 +109,3 @@ def load_run(folder: Path, *, device: str = "auto", weights: Path | None = None)
     if sha256_of(path) != sha256:
         raise DataError(f"{path} was written anew while it was read", "run the same command again")
     return LoadedRun(folder.name, folder, recipe, model.to(choose_device(device)).eval(), path, sha256, info)
-
-
-def read_notes(weights: Path) -> dict[str, Any]:
-    """The content of the JSON file beside a file of weights; empty when there is none."""
-    notes = weights.with_suffix(".json")
-    return json.loads(notes.read_text(encoding="utf-8")) if notes.is_file() else {}

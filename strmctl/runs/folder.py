@@ -1,9 +1,11 @@
-"""Run folders: their names, their places, and which is the newest."""
+"""Run folders: their names, their places, which is the newest, and what is noted beside their weights."""
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 from strmctl.errors import DataError, UsageError
 
@@ -27,6 +29,12 @@ def run_folder(runs: Path, name: str | None) -> Path:
     found = sorted(path.parent.name for path in runs.glob("*/recipe.yaml") if not path.parent.is_symlink())
     hint = f"runs here: {', '.join(found)}" if found else "run `make demo`, or name the folder with --runs"
     raise DataError(f"no run named {name!r} in {runs}", hint)
+
+
+def read_notes(weights: Path) -> dict[str, Any]:
+    """The content of the JSON file beside a file of weights; empty when there is none."""
+    notes = weights.with_suffix(".json")
+    return json.loads(notes.read_text(encoding="utf-8")) if notes.is_file() else {}
 
 
 def point_latest(runs: Path, folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,19 @@ from strmctl.provenance import sha256_of
 from strmctl.recipe import load_recipe
 from strmctl.report.terminal.run_table import RunRow, Score
 from strmctl.results import read_document
-from strmctl.runs.folder import LATEST, run_folder
+from strmctl.runs.folder import LATEST, read_notes, run_folder
 from strmctl.runs.train_log import trained_episodes
 
-OWN_FILES = ("recipe.yaml", "weights.pt", "state.pt", "train.csv")  # a folder with none of them is no run: a grid, say
+OWN_FILES = (
+    "recipe.yaml",
+    "weights.pt",
+    "state.pt",
+    "train.csv",
+)  # a folder without any of them, such as a grid, is no run
 
 
 def list_runs(runs: Path) -> list[RunRow]:
-    """The runs in a folder, the newest first; a damaged one is a row with its problem.
+    """The runs in a folder, the newest first; the row of a damaged one names its problem.
 
     Raises:
         DataError: there is no run, or none that can be read.
@@ -47,17 +51,14 @@ def _row(folder: Path, files: list[Path]) -> RunRow:
     weights = folder / "weights.pt"
     written = (weights if weights in files else files[0]).stat().st_mtime
     link = folder.parent / LATEST
-    row = {
-        "name": folder.name,
-        "latest": link.exists() and link.samefile(folder),
-        "changed": datetime.fromtimestamp(written, timezone.utc).isoformat(timespec="seconds"),
-    }
+    latest = link.exists() and link.samefile(folder)
+    row = (folder.name, latest, datetime.fromtimestamp(written, timezone.utc).isoformat(timespec="seconds"))
     try:
-        return RunRow(**row, **_content(folder, weights))
+        return RunRow(*row, **_content(folder, weights))
     except StrmctlError as error:
-        return RunRow(**row, problem=error.message)
+        return RunRow(*row, problem=error.message)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return RunRow(**row, problem=f"{type(error).__name__}: {error}")
+        return RunRow(*row, problem=f"{type(error).__name__}: {error}")
 
 
 def _content(folder: Path, weights: Path) -> dict[str, Any]:
@@ -65,8 +66,7 @@ def _content(folder: Path, weights: Path) -> dict[str, Any]:
     if not (folder / "recipe.yaml").is_file():
         raise DataError("recipe.yaml is missing")
     recipe = load_recipe(folder / "recipe.yaml")
-    notes = weights.with_suffix(".json")
-    info = json.loads(notes.read_text(encoding="utf-8")) if notes.is_file() else {}
+    info = read_notes(weights)
     imported = "imported_from" in info
     validation = info.get("validation")
     return {

@@ -15,8 +15,7 @@ from strmctl.progress import Progress, silent
 from strmctl.provenance import provenance
 from strmctl.recipe import Recipe, load_recipe
 from strmctl.runs.build import clip_loader
-from strmctl.runs.checkpoint import read_notes
-from strmctl.runs.folder import LATEST, check_new, point_latest, run_folder
+from strmctl.runs.folder import LATEST, check_new, point_latest, read_notes, run_folder
 from strmctl.training.train import TrainingData, train
 
 
@@ -28,7 +27,7 @@ class TrainingRun:
         recipe: the experiment.
         folder: folder of the run.
         new: whether the run has yet to begin.
-        latest: whether `runs/latest` is to point at it.
+        latest: whether `runs/latest` should point at it.
     """
 
     recipe: Recipe

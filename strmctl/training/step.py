@@ -29,13 +29,7 @@ def episode_loss(logits: Logits, targets: Tensor, *, weight: float, reduction: s
 
 
 def backward(recipe: Recipe, model: nn.Module, episode: Episode, pixels: tuple[Tensor, Tensor]) -> tuple[float, float]:
-    """Adds the gradient of one episode.
-
-    Args:
-        recipe: the experiment.
-        model: model in training mode.
-        episode: the episode; its index seeds dropout.
-        pixels: uint8 clips of support and query.
+    """Adds the gradient of one episode, whose index seeds dropout, from the uint8 clips of its support and query.
 
     Returns:
         The loss, and the share of right answers.

@@ -34,14 +34,14 @@ def test_operations_of_matching_are_those_that_torch_counts():
 
 
 def test_figures_follow_from_the_measurements():
-    told = []
-    found = bench_eval(backbone="conv3", clips=2, episodes=16, repeats=1, progress=lambda *now: told.append(now))
+    reports = []
+    found = bench_eval(backbone="conv3", clips=2, episodes=16, repeats=1, progress=lambda *now: reports.append(now))
     for name in ("float32", "bfloat16"):
         embed, match = found["embed_ms_per_clip"][name], found["match_episodes_per_second"][name]
         assert embed > 0 and match > 0
         ratio = 10_000 * found["uncached_seconds_per_episode"] / (2857 * embed / 1000 + 10_000 / match)
         assert found["ratio_10000_episodes_2857_clips"][name] == pytest.approx(ratio, rel=1e-12)
     assert found["extrapolated_from"] == {"clips": 2, "episodes": 16, "repeats": 1}
-    assert told[-1][:2] == (14, 14)
+    assert reports[-1][:2] == (14, 14)
     with pytest.raises(UsageError, match="resnet19"):
         bench_eval(backbone="resnet19")

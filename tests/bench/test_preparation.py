@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import tempfile
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 
 from strmctl.bench import preparation as module
 from strmctl.bench.preparation import bench_prepare, ratios, videos_below
-from strmctl.bench.prepare_ways import Preparing, Way, ffmpeg_command, ffmpeg_version
+from strmctl.bench.prepare_ways import Preparing, Way, ffmpeg_command
 from strmctl.errors import DataError, UsageError
 from strmctl.frames.prepare.prepare import Request, prepare
 from strmctl.frames.store.store import FrameStore
@@ -57,7 +56,7 @@ def test_videos_are_found_at_any_depth(videos, tmp_path):
 
 @needs_ffmpeg
 def test_both_ways_work_on_the_same_videos(videos, temporary, monkeypatch):
-    told, seen = [], []
+    reports, seen = [], []
     original_run = Preparing.run
 
     def run(self, way):
@@ -65,26 +64,25 @@ def test_both_ways_work_on_the_same_videos(videos, temporary, monkeypatch):
         return original_run(self, way)
 
     monkeypatch.setattr(Preparing, "run", run)
-    found = bench_prepare(videos, size=32, workers=[1], repeats=2, progress=lambda *now: told.append(now))
+    found = bench_prepare(videos, size=32, workers=[1], repeats=2, progress=lambda *now: reports.append(now))
     good = ["a.avi", "b.mp4", "c c.AVI"]
     ways = [Way(None, None), Way(1, None), Way(1, 8)]
     assert seen[0] == (Way(None, None), [*good, "text.mp4"])
     assert seen[1:] == [(Way(1, None), good)] + 2 * [(way, good) for way in ways]  # they take turns
     assert (found["clips"], found["frames"], found["clips_of_other_length"]) == (3, 31, 0)
+    first = subprocess.run(["ffmpeg", "-version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
+    assert found["ffmpeg"] in first.split()
     (left_out,) = found["left_out"]
     assert left_out["video"] == "one/text.mp4" and left_out["reason"].startswith("ffmpeg: ")
     assert found["summary"] == {"avi 64×48, 12 frames/s": 2, "mp4 64×48, 12 frames/s": 1}
-    assert [(way["workers"], way["frames"], way["stored_frames"]) for way in found["ways"]] == [
-        (None, "all", 31),
-        (1, "all", 31),
-        (1, 8, 24),
-    ]
+    shapes = [(way["workers"], way["frames"], way["stored_frames"]) for way in found["ways"]]
+    assert shapes == [(None, "all", 31), (1, "all", 31), (1, 8, 24)]
     for way in found["ways"]:
         assert 0 < way["seconds_min"] <= way["seconds"] <= way["seconds_max"]
         assert way["clips_per_second"] == pytest.approx(3 / way["seconds"], rel=1e-12)
         assert way["frames_per_second"] == pytest.approx(31 / way["seconds"], rel=1e-12)
         assert way["ratio"] == pytest.approx(found["ways"][0]["seconds"] / way["seconds"], rel=1e-12)
-    assert [now[:2] for now in told] == [(step, 7) for step in range(8)]
+    assert [now[:2] for now in reports] == [(step, 7) for step in range(8)]
     assert list(temporary.iterdir()) == []
     assert sorted(path.name for path in videos.rglob("*") if path.is_file()) == [*good, "text.mp4"]
 
@@ -117,19 +115,18 @@ def test_quality_decides_the_bytes_of_each_side(tmp_path):
     assert other[1] < 0.9 * fine[1] and other[0] == fine[0]
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
-def test_nothing_is_left_behind(videos, temporary, monkeypatch, error):
+def test_nothing_is_left_behind(videos, temporary):
     def stop(done, total, note):
         if done == 2:
             assert list(temporary.iterdir())
-            raise error
+            raise KeyboardInterrupt
 
-    with pytest.raises(type(error) if isinstance(error, OSError) else error):
+    with pytest.raises(KeyboardInterrupt):
         bench_prepare(videos, size=32, workers=[1], repeats=2, peers=False, progress=stop)
     assert list(temporary.iterdir()) == []
 
 
-def test_a_video_that_fails_later_is_named(videos, temporary, monkeypatch):
+def test_a_video_that_fails_later_is_named(videos, temporary):
     def spoil(done, total, note):
         if done == 1:
             (videos / "one" / "b.mp4").write_bytes(b"")
@@ -151,12 +148,6 @@ def test_without_ffmpeg(videos, monkeypatch):
     assert left_out["video"] == "one/text.mp4" and left_out["reason"].startswith("prepare: ")
 
 
-@needs_ffmpeg
-def test_the_version_is_that_of_ffmpeg():
-    first = subprocess.run(["ffmpeg", "-version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
-    assert ffmpeg_version() in first.split()
-
-
 def test_the_default_is_one_worker_and_one_per_cpu(videos, monkeypatch):
     ran = []
     monkeypatch.setattr(module, "available_cpus", lambda: 3)
@@ -174,9 +165,8 @@ def test_what_makes_no_sense_is_refused_before_any_work(videos, monkeypatch):
             bench_prepare(videos, peers=False, **wrong)
 
 
-def test_no_video_that_can_be_prepared(tmp_path, temporary):
-    (tmp_path / "videos").mkdir()
-    Path(tmp_path, "videos", "a.mp4").write_text("nothing")
-    with pytest.raises(DataError, match=r"none of the videos below .* can be prepared; a.mp4: prepare: "):
-        bench_prepare(tmp_path / "videos", workers=[1], peers=False)
+def test_no_video_that_can_be_prepared(videos, temporary):
+    (videos / "one" / "b.mp4").unlink()
+    with pytest.raises(DataError, match=r"none of the videos below .* can be prepared; text.mp4: prepare: "):
+        bench_prepare(videos / "one", workers=[1], peers=False)
     assert list(temporary.iterdir()) == []

@@ -81,13 +81,6 @@ def test_a_killed_embedding_goes_on_with_the_clips_that_are_missing(tmp_path):
     assert whole(cache.read())
 
 
-@pytest.mark.parametrize("other", [{"weights": "x"}, {"manifest": "n"}, {"dtype": "bfloat16"}])
-def test_whatever_decides_the_features_names_another_cache(tmp_path, other):
-    made(tmp_path)
-    assert FeatureCache(tmp_path, CLIPS, MADE_OF | other).read() is None
-    assert FeatureCache(tmp_path, CLIPS[:-1], MADE_OF).read() is None
-
-
 def test_a_damaged_cache_is_not_used(tmp_path):
     cache = FeatureCache(tmp_path, CLIPS, MADE_OF)
     for damage in (lambda: (cache.folder / "a").write_bytes(b"short"), (cache.folder / "b.c").unlink):

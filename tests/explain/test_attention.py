@@ -81,11 +81,8 @@ def test_rows_of_blocks_that_the_model_lacks_are_left_out():
     assert list(maps) == ["backbone: |x|", "H: relu(x·h)", "E: relu(x·e)"]
     np.testing.assert_allclose(maps["H: relu(x·h)"], by_hand(seen, features["backbone"].mean(axis=(2, 3))), atol=1e-10)
     np.testing.assert_allclose(maps["E: relu(x·e)"], by_hand(seen, features["frame_enrichment"]), atol=1e-10)
-    assert list(attention_maps(build(frame_enrichment=False).eval(), noise())) == [
-        "backbone: |x|",
-        "PLE: |f|",
-        "H: relu(f·h)",
-    ]
+    without_fle = attention_maps(build(frame_enrichment=False).eval(), noise())
+    assert list(without_fle) == ["backbone: |x|", "PLE: |f|", "H: relu(f·h)"]
 
 
 def test_negative_products_count_as_nothing():

@@ -57,9 +57,13 @@ def evaluation(backbone: str, clips: int, episodes: int, repeats: int, as_json: 
 @click.option(
     "--size", type=click.IntRange(16, 4096), default=256, show_default=True, help="Pixels of the shorter side."
 )
-@click.option("--quality", type=click.IntRange(1, 100), default=90, show_default=True, help="JPEG quality of prepare.")
 @click.option(
-    "--peer-quality", type=click.IntRange(2, 31), help="-q:v of ffmpeg.  [default: 2, which is nearest to quality 90]"
+    "--quality", type=click.IntRange(1, 100), default=90, show_default=True, help="JPEG quality of `prepare`."
+)
+@click.option(
+    "--peer-quality",
+    type=click.IntRange(2, 31),
+    help="Quality of ffmpeg, its -q:v.  [default: 2, which is nearest to JPEG quality 90]",
 )
 @click.option(
     "--workers", metavar="N,...", callback=comma_separated(int), help="Numbers of processes.  [default: 1, CPUs]"

@@ -17,7 +17,7 @@ from strmctl.cli.options import json_option, runs_option
     "stems",
     metavar="STEM",
     multiple=True,
-    help="Result to compare: a file name in runs/NAME/eval without suffix, given once, or once for each RUN.  "
+    help="Result to compare, a file name in runs/NAME/eval without suffix; give it once, or once for each RUN.  "
     "[default: the newest that all runs have]",
 )
 @runs_option
@@ -25,12 +25,12 @@ from strmctl.cli.options import json_option, runs_option
 def command(names: tuple[str, ...], stems: tuple[str, ...], runs: Path, as_json: bool) -> None:
     """Compare runs with the first one, query by query, on the results of the same episodes that `strmctl eval` wrote.
 
-    For each number of shots: the difference of the accuracies with its 95 % interval and the p-value of a two-sided
-    sign-flip test (9,999 flips), over episodes and over classes. All numbers are conditional on these weights and
-    these clips. Results of other episodes or other clips are refused.
+    For each number of shots, it prints the difference of the accuracies with its 95 % interval and the p-value of a
+    two-sided sign-flip test (9,999 flips), over episodes and over classes. All numbers are conditional on these
+    weights and these clips. Results of other episodes or other clips are refused.
 
-    Runs with commas between them are a group: training seeds of one recipe. Groups are compared seed by seed: mean
-    difference with its 95 % interval over seeds.
+    Runs with commas between them are a group, the training seeds of one recipe. Groups are compared seed by seed, with
+    the mean difference and its 95 % interval over seeds.
 
     \b
     Examples:

@@ -36,8 +36,7 @@ def command(data_dir: Path, runs: Path, device: str) -> None:
     folders = ["--data", str(data_dir), "--runs", str(runs)]
     console.say("strmctl demo: few-shot action recognition with STRM, from videos to attention maps\n")
     _step("1. Videos and frames: 38 motions, 40 clips of each", "prepare", "sprites", *folders[:2])
-    begun = (runs / RUN / "recipe.yaml").is_file()
-    how = ["--resume"] if begun else ["--recipe", "sprites"]
+    how = ["--resume"] if (runs / RUN / "recipe.yaml").is_file() else ["--recipe", "sprites"]
     _step("2. Training on 20 motions", "train", *how, "--name", RUN, *folders, "--device", device)
     common = ["--run", RUN, "--runs", str(runs), "--device", device]
     title = "3. Test: 10,000 episodes of 5 motions each, from 12 that training never saw"

@@ -6,16 +6,8 @@ from pathlib import Path
 
 import click
 
-from strmctl.cli import console, eval_output
-from strmctl.cli.options import (
-    FOLDER,
-    byte_count,
-    comma_separated,
-    data_option,
-    device_option,
-    json_option,
-    runs_option,
-)
+from strmctl.cli import console, eval_output, options
+from strmctl.cli.options import FOLDER, comma_separated
 
 USUAL = (5, 1, 10_000, 0)  # way, queries, episodes, seed
 
@@ -26,7 +18,7 @@ USUAL = (5, 1, 10_000, 0)  # way, queries, episodes, seed
     "run_names",
     metavar="NAME",
     multiple=True,
-    help="Run to test; repeat it for training seeds of one recipe.  [default: the newest]",
+    help="Run to test; give it several times for training seeds of one recipe.  [default: the newest]",
 )
 @click.option(
     "--shots", default="1,5", show_default=True, callback=comma_separated(int), help="Support clips per class."
@@ -36,53 +28,55 @@ USUAL = (5, 1, 10_000, 0)  # way, queries, episodes, seed
 @click.option("--episodes", type=click.IntRange(1), default=10_000, show_default=True, help="Number of episodes.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the episodes.")
 @click.option(
-    "--split", type=click.Choice(["test", "val"]), default="test", show_default=True, help="Subset of classes."
+    "--split", type=click.Choice(["test", "val"]), default="test", show_default=True, help="Subset of the classes."
 )
-@click.option("--classes", metavar="A,B,…", callback=comma_separated(str), help="Only these classes of the split.")
-@click.option("--dataset", metavar="NAME", help="Frame store to test on.  [default: the one it was trained on]")
+@click.option(
+    "--classes", metavar="A,B,…", callback=comma_separated(str), help="Classes of the split to test on.  [default: all]"
+)
+@click.option("--dataset", metavar="NAME", help="Frame store to test on.  [default: that of the training]")
 @click.option(
     "--missing-classes",
     type=click.Choice(["error", "drop"]),
     help="What to do about test classes without a usable clip.  [default: what the recipe says]",
 )
-@click.option("--weights", type=FOLDER, help="Other weights than the run's own weights.pt.")
+@click.option("--weights", type=FOLDER, help="File of weights to test in place of the run's own weights.pt.")
 @click.option(
     "--frame-order",
     "order",
     type=click.Choice(["natural", "repeated", "shuffled"]),
     default="natural",
     show_default=True,
-    help="Control: repeat the middle frame, or shuffle the frames of each clip.",
+    help="Order of the frames of each clip; as controls, its middle frame repeated, or its frames shuffled.",
 )
 @click.option(
     "--dtype",
     type=click.Choice(["float32", "bfloat16"]),
     default="float32",
     show_default=True,
-    help="Precision of embedding; episodes are matched in float32.",
+    help="Precision of the embedding; episodes are always matched in float32.",
 )
-@click.option("--no-cache", is_flag=True, help="Embed every episode from its frames, as other code does: slow.")
+@click.option("--no-cache", is_flag=True, help="Embed every episode anew from its frames, which is slow.")
 @click.option(
     "--memory",
-    callback=byte_count,
+    callback=options.byte_count,
     metavar="SIZE",
-    help="Features up to this size, such as 2G, are held in memory.  [default: a quarter of what is free]",
+    help="Largest size of features that are held in memory, such as 2G.  [default: a quarter of what is free]",
 )
 @click.option(
-    "--distinct-groups",
-    is_flag=True,
-    help="Never take support and query of an episode from the same source video.",
+    "--distinct-groups", is_flag=True, help="Never take support and query of an episode from the same source video."
 )
-@click.option("--save-episodes", type=FOLDER, help="Write the episodes to this CSV file: episode, role, class, clip.")
-@click.option("--episodes-from", type=FOLDER, help="Test on the episodes of such a file instead of drawing them.")
+@click.option("--save-episodes", type=FOLDER, help="CSV file to write the episodes to: episode, role, class, clip.")
+@click.option(
+    "--episodes-from", type=FOLDER, help="File that --save-episodes wrote; its episodes are tested instead of new ones."
+)
 @click.option("--no-pictures", is_flag=True, help="Leave out the pictures of the confusion matrices.")
 @click.option(
     "--controls", is_flag=True, help="Test with each --frame-order and on each pair of opposite classes (2-way)."
 )
-@data_option
-@runs_option
-@device_option
-@json_option
+@options.data_option
+@options.runs_option
+@options.device_option
+@options.json_option
 def command(
     run_names: tuple[str, ...],
     shots: tuple[int, ...],
@@ -131,8 +125,8 @@ def command(
         "--controls tests every frame order; leave out --frame-order": controls and order != "natural",
         "--controls tests one run in the usual way; leave out the other options": controls
         and (unusual or episodes_from),
-        "--no-cache is for comparison and computes in float32; leave out --dtype": no_cache and dtype != "float32",
-        "--weights are those of one run": weights and len(run_names) > 1,
+        "--no-cache computes in float32; leave out --dtype": no_cache and dtype != "float32",
+        "--weights belong to one run; name only one with --run": weights and len(run_names) > 1,
         "--episodes-from sets the way, queries, number and seed of the episodes; leave these out": episodes_from
         and drawn_here,
     }

@@ -11,11 +11,13 @@ from strmctl.cli.options import data_option, device_option, json_option, runs_op
 
 
 @click.command(name="train", short_help="Train a recipe; the val split chooses the model.")
-@click.option("--recipe", metavar="NAME|FILE", help="What to train; see `strmctl recipe ls`.")
+@click.option("--recipe", metavar="NAME|FILE", help="Recipe to train; `strmctl recipe ls` lists them.")
 @click.option(
     "--name", metavar="NAME", help="Name of the run.  [default: that of the recipe, with a number if it is taken]"
 )
-@click.option("--resume", is_flag=True, help="Go on with a killed run: the newest, or --name.")
+@click.option(
+    "--resume", is_flag=True, help="Continue a run that was killed: the newest, or the one that --name names."
+)
 @set_option
 @data_option
 @runs_option

@@ -8,20 +8,18 @@ from typing import TYPE_CHECKING
 import click
 
 from strmctl.cli import console
-from strmctl.cli.options import device_option, json_option, run_option, runs_option
+from strmctl.cli.options import FOLDER, device_option, json_option, run_option, runs_option
 from strmctl.errors import UsageError
 from strmctl.runs.folder import run_folder
 
 if TYPE_CHECKING:
     from strmctl.videos.read_video import VideoClip
 
-PATH = click.Path(path_type=Path)
-
 
 @click.command(name="viz", short_help="Draw where in a video a trained model looks.")
-@click.option("--video", type=PATH, required=True, help="Video to draw.")
+@click.option("--video", type=FOLDER, required=True, help="Video to draw.")
 @run_option
-@click.option("--out", type=PATH, help="PNG file to write.  [default: RUNS/RUN/viz/VIDEO.png]")
+@click.option("--out", type=FOLDER, help="PNG file to write.  [default: RUNS/RUN/viz/VIDEO.png]")
 @device_option
 @runs_option
 @json_option
@@ -51,14 +49,14 @@ def command(video: Path, run_name: str | None, out: Path | None, device: str, ru
     shape = run.recipe.input
     clip = read_video(video, frames=shape.frames, size=shape.size, crop=shape.crop)
     if clip.count < shape.frames:
-        console.say(f"note: {video} has {clip.count} frames, the model wants {shape.frames}: some appear twice")
+        console.say(f"note: {video} has {clip.count} frames and the model takes {shape.frames}, so some appear twice")
     maps = attention_maps(run.model, clip.pixels)
     frames = clip.pixels.permute(0, 2, 3, 1).numpy()  # (L, S, S, 3)
     picture = out or folder / "viz" / f"{video.stem}.png"
     title = f"{'/'.join(video.parts[-2:])}, seen by run {run.name}"
     figure = draw_maps(frames, maps, title=title, captions=captions(clip))
     if picture.exists():
-        console.say(f"note: {picture} is drawn anew")
+        console.say(f"note: {picture} is replaced")
     save_picture(figure, picture)
     if as_json:
         ranges = {name: {"min": float(values.min()), "max": float(values.max())} for name, values in maps.items()}

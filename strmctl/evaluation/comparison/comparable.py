@@ -11,12 +11,7 @@ from strmctl.evaluation.result_files import SETTINGS
 
 
 def check_same_test(base: RunResult, other: RunResult, runs: Path) -> list[str]:
-    """Makes sure that two results come from the same episodes of the same clips.
-
-    Args:
-        base: result that sets the test.
-        other: result to compare with it.
-        runs: folder of the runs, for the command in the hint.
+    """Makes sure that two results of the runs in a folder come from the same episodes of the same clips.
 
     Returns:
         Warnings: differences that leave the comparison possible.

@@ -51,7 +51,7 @@ def read_results(runs: Path, groups: Sequence[Sequence[str]], stems: Sequence[st
             one for each group.
 
     Raises:
-        UsageError: the number of stems is another one.
+        UsageError: there are neither 0, 1 nor as many stems as groups.
         DataError: there is no such run, or it has no such result; the hint is the command that makes it.
     """
     folders = [[run_folder(runs, name) for name in group] for group in groups]
@@ -63,15 +63,14 @@ def read_results(runs: Path, groups: Sequence[Sequence[str]], stems: Sequence[st
     stems = [stem.removesuffix(".json") for stem in stems] or [_newest_common_stem(flat)]
     stems = stems * len(groups) if len(stems) == 1 else stems
     repeated = len({folder.name for folder in flat}) < len(flat)
-    read = []
     for group, stem in zip(folders, stems, strict=True):
         for folder in group:
             if stem not in result_stems(folder):
                 raise _no_result(folder, stem, flat, runs)
-        read.append(
-            [_read(folder, stem, runs, f"{folder.name} {stem}" if repeated else folder.name) for folder in group]
-        )
-    return read
+    return [
+        [_read(folder, stem, runs, f"{folder.name} {stem}" if repeated else folder.name) for folder in group]
+        for group, stem in zip(folders, stems, strict=True)
+    ]
 
 
 def result_stems(folder: Path) -> list[str]:
@@ -147,17 +146,8 @@ def eval_command(result: EvalResult, folder: Path, runs: Path) -> str:
 
 
 def agreement_with_float32(run: LoadedRun, result: EvalResult) -> dict[int, float] | None:
-    """The share of a test's predictions that the same test in float32 gives too.
-
-    Args:
-        run: run that was tested.
-        result: its test in another precision, with its rows.
-
-    Returns:
-        Shot -> fraction; None when the run has no result of that test in float32.
-    """
-    usual = replace(result, provenance={**result.provenance, "dtype": "float32"})
-    stem = result_stem(run, usual)
+    """Shot -> share of the predictions of a run's test that the same test in float32 gives too; None without one."""
+    stem = result_stem(run, replace(result, provenance={**result.provenance, "dtype": "float32"}))
     other = read_document(stem.with_name(f"{stem.name}.json"))
     if other is None or other.episodes != result.episodes:
         return None

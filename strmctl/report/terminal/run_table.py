@@ -14,9 +14,7 @@ USUAL_TEST = "test_5way_1q_s0"
 class Score:
     """An accuracy and the half-width of its 95 % interval over episodes, both fractions.
 
-    Attributes:
-        shot: support clips per class.
-        test: file name of the result without suffix; empty for a validation.
+    `test` is the file name of the result without suffix; empty for a validation.
     """
 
     shot: int
@@ -30,13 +28,10 @@ class RunRow:
     """A run folder.
 
     Attributes:
-        name: name of the folder.
         latest: whether `latest` points at it.
         changed: time (UTC, ISO 8601) at which its weights, or else its recipe, were last written.
-        problem: reason why it cannot be read, the first line the most important; then nothing below is known. Empty
-            for a sound run.
-        method: method of the recipe.
-        dataset: data set of the recipe.
+        problem: reason why it cannot be read, the most important line first, in which case nothing below is known;
+            empty for a sound run.
         imported: whether it was imported rather than trained here.
         trained_episodes: training episodes so far; None where an imported file does not say.
         recipe_episodes: training episodes of the recipe.

@@ -1,5 +1,4 @@
 import importlib
-import json
 
 import click
 import pytest
@@ -7,6 +6,8 @@ from click.testing import CliRunner
 
 from strmctl.cli.commands import demo
 from strmctl.cli.main import main
+from strmctl.paths import write_text
+from tests.saved import result_of, rows_of
 
 
 @pytest.fixture
@@ -35,8 +36,7 @@ def test_the_demo_is_commands_that_one_can_type(steps, tmp_path):
 
 
 def test_a_demo_that_was_killed_goes_on(steps, tmp_path):
-    (tmp_path / "runs" / "demo").mkdir(parents=True)
-    (tmp_path / "runs" / "demo" / "recipe.yaml").write_text("")
+    write_text(tmp_path / "runs" / "demo" / "recipe.yaml", "")
     assert run(tmp_path).exit_code == 0
     assert "--resume" in steps[1][1]
     assert "--recipe" not in steps[1][1]
@@ -44,33 +44,24 @@ def test_a_demo_that_was_killed_goes_on(steps, tmp_path):
 
 def test_an_earlier_result_is_shown_only_for_the_same_weights(steps, tmp_path):
     folder, store = tmp_path / "runs" / "demo", tmp_path / "data" / "sprites"
-    (folder / "eval").mkdir(parents=True)
-    store.mkdir(parents=True)
-    (store / "manifest.csv").write_bytes(b"abc")
-    (folder / "recipe.yaml").write_text("")
-    (folder / "weights.pt").write_bytes(b"abc")
-    figures = [
-        {"shot": shot, "accuracy": 0.71, "ci95": 0.004, "episodes": 10_000, "queries": 50_000, "per_class": {}}
-        for shot in (1, 5)
-    ]
-    document = {"schema": 1, "run": "demo", "dataset": "sprites", "split": "test", "way": 5, "queries": 1}
-    document |= {"episodes": 10_000, "seed": 0, "results": figures}
+    write_text(store / "manifest.csv", "abc")
+    write_text(folder / "weights.pt", "abc")
     abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    same, other = {"weights_sha256": abc, "manifest_sha256": abc}, "0" * 64
+    rows = rows_of(1.0, shots=(1, 5))
     for change, again in (
-        ({"provenance": same}, False),
-        ({"provenance": same | {"weights_sha256": other}}, True),
-        ({"provenance": same | {"manifest_sha256": other}}, True),
-        ({"provenance": same, "episodes": 50}, True),
-        ({"provenance": same, "results": figures[:1]}, True),
+        ({}, False),
+        ({"weights_sha256": "0" * 64}, True),
+        ({"manifest_sha256": "0" * 64}, True),
+        ({"episodes": 50}, True),
+        ({"rows": [row for row in rows if row.shot == 1]}, True),
     ):
         steps.clear()
-        text = json.dumps(document | change)
-        (folder / "eval" / "test_5way_1q_s0.json").write_text(text)
+        settings = {"rows": rows, "episodes": 10_000, "weights_sha256": abc, "manifest_sha256": abc} | change
+        result_of("demo", **settings).write(folder / "eval" / "test_5way_1q_s0")
         done = run(tmp_path)
         assert done.exit_code == 0, done.stderr
         assert ("eval" in [name for name, _ in steps]) == again
-        assert ("71.00" in done.stdout) == (not again)
+        assert ("100.00" in done.stdout) == (not again)
 
 
 def test_the_steps_of_the_demo_raise_their_errors(tmp_path):

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from strmctl.paths import write_csv
 from tests.small_world import evaluate, read_rows, refused, refused_in_json, train
 from tests.videos_for_tests import strmctl
 
@@ -14,17 +15,15 @@ def rows_of(runs, name=CSV):
     return (runs / "sprites" / "eval" / f"{name}.csv").read_bytes()
 
 
-def test_features_are_made_once_and_the_second_test_reads_no_frame(data, runs, tmp_path):
+def test_features_are_made_once_and_the_second_test_reads_no_frame(data, own_data, runs):
     first = rows_of(runs)
     (cache,) = (runs / "sprites" / "cache").glob("*/")
-    copy = tmp_path / "no frames"
-    shutil.copytree(data, copy)
-    shutil.rmtree(copy / "mine" / "frames")
-    ran = evaluate(copy, runs, "--shots", "1,2")
+    shutil.rmtree(own_data / "mine" / "frames")
+    ran = evaluate(own_data, runs, "--shots", "1,2")
     assert ran.code == 0 and "embedding" not in ran.err, ran.err
-    assert evaluate(copy, runs).code == 0 and rows_of(runs) == first
+    assert evaluate(own_data, runs).code == 0 and rows_of(runs) == first
     shutil.rmtree(cache)
-    assert evaluate(copy, runs).code == 3
+    assert evaluate(own_data, runs).code == 3
     assert evaluate(data, runs).code == 0 and rows_of(runs) == first
 
 
@@ -90,30 +89,24 @@ def strmctl_eval(data, runs, *words):
     return strmctl("eval", *words, "--no-pictures", "--data", data, "--runs", runs, "--device", "cpu")
 
 
-def same_source(data, folder, shared):
-    """A copy of a data folder in which the clips of a class come from one source, or all but one."""
-    shutil.copytree(data, folder)
-    manifest = folder / "mine" / "manifest.csv"
-    header, *lines = manifest.read_text().splitlines()
-    column = header.split(",").index("group")
-    changed = []
-    for line in lines:
-        cells = line.split(",")
-        if int(cells[0].rsplit("/", 1)[1]) < shared:
-            cells[column] = f"{cells[0].split('/')[0]}/source"
-        changed.append(",".join(cells))
-    manifest.write_text("\n".join([header, *changed]) + "\n")
-    return folder
+def share_source(data, shared):
+    """Lets the first clips of each class come from one source."""
+    path = data / "mine" / "manifest.csv"
+    rows = read_rows(path)
+    for row in rows:
+        name, number = row["clip"].split("/")
+        row["group"] = f"{name}/source" if int(number) < shared else row["group"]
+    write_csv(path, rows[0].keys(), [row.values() for row in rows])
 
 
-def test_support_and_query_of_one_source_are_reported_and_kept_apart(data, runs, tmp_path):
-    two = same_source(data, tmp_path / "two", shared=2)
-    ran = evaluate(two, runs, "--json")
+def test_support_and_query_of_one_source_are_reported_and_kept_apart(own_data, runs, tmp_path):
+    share_source(own_data, shared=2)
+    ran = evaluate(own_data, runs, "--json")
     assert ran.code == 0, ran.err
     share = ran.json()["provenance"]["shared_sources"]["1"]
     assert ran.json()["provenance"]["distinct_groups"] is False and 0 < share < 1
-    assert f"{100 * share:.1f} % at 1-shot; --distinct-groups avoids that" in ran.err
-    apart = evaluate(two, runs, "--distinct-groups", "--save-episodes", tmp_path / "apart.csv", "--json")
+    assert f"{100 * share:.1f} % at 1-shot" in ran.err and "--distinct-groups avoids that" in ran.err
+    apart = evaluate(own_data, runs, "--distinct-groups", "--save-episodes", tmp_path / "apart.csv", "--json")
     assert apart.code == 0, apart.err
     assert apart.json()["provenance"]["distinct_groups"] is True
     assert (runs / "sprites" / "eval" / f"{CSV}_distinct.csv").is_file()
@@ -122,8 +115,8 @@ def test_support_and_query_of_one_source_are_reported_and_kept_apart(data, runs,
         number = int(row["clip"].rsplit("/", 1)[1])
         sides.setdefault((row["episode"], row["class"]), {})[row["role"]] = "source" if number < 2 else number
     assert all(side["support"] != side["query"] for side in sides.values()) and len(sides) == 40
-    three = same_source(data, tmp_path / "three", shared=3)
-    refused(evaluate(three, runs, "--distinct-groups"), 2, "crawl")
+    share_source(own_data, shared=3)
+    refused(evaluate(own_data, runs, "--distinct-groups"), 2, "crawl")
 
 
 def test_seeds_of_one_recipe_are_tested_together(data, runs):
@@ -147,7 +140,7 @@ def test_options_that_do_not_go_together(data, runs, tmp_path):
         (("--no-cache", "--dtype", "bfloat16"), "leave out --dtype"),
         (("--controls", "--distinct-groups"), "leave out the other options"),
         (("--controls", "--frame-order", "repeated"), "leave out --frame-order"),
-        (("--run", "a", "--run", "b", "--weights", tmp_path), "those of one run"),
+        (("--run", "a", "--run", "b", "--weights", tmp_path), "name only one with --run"),
         (("--memory", "much"), "2G or 500M"),
     ):
         refused(evaluate(data, runs, *words), 2, part)

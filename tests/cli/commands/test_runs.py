@@ -72,10 +72,8 @@ def test_the_same_as_json(runs):
     assert list(rows) == ["begun", "theirs", "done"]
     done = rows["done"]
     assert done["validation"] == {"shot": 1, "accuracy": 0.66, "ci95": 0.012, "test": ""}
-    assert [(test["test"], test["shot"]) for test in done["tests"]] == [
-        *(("test_5way_1q_s0", 1), ("test_5way_1q_s0", 5)),
-        ("val_5way_1q_s0", 1),
-    ]
+    tests = [(test["test"], test["shot"]) for test in done["tests"]]
+    assert tests == [("test_5way_1q_s0", 1), ("test_5way_1q_s0", 5), ("val_5way_1q_s0", 1)]
     assert (done["changed"], done["trained_episodes"]) == ("2023-11-14T22:13:20+00:00", 1000)
     assert [row["latest"] for row in rows.values()] == [True, False, False]
     assert [row["imported"] for row in rows.values()] == [False, True, False]

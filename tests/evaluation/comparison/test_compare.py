@@ -59,25 +59,20 @@ def test_the_difference_is_that_of_the_rows(runs):
 
 
 @pytest.mark.parametrize(
-    ("changes", "reason", "option"),
+    ("changes", "reason"),
     [
-        ({"way": 3}, "way 5 and 3", ""),
-        ({"queries": 2}, "queries 1 and 2", ""),
-        ({"episodes": 39}, "episodes 40 and 39", "--episodes 40"),
-        ({"seed": 1}, "seed 0 and 1", ""),
-        ({"split": "val"}, "split test and val", ""),
-        ({"distinct_groups": True}, "distinct groups off and on", ""),
-        ({"episodes_file_sha256": "c" * 64}, "file of episodes none and cccccccccccc", ""),
-        ({"shots": (2, 3)}, "shots 1, 5 and 2, 3", "--shots 1,5"),
+        ({"episodes": 39}, "episodes 40 and 39"),
+        ({"distinct_groups": True}, "distinct groups off and on"),
+        ({"episodes_file_sha256": "c" * 64}, "file of episodes none and cccccccccccc"),
+        ({"shots": (2, 3)}, "shots 1, 5 and 2, 3"),
     ],
 )
-def test_other_tests_are_refused_with_the_command_that_repeats_the_first(runs, changes, reason, option):
+def test_other_tests_are_refused_with_the_command_that_repeats_the_first(runs, changes, reason):
     save(runs, "a")
     save(runs, "b", **changes)
     message, hint = refusal(UsageError, runs)
     assert message == f"a and b were not tested on the same episodes: {reason}"
-    command = f"`strmctl eval --run b --dataset mine --shots 1,5 --episodes 40 --runs {runs}`"
-    assert hint.startswith(command) and option in command
+    assert hint.startswith(f"`strmctl eval --run b --dataset mine --shots 1,5 --episodes 40 --runs {runs}`")
 
 
 def test_all_reasons_are_given_and_the_command_has_all_settings(runs):
@@ -109,8 +104,7 @@ def test_the_same_episodes_are_compared_whichever_way_they_were_come_by(runs):
     save(runs, "b", **same, episodes_file_sha256="c" * 64)
     assert compare(runs, ["a", "b"])["warnings"] == []
     save(runs, "b", episodes_sha256={"5": "f" * 64}, distinct_groups=True)
-    message, _ = refusal(DataError, runs)
-    assert "they have other support clips" in message
+    assert "they have other support clips" in refusal(DataError, runs)[0]
 
 
 def test_other_clips_are_refused(runs):
@@ -122,24 +116,19 @@ def test_other_clips_are_refused(runs):
     assert "strmctl eval --run b --dataset mine" in hint
     save(runs, "b", clip_ids_sha256="1" * 64)
     save(runs, "c", clip_ids_sha256="2" * 64)  # the queries are the same, by chance
-    message, _ = refusal(DataError, runs, ("b", "c"))
-    assert "other ids" in message
+    assert "other ids" in refusal(DataError, runs, ("b", "c"))[0]
     assert compare(runs, ["a", "c"])["warnings"] == []  # a says nothing of them
     save(runs, "b", classes=[*CLIPS, "yawn"])
-    message, _ = refusal(DataError, runs)
-    assert "only one of them has the classes yawn" in message
+    assert "only one of them has the classes yawn" in refusal(DataError, runs)[0]
 
 
 def test_other_pixels_give_a_warning(runs):
     save(runs, "a", answers=1, clip_ids_sha256="1" * 64)
     save(runs, "b", answers=2, clip_ids_sha256="1" * 64, manifest_sha256="c" * 64, dtype="bfloat16")
-    save(runs, "c", answers=3, shots=(5, 10 - 3))
-    document = compare(runs, ["a", "b"])
-    assert document["warnings"] == [
+    assert compare(runs, ["a", "b"])["warnings"] == [
         "a and b saw the same clips with other pixels: manifests bbbbbbbbbbbb and cccccccccccc",
         "a and b differ in dtype: float32 and bfloat16",
     ]
-    assert document["comparisons"][0]["results"][0]["over_episodes"]["n"] == 40
 
 
 def test_only_shots_that_both_have_are_compared(runs):
@@ -147,9 +136,7 @@ def test_only_shots_that_both_have_are_compared(runs):
     save(runs, "b", shots=(2, 5), answers=1)
     document = compare(runs, ["a", "b"])
     assert [figures["shot"] for figures in document["comparisons"][0]["results"]] == [5]
-    assert document["warnings"] == [
-        "a and b: only one of them was tested at shots 1, 2, which are left out",
-    ]
+    assert document["warnings"] == ["a and b: only one of them was tested at shots 1, 2, which are left out"]
 
 
 def test_the_newest_result_that_all_have_is_taken_unless_one_is_named(runs):
@@ -187,8 +174,7 @@ def test_runs_without_results(runs):
     assert message == f"run b has no result {STEM}" and "strmctl eval --run b --dataset mine --shots 1,5" in hint
     message, hint = refusal(DataError, runs, ("b", "a"))
     assert message == "run b has no result" and "strmctl eval --run b" in hint
-    message, hint = refusal(DataError, runs, ("a", "z"))
-    assert message.startswith("no run named 'z'") and "runs here: a, b" in hint
+    assert refusal(DataError, runs, ("a", "z"))[0].startswith("no run named 'z'")
     assert "at least two" in refusal(UsageError, runs, ["a"])[0]
 
 

@@ -117,15 +117,15 @@ def test_summary_against_a_slow_reference(classes):
 
 
 def test_summary_counts_queries_episodes_and_classes():
-    rows = [
-        QueryRow(5, 0, "a/0", "a", "a"),
-        QueryRow(5, 0, "b/0", "b", "a"),
-        QueryRow(1, 0, "a/0", "a", "b"),
-        QueryRow(1, 0, "b/0", "b", "b"),
-        QueryRow(1, 1, "a/1", "a", "a"),
-        QueryRow(1, 1, "b/1", "b", "b"),
+    answers = [
+        (5, 0, "a", "a"),
+        (5, 0, "b", "a"),
+        (1, 0, "a", "b"),
+        (1, 0, "b", "b"),
+        (1, 1, "a", "a"),
+        (1, 1, "b", "b"),
     ]
-    one, five = summarise(rows)
+    one, five = summarise([QueryRow(shot, episode, "clip", *pair) for shot, episode, *pair in answers])
     assert (one["shot"], one["accuracy"], one["episodes"], one["queries"]) == (1, 0.75, 2, 4)
     assert one["ci95"] == pytest.approx(1.96 * 0.25 / math.sqrt(2))
     assert one["per_class"] == {"a": 0.5, "b": 1.0}
@@ -139,7 +139,4 @@ def test_one_class_has_no_interval_over_classes():
     assert figures["classes"] is None
     assert figures["per_class"] == {"b": 0.5}  # nothing was asked about a
     assert figures["confusion"] == {"classes": ["a", "b"], "counts": [[0, 0], [1, 1]]}
-
-
-def test_no_rows_no_figures():
     assert summarise([]) == []
