@@ -1,4 +1,4 @@
-"""The grids of section 4 of the paper: which recipes they compare, and what the run of each cell is called.
+"""The grids of section 4 of the paper: the recipes that they compare and the names of the runs.
 
 All cells of a grid come from one recipe. They share the initial weights of the parts that they have in common, the
 training episodes and the test episodes, because each of these is a function of the seed alone: differences are paired.
@@ -29,7 +29,7 @@ COMPONENTS = {  # Figure 6, left: the parts that are there
     "TRM+PLE+FLE": (True, True, False),
     "STRM": (True, True, True),
 }
-LONGEST = 60  # letters of a cell in the name of its run
+LONGEST = 60  # letters of a cell's label that go into the name of its run
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class Cell:
     """One model of a grid, and how it is tested.
 
     Attributes:
-        label: what tables call it.
+        label: name of the cell in tables.
         run: name of its run folder.
-        recipe: complete, with the training seed.
-        fraction: share of the tuples that it is tested with; None: as it was trained.
-        trial: which random subset of them.
+        recipe: complete recipe, with the training seed.
+        fraction: share of the tuples to test with; None for the share of the recipe.
+        trial: number of the random subset of tuples.
     """
 
     label: str
@@ -57,9 +57,9 @@ class Base:
 
     Attributes:
         recipe: name of a shipped recipe, or the path of a file.
-        assignments: `key=value` changes of it, for all cells.
-        name: what the names of the runs begin with; that of the recipe when None.
-        seeds: of training.
+        assignments: `key=value` changes to the recipe, for all cells.
+        name: beginning of all run names; the name of the recipe when None.
+        seeds: training seeds.
     """
 
     recipe: str
@@ -71,8 +71,8 @@ class Base:
         """The recipe that the grid varies.
 
         Raises:
-            RecipeError: it is unknown or invalid.
-            UsageError: no seed, the same one twice, or one among the changes.
+            RecipeError: the recipe is unknown or invalid.
+            UsageError: there is no seed, a seed stands twice, or the assignments set one.
         """
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
             raise UsageError("--seeds takes different numbers from 0", "for example --seeds 0,1,2")
@@ -81,7 +81,7 @@ class Base:
         return load_recipe(self.recipe, self.assignments)
 
     def cells(self, label: str, changes: Mapping[str, Any], slug: str) -> list[Cell]:
-        """A cell for each training seed; one that changes nothing is named by its method, in whatever grid."""
+        """A cell for each training seed; a cell that changes nothing is named after its method in every grid."""
         own = self.load()
         words = [f"{key}={json.dumps(value)}" for key, value in changes.items()]
         method = METHODS.get(str(changes.get("method")))
@@ -124,10 +124,10 @@ def tuples(base: Base, fractions: Sequence[float], trials: int, *, retrain: bool
     """Random shares of the tuples, and TRX {2, 3} with all of them (Figure 6, right).
 
     Args:
-        base: of STRM.
-        fractions: of the tuples of each cardinality.
-        trials: random subsets for each share; all tuples are one trial.
-        retrain: train with the share as well, instead of testing one run with it.
+        base: base whose recipe has the method STRM.
+        fractions: shares of the tuples of each cardinality, each above 0 and up to 1.
+        trials: number of random subsets for each share; the share 1 has one.
+        retrain: whether to train with each share as well, instead of testing one run with all of them.
     """
     recipe, cells = _strm(base), []
     if not fractions or not all(0 < fraction <= 1 for fraction in fractions):
@@ -136,7 +136,7 @@ def tuples(base: Base, fractions: Sequence[float], trials: int, *, retrain: bool
         raise UsageError("this grid itself chooses the share of the tuples", "leave out --set trm.tuple_fraction")
     label = f"STRM {_set(recipe)}"
     whole = base.cells(label, {}, "strm")
-    for fraction in sorted({float(f"{fraction:g}") for fraction in fractions}):  # as file names tell them
+    for fraction in sorted({float(f"{fraction:g}") for fraction in fractions}):  # as precise as in file names
         for trial in range(trials if fraction < 1 else 1):
             own = whole
             if retrain and fraction < 1:
@@ -185,14 +185,14 @@ def custom(base: Base, path: Path) -> list[Cell]:
     if not isinstance(named, dict) or not named or not all(isinstance(keys, dict) for keys in named.values()):
         raise RecipeError(f"{path}: `cells` must give keys and values for each label", hint)
     if wrong := [label for label in named if not isinstance(label, str) or not label.strip()]:
-        raise RecipeError(f"{path}: the label {wrong[0]!r} is no text", f"write it in quotes; {hint}")
+        raise RecipeError(f"{path}: the label {wrong[0]!r} is not text", f"write it in quotes; {hint}")
     cells = []
     for label, changes in named.items():
         if any(str(key).strip() in ("train.seed", "name") for key in changes):
             raise RecipeError(f"{path}: cells differ in neither name nor train.seed", "--name and --seeds are for that")
         try:
             cells += base.cells(label, changes, _slug(label))
-        except TypeError as error:  # of what YAML knows and recipes do not, such as dates
+        except TypeError as error:  # YAML has values that recipes do not, such as dates
             raise RecipeError(f"{path}: {label}: {error}", hint) from error
     return cells
 

@@ -1,8 +1,8 @@
-"""What a method costs: parameters, and floating-point operations of its parts, of an episode and of a whole evaluation.
+"""What a method costs: its parameters, and the floating-point operations of each part, episode and evaluation.
 
-Operations are those of matrix products and convolutions, a multiply-add counting two, as torch's own counter has them.
-Each part is really run, on the meta device: shapes without numbers, so that no data and no memory are needed. Batch
-norm, pooling, softmax and the like are not counted. Forming tuples is a product here, and is.
+torch's own counter counts matrix products and convolutions, with two operations for a multiply-add. Each part really
+runs, but on the meta device, which has shapes without numbers and needs no data and no memory. Batch norm, pooling,
+softmax and the like are not counted; forming tuples is, because it is a matrix product here.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ def cost_table(
     """Costs of TRM {2}, TRX {2,3} and STRM {2}, by part.
 
     Args:
-        recipe: gives backbone and sizes, but not method, preset and cardinalities; the shipped `ssv2_r50` when None.
-        way: C, classes of an episode.
-        shot: K, support clips per class.
-        queries: query clips per class.
-        clips: of a split that is embedded once.
-        episodes: that are then matched.
+        recipe: recipe whose backbone and sizes count; its method, preset and cardinalities do not. None: `ssv2_r50`.
+        way: number of classes of an episode, C.
+        shot: number of support clips per class, K.
+        queries: number of query clips per class.
+        clips: number of clips of a split, each embedded once.
+        episodes: number of episodes that are then matched.
 
     Returns:
         The sizes that were counted, and per method `parameters` by part and `flops`: of one clip (`embed_clip`) and one
@@ -86,12 +86,12 @@ def cost_table(
 
 
 def _model(recipe: Recipe, method: str) -> nn.Module:
-    """The paper's model of a method, complete, in the sizes of a recipe; without numbers."""
+    """The paper's complete model of a method in the sizes of a recipe, on the meta device."""
     values = recipe.model_dump() | {"method": method, "model": {"preset": "paper", "deviations": []}}
     values["trm"]["cardinalities"] = [2]
     for section in ("patch_enrichment", "frame_enrichment", "query_class"):
         values[section]["enabled"] = True
-    # What the method does not have is then left out; TRX gets its own cardinalities.
+    # Settling leaves out the parts that the method does not have and gives TRX its own cardinalities.
     settled = Recipe.model_validate(Recipe.model_validate(values).settled())
     with torch.device("meta"):
         return build_model(settled, pretrained=False).eval()
@@ -120,7 +120,7 @@ def _flops(model: nn.Module, clip: Tensor, *, way: int, shot: int, queries: int,
 
 @torch.no_grad()
 def _embed_flops(model: nn.Module, clip: Tensor) -> dict[str, int]:
-    """Of all that one clip `(1, L, 3, H, W)` decides, by part."""
+    """Operations by part for everything that depends on one clip `(1, L, 3, H, W)` alone."""
     enriched = model.enrich(clip)
     inputs = {
         "backbone": clip.flatten(0, 1),  # (L, 3, H, W)
@@ -135,7 +135,7 @@ def _embed_flops(model: nn.Module, clip: Tensor) -> dict[str, int]:
 
 @torch.no_grad()
 def _match_flops(model: nn.Module, clip: Tensor, way: int, shot: int, queries: int) -> dict[str, int]:
-    """Of comparing `queries` clips with `way · shot` others, by part; features are at hand."""
+    """Operations by part of comparing `queries` clips with `way · shot` others, whose features are known."""
     features = model.embed(clip)  # (1, …) each
     support = {name: value[None, None].expand(1, way, shot, *value.shape[1:]) for name, value in features.items()}
     query = {name: value[None].expand(1, queries, *value.shape[1:]) for name, value in features.items()}

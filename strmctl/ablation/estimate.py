@@ -22,21 +22,21 @@ from strmctl.recipe import Recipe
 from strmctl.runs.build import build_model, clip_loader
 from strmctl.runs.checkpoint import choose_device
 
-CLIPS = 4  # that are timed: one support and one query clip of two classes
-FAST = 0.2  # seconds; a model that takes less for these is timed on a whole episode
+CLIPS = 4  # number of clips that are timed: one support and one query clip of two classes
+FAST = 0.2  # seconds; a model that takes less for these clips is timed on a whole episode
 ENOUGH = 1.0  # seconds after which a measurement is not repeated
 
 
 def task_seconds(tasks: Sequence[Task], *, threads: int, progress: Progress = silent) -> list[float]:
-    """An estimate for each task, in seconds of one process with so many threads.
+    """An estimate for each task, in seconds of one process.
 
-    Time is proportional to clips and episodes here, and processes beside each other slow each other down a little, so
-    that it may be off by a third.
+    The estimate grows in proportion to clips and episodes. It may be off by a third, because processes that run at the
+    same time slow each other down.
 
     Args:
-        tasks: of `open_tasks`.
-        threads: of each process.
-        progress: is told (tasks done, tasks in all, "").
+        tasks: tasks that `open_tasks` gave.
+        threads: number of threads of each process.
+        progress: callable that receives (tasks done, tasks in all, "").
     """
     torch.set_num_threads(threads)
     timed: dict[str, _Timer] = {}
@@ -124,7 +124,7 @@ def _step(model: nn.Module, pixels: torch.Tensor, way: int, shot: int) -> None:
 
 
 def _seconds(function: Callable[[], Any]) -> float:
-    """The least time of up to five calls; the first, which also sets things up, counts only when it is slow."""
+    """The shortest of up to five calls, in seconds; no call follows once they have taken `ENOUGH` together."""
     took = []
     while len(took) < 5 and (not took or sum(took) < ENOUGH):
         begin = time.perf_counter()

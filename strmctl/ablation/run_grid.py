@@ -1,6 +1,6 @@
 """Runs a grid: trains each unfinished run and tests each cell without a result, in several processes.
 
-Each cell is an ordinary run folder. Nothing is done twice: a grid that was killed continues where it was.
+Each cell is an ordinary run folder. Nothing is done twice: a grid that was killed continues where it stopped.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def run_tasks(
     for task, value in work_on(_do, tasks, jobs=jobs, threads=threads, ready=_ready, progress=board.update):
         board.finish(task)
         if isinstance(value, StrmctlError):
-            if task.run not in broken:  # the tests of a run that could not be trained fail of course
+            if task.run not in broken:  # the tests of a run that failed to train fail, too
                 failed.append((task, value))
                 announce(f"{task} failed: {value.message}")
             broken.add(task.run)

@@ -105,20 +105,20 @@ def test_shots_and_training():
 def test_grids_share_runs(assignments):
     """STRM, {2}, the tuples' model and that of the curve over shots are one run; so are all TRM."""
     base = Base("sprites", assignments, name="mine", seeds=(4,))
-    of = {
+    cells = {
         "components": {cell.label: cell for cell in grids.components(base)},
         "cardinality": {cell.label: cell for cell in grids.cardinality(base)},
         "shots": {cell.label: cell for cell in grids.shots(base, ("trm", "strm", "trx"))},
         "training": {cell.label: cell for cell in grids.training(base, (1,), ("trm", "strm"))},
         "tuples": {cell.label: cell for cell in grids.tuples(base, (0.5,), 1)},
     }
-    strm = [of["components"]["STRM"], of["cardinality"]["2"], of["shots"]["STRM"], of["training"]["STRM"]]
-    strm.append(of["tuples"]["STRM {2}"])
+    strm = [cells["components"]["STRM"], cells["cardinality"]["2"], cells["shots"]["STRM"], cells["training"]["STRM"]]
+    strm.append(cells["tuples"]["STRM {2}"])
     assert {cell.run for cell in strm} == {"mine-strm-s4"}
     assert all(cell.recipe == strm[0].recipe for cell in strm)
-    trm = [of[kind]["TRM"] for kind in ("components", "shots", "training")]
+    trm = [cells[kind]["TRM"] for kind in ("components", "shots", "training")]
     assert {cell.run for cell in trm} == {"mine-trm-s4"} and all(cell.recipe == trm[0].recipe for cell in trm)
-    assert of["tuples"]["TRX {2,3}"].recipe == of["shots"]["TRX"].recipe
+    assert cells["tuples"]["TRX {2,3}"].recipe == cells["shots"]["TRX"].recipe
 
 
 def test_training_seeds_are_cells_of_one_label():
@@ -149,14 +149,7 @@ def test_seeds_that_make_no_sense(assignments, seeds, part):
         Base("sprites", assignments, seeds=seeds).load()
 
 
-@pytest.mark.parametrize(
-    "plan",
-    [
-        grids.components,
-        grids.cardinality,
-        lambda base: grids.tuples(base, (0.5,), 1),
-    ],
-)
+@pytest.mark.parametrize("plan", [grids.components, grids.cardinality, lambda base: grids.tuples(base, (0.5,), 1)])
 def test_grids_of_strm_want_strm(plan):
     with pytest.raises(UsageError, match="the method of the recipe is otam"):
         plan(Base("sprites", ("method=otam",)))
