@@ -1,4 +1,4 @@
-"""Names as people read them: without what cannot be shown, and of many the first."""
+"""Names of files: how people read them, and which files are left out without a word."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from collections.abc import Sequence
 
 BAD_NAME = "file name is not valid Unicode or has control characters"
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # a line end in a name would break the manifest
+_LEFT_OUT = ("__macosx", "thumbs.db", "desktop.ini")  # what systems put beside files, in lower case
 
 
 def readable(name: str) -> str:
     """The name, with `?` for what is not valid Unicode and for control characters."""
     return CONTROL.sub("?", name.encode("utf-8", "replace").decode())
+
+
+def is_left_out(name: str) -> bool:
+    """Whether a file or folder is hidden, or one that a system puts beside files."""
+    return name.startswith(".") or name.lower() in _LEFT_OUT
 
 
 def first_of(names: Sequence[str], most: int) -> str:

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from strmctl.datasets.catalogue import TRAIN_ANNOTATIONS, VALIDATION_ANNOTATIONS, VIDEO_SUFFIXES, DataSet, how_to_get
 from strmctl.datasets.lists import ListedClips, match_list, without_suffix
-from strmctl.datasets.names import BAD_NAME, readable
+from strmctl.datasets.names import BAD_NAME, is_left_out, readable
 from strmctl.datasets.splits import Split, class_key, read_annotation
 from strmctl.errors import DataError
 
@@ -149,20 +149,20 @@ def scan(
 
 
 def _video_files(videos: Path, dataset: DataSet, ignored: Ignored, targets: dict[str, str]) -> Iterator[str]:
-    """Paths of the video files below a folder, `/`-separated; hidden files and folders are not looked at.
+    """Paths of the video files below a folder, `/`-separated; hidden ones and those of a system are left out.
 
     Symbolic links are followed; `targets` receives where they lead.
     """
     seen, deep, top = set(), dataset.layout == "class_folders", os.path.realpath(videos)
     for folder, folders, names in os.walk(videos, followlinks=True):
         real = os.path.realpath(folder)
-        folders[:] = sorted(name for name in folders if not name.startswith(".")) if deep and real not in seen else []
+        folders[:] = sorted(name for name in folders if not is_left_out(name)) if deep and real not in seen else []
         if real in seen:  # a link that leads back up
             continue
         seen.add(real)
         for name in sorted(names):
             path = Path(folder, name).relative_to(videos).as_posix()
-            if name.startswith(".") or path in dataset.beside:
+            if is_left_out(name) or path in dataset.beside:
                 continue
             if readable(path) != path:
                 ignored[BAD_NAME].append(readable(path))

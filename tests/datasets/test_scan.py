@@ -159,6 +159,15 @@ def test_flat_takes_the_videos_of_one_folder(tmp_path):
     assert found.ignored == {"no video suffix": ["README.md"]}
 
 
+@pytest.mark.parametrize("layout", ["class_folders", "flat"])
+def test_what_a_system_puts_beside_files_is_left_out_without_a_word(tmp_path, layout):
+    folder = touch(tmp_path, "walk/a.mp4" if layout == "class_folders" else "a.mp4")
+    touch(folder, "__MACOSX/walk/._a.mp4", "__MACOSX/walk/b.mp4", "Thumbs.db", "desktop.ini", ".DS_Store")
+    touch(folder, "walk/Thumbs.db", "walk/Desktop.ini", "walk/._a.mp4", "walk/__macosx/c.mp4")
+    found = scan(DataSet("odd", "odd", layout), None, folder)
+    assert (len(found.clips), found.ignored) == (1, {})
+
+
 def test_colliding_names_keep_their_suffix():
     assert clip_ids(["x/a.mp4", "x/a.avi", "x/b.mp4", "y/a.mp4"]) == {
         "x/a.mp4": "x/a.mp4",

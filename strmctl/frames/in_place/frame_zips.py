@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from strmctl.datasets.names import BAD_NAME, readable
+from strmctl.datasets.names import BAD_NAME, is_left_out, readable
 from strmctl.errors import DataError
-from strmctl.frames.in_place.image_names import Found, fault, is_left_out
+from strmctl.frames.in_place.image_names import Found, fault
 from strmctl.frames.in_place.zip_records import ZipMember, central_directory, member_content, next_member
 
 LEADS_OUT = "name would lead out of the archive"

@@ -6,13 +6,12 @@ import re
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
-from strmctl.datasets.names import BAD_NAME, readable
+from strmctl.datasets.names import BAD_NAME, is_left_out, readable
 
 NOT_AN_IMAGE = "no image suffix"
 NO_CLIP_FOLDER = "not in a clip folder"
 
 _IMAGE = re.compile(r"(.+)\.(?:jpe?g|png)", re.IGNORECASE | re.DOTALL)
-_LEFT_OUT = ("__macosx", "thumbs.db", "desktop.ini")  # what systems put beside files, in lower case
 
 
 class Found(NamedTuple):
@@ -31,11 +30,6 @@ def image_stem(name: str) -> str:
     """The name without its image suffix; empty when it has none."""
     match = _IMAGE.fullmatch(name)
     return match[1] if match else ""
-
-
-def is_left_out(name: str) -> bool:
-    """Whether a file or folder is hidden, or one that a system puts beside files."""
-    return name.startswith(".") or name.lower() in _LEFT_OUT
 
 
 def fault(folder: str, name: str) -> str | None:
