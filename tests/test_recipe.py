@@ -125,7 +125,9 @@ def test_values_that_do_not_go_together(assignments, words):
         load_recipe("sprites", assignments)
 
 
-@pytest.mark.parametrize("assignment", ["foo", "foo.bar=1", ".=1", "train.seed.x=1", "=3", "train=", "train.foo=1"])
+@pytest.mark.parametrize(
+    "assignment", ["foo", "foo.bar=1", ".=1", "train.seed.x=1", "=3", "train=", "train.foo=1", "train.way=["]
+)
 def test_assignments_that_make_no_sense_are_named(assignment):
     with pytest.raises(RecipeError) as caught:
         load_recipe("sprites", ["method=trx", assignment])

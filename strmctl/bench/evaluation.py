@@ -25,7 +25,7 @@ from strmctl.model.backbones.table import BACKBONES
 from strmctl.model.methods.strm import STRM, build_strm
 from strmctl.progress import Progress, silent
 
-CLASSES = 24  # of the SSv2 test split, which the ratio is for
+CLASSES = 24  # classes of the SSv2 test split, which the ratio is for
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SQUARE = 2048  # rows of the matrix product that matching is compared with
 
@@ -36,7 +36,7 @@ def bench_eval(
     """Measures evaluation on the CPU.
 
     Args:
-        backbone: a key of `BACKBONES`.
+        backbone: key of `BACKBONES`.
         clips: clips that are embedded at a time, eight frames each.
         episodes: episodes that are matched per repetition, 5-way 5-shot with one query per class.
         repeats: repetitions of each measurement.

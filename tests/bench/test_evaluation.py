@@ -1,4 +1,4 @@
-"""The two ways that `bench eval` compares compute the same, and its figures follow from its measurements."""
+"""The two ways that `bench eval` compares compute the same, and its numbers follow from its measurements."""
 
 import pytest
 import torch
@@ -33,7 +33,7 @@ def test_operations_of_matching_are_those_that_torch_counts():
     assert counter.get_total_flops() == matching_operations(model)
 
 
-def test_figures_follow_from_the_measurements():
+def test_numbers_follow_from_the_measurements():
     reports = []
     found = bench_eval(backbone="conv3", clips=2, episodes=16, repeats=1, progress=lambda *now: reports.append(now))
     for name in ("float32", "bfloat16"):

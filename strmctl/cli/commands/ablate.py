@@ -91,7 +91,9 @@ def shots(*, methods: tuple[str, ...], options: dict[str, Any]) -> None:
 
 
 @command.command()
-@click.option("--factors", default="1,4", show_default=True, callback=comma_separated(int), help="Of the episodes.")
+@click.option(
+    "--factors", default="1,4", show_default=True, callback=comma_separated(int), help="Multiples of episodes."
+)
 @methods_option("trm,strm")
 @grid_options("1,5")
 def training(*, factors: tuple[int, ...], methods: tuple[str, ...], options: dict[str, Any]) -> None:
