@@ -18,7 +18,7 @@ reproduce: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
-# Without the tests that take over five seconds, on all cores.
+# Without slow tests and files of tests (over five seconds), on all cores.
 test-fast: $(STAMP)
 	$(BIN)/python -m pytest -m "not slow" --numprocesses auto $(PYTEST_OPTIONS)
 

@@ -14,6 +14,8 @@ from strmctl.paths import shipped
 from strmctl.report.document import Cost, Paper, build, from_json
 from tests.saved import grid_of, recipe_of, result_of, rows_of, write_cell, write_run
 
+pytestmark = pytest.mark.slow
+
 SSV2 = ("backbone.weights=none",)
 
 

@@ -23,6 +23,8 @@ from strmctl.runs.checkpoint import save_tensors
 from strmctl.training import train as training
 from tests.small_world import SMALL, snapshot
 
+pytestmark = pytest.mark.slow
+
 TEST = Protocol(way=2, shots=(1, 2), episodes=20)
 WORDS = (*SMALL, "data.dataset=mine")
 BASE = Base("sprites", WORDS)

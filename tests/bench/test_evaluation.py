@@ -9,6 +9,8 @@ from strmctl.model.backbones.build import build_backbone
 from strmctl.model.methods.strm import build_strm
 from tests.model.reference import relative_error
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("cardinalities", [(2,), (2, 3)])
 def test_the_other_way_gives_the_logits_of_the_model(cardinalities):

@@ -9,6 +9,8 @@ from strmctl.model.released import read_released
 from tests.model import released_files
 from tests.model.reference import relative_error
 
+pytestmark = pytest.mark.slow
+
 
 def save(content, folder):
     torch.save(content, folder / "checkpoint.pt")
@@ -26,7 +28,7 @@ def clips(count, seed):
         ("resnet18", (2, 3), {"module": "module."}, [7, 2, 7]),
         ("resnet18", (3, 2), {"w_cls": 256, "dim": 48}, [7, 2, 7]),
         ("resnet34", (2, 3), {"enrichment": False, "dim": 48}, [7, 2, 7]),
-        pytest.param("resnet50", (2,), {"module": "module.", "dim": 48}, [5], marks=pytest.mark.slow),
+        ("resnet50", (2,), {"module": "module.", "dim": 48}, [5]),
     ],
 )
 def test_logits_are_those_of_the_released_code(tmp_path, name, cardinalities, options, labels):

@@ -21,6 +21,8 @@ from strmctl.runs.checkpoint import load_run
 from strmctl.training.train import TrainingData, train
 from tests.model.reference import relative_error
 
+pytestmark = pytest.mark.slow
+
 COLOURS = [(250, 20, 20), (20, 250, 20), (20, 20, 250), (240, 240, 20), (20, 240, 240), (240, 20, 240)]
 TOY = (
     *("data.dataset=toy", "input.size=16", "input.crop=16", "trm.dim=8", "query_class.dim=8"),

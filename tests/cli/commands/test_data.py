@@ -18,6 +18,8 @@ from strmctl.report.pictures.contact_sheet import EDGE, GAP, HEIGHT, TEXT_WIDTH,
 from tests.frames.check.test_check import add, change, images_of, make_store, row_of, write_clip
 from tests.videos_for_tests import strmctl, write_video
 
+pytestmark = pytest.mark.slow
+
 ONE = ("--workers", "1")
 
 

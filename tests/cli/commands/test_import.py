@@ -15,6 +15,8 @@ from tests.model import released_files
 from tests.small_world import evaluate, prepare, refused, refused_in_json, snapshot, write_split, write_videos
 from tests.videos_for_tests import strmctl, write_video
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):

@@ -21,7 +21,7 @@ from strmctl.frames.store.settings import SETTINGS
 from strmctl.frames.store.shards import SHARDS
 from tests.videos_for_tests import strmctl, write_video
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills by signals and forks")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="kills by signals and forks")]
 
 ROOT = Path(__file__).parents[3]
 NAMED = ("--name", "x", "--size", "32")
@@ -190,10 +190,10 @@ def kill_at_each_change(folder, before, words):
 @pytest.mark.parametrize(
     ("before", "words", "fewest"),
     [
-        pytest.param([], [], 25, marks=pytest.mark.slow),
-        pytest.param([], ["--frames", "8"], 25, marks=pytest.mark.slow),
+        ([], [], 25),
+        ([], ["--frames", "8"], 25),
         ([[]], [], 12),
-        pytest.param([[]], ["--redo"], 30, marks=pytest.mark.slow),
+        ([[]], ["--redo"], 30),
         ([], ["--shard", "1/2"], 15),
         ([["--shard", "1/2"], ["--shard", "2/2"]], ["--merge"], 12),
     ],
@@ -211,7 +211,6 @@ def test_killed_at_each_change_of_a_file(tmp_path, before, words, fewest):
     assert int(ran.stdout) >= fewest
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "shard", "kills"),
     [([], "", 12), (["--frames", "8"], "", 4), (["--shard", "1/2"], f"{SHARDS}/1-of-2", 4)],

@@ -21,6 +21,8 @@ from strmctl.frames.store.store import FrameStore
 from tests.frames.prepare.test_prepare import change, digests
 from tests.videos_for_tests import strmctl, write_video
 
+pytestmark = pytest.mark.slow
+
 Usage = namedtuple("Usage", "total used free")
 CLIPS = 2 * SAMPLE  # every second one is in the sample
 

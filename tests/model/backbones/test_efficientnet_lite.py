@@ -14,6 +14,8 @@ from strmctl.model.backbones.efficientnet_lite import timm_name
 from strmctl.videos.read_video import read_video
 from tests.model.reference import relative_error
 
+pytestmark = pytest.mark.slow
+
 REAL = Path(__file__).parents[3].parent / "shared" / "videos" / "video_90.mov"
 
 

@@ -11,6 +11,8 @@ from strmctl.report.pictures.confusion import draw_confusion
 from strmctl.report.pictures.contact_sheet import HEIGHT, SheetRow, draw_sheet
 from tests.report.pictures.pictures_for_tests import LONG, counts_of, maps_of, names_of, sheet_row
 
+pytestmark = pytest.mark.slow
+
 
 def maps(title, *, side=64, count=8, factor=1.0, seed=0):
     frames, found = maps_of(side, count, seed=seed)
