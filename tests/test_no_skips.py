@@ -31,7 +31,7 @@ def test_expected_failure():
 def test_a_skip_fails_unless_the_machine_cannot_help_it(tmp_path):
     (tmp_path / "test_some.py").write_text(TESTS)
     (tmp_path / "test_file.py").write_text('import pytest\npytest.importorskip("no_such_package")\n')
-    words = ["-m", "pytest", "-vc", "/dev/null", "-p", "tests.no_skips", "--continue-on-collection-errors"]
+    words = ["-m", "pytest", "-vrN", "-c", "/dev/null", "-p", "tests.no_skips", "--continue-on-collection-errors"]
     command = [sys.executable, *words, tmp_path]
     ran = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
     assert dict(re.findall(r"::(test_\w+) ([A-Z]+)", ran.stdout)) == {
