@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from strmctl.errors import UsageError
+
 PACKAGE = Path(__file__).resolve().parent
 
 
@@ -22,6 +24,19 @@ def shipped(*parts: str) -> Path:
     """
     inside = PACKAGE.joinpath(*parts)
     return inside if inside.exists() else PACKAGE.parent.joinpath(*parts)
+
+
+def with_home(path: str) -> str:
+    """A path in which `~` or `~user` at the beginning is spelled out, as a shell does; `--data=~/x` hides it from one.
+
+    Raises:
+        UsageError: there is no such user.
+    """
+    spelled = os.path.expanduser(path)  # noqa: PTH111 - where a Path raises, this says nothing
+    if spelled.startswith("~") and not os.path.lexists(spelled):
+        first = path.partition(os.sep)[0]
+        raise UsageError(f"{path}: the home folder {first} is not known", f"a file of this name is ./{path}")
+    return spelled
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.metadata
+import importlib
 import platform
 import shlex
 import subprocess
@@ -15,7 +15,8 @@ from typing import Any
 from strmctl import __version__
 from strmctl.paths import PACKAGE
 
-LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "pandas", "opencv-python")
+MODULES = {"opencv": "cv2"}  # of libraries that are imported under another name
+LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "pandas", "opencv")
 
 
 def sha256_of(path: Path) -> str:
@@ -48,11 +49,25 @@ def provenance(**inputs: Any) -> dict[str, Any]:
         "commit": commit,
         "dirty": dirty,
         "python": platform.python_version(),
-        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "libraries": versions(*LIBRARIES),
         "platform": platform.platform(),
         "command": shlex.join(["strmctl", *sys.argv[1:]]),
         **inputs,
     }
+
+
+@functools.cache
+def version(library: str) -> str | None:
+    """Version of a library as its module tells it, whatever package it came with; None where there is none."""
+    try:
+        return getattr(importlib.import_module(MODULES.get(library, library)), "__version__", None)
+    except Exception:  # missing or broken: what needs it says so, and says more
+        return None
+
+
+def versions(*libraries: str) -> dict[str, str | None]:
+    """Versions of libraries, by name."""
+    return {library: version(library) for library in libraries}
 
 
 @functools.cache

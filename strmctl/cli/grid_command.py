@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from strmctl.cli import console
-from strmctl.cli.options import comma_separated, data_option, device_option, json_option, runs_option, set_option
+from strmctl.cli.options import (
+    NAME_OR_PATH,
+    comma_separated,
+    data_option,
+    device_option,
+    json_option,
+    runs_option,
+    set_option,
+)
 
 if TYPE_CHECKING:
     from strmctl.ablation.cells import Base, Cell
@@ -22,7 +30,12 @@ if TYPE_CHECKING:
 SEEDS = comma_separated(int)
 OPTIONS = (
     click.option(
-        "--recipe", default="sprites", show_default=True, metavar="NAME|FILE", help="Recipe that the grid varies."
+        "--recipe",
+        type=NAME_OR_PATH,
+        default="sprites",
+        show_default=True,
+        metavar="NAME|FILE",
+        help="Recipe that the grid varies.",
     ),
     set_option,
     click.option("--name", help="Beginning of the names of the grid and its runs.  [default: the recipe's name]"),

@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 
-FOLDER = click.Path(path_type=Path)
+from strmctl.paths import with_home
+
+
+class HomePath(click.Path):
+    """A path of any command, with `~` spelled out: `--data=~/x` reaches us as it is."""
+
+    def __init__(self, **restrictions: bool) -> None:
+        super().__init__(path_type=Path, **restrictions)
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        """As in Click."""
+        return super().convert(with_home(os.fspath(value)), parameter, context)
+
+
+class NameOrPath(click.types.StringParamType):
+    """The name of something that we know, or a path, with `~` spelled out."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        """As in Click."""
+        return with_home(super().convert(value, parameter, context))
+
+
+FOLDER = HomePath()
+FILE = HomePath(dir_okay=False)
+NAME_OR_PATH = NameOrPath()
 
 data_option = click.option(
     "--data",

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import hashlib
-import importlib.metadata
 import json
 import math
 import os
@@ -28,7 +27,7 @@ from strmctl.evaluation.embed import CLIPS_PER_BATCH, ClipFeatures, embed_batche
 from strmctl.frames.store.store import FrameStore
 from strmctl.paths import alone, write_json
 from strmctl.progress import Progress, silent
-from strmctl.provenance import code_sha256
+from strmctl.provenance import code_sha256, versions
 from strmctl.runs.build import clip_loader
 from strmctl.runs.checkpoint import LoadedRun
 
@@ -67,7 +66,7 @@ def split_features(
         "weights_file": run.weights.name,
         "weights": run.weights_sha256,
         "code": code_sha256(*CODE),
-        "libraries": {name: importlib.metadata.version(name) for name in ("torch", "torchvision", "opencv-python")},
+        "libraries": versions("torch", "torchvision", "opencv"),
         "device": next(run.model.parameters()).device.type,
         "manifest": store.manifest_sha256,
         "recipe": run.recipe.model_dump(exclude={"name", "data", "train", "validation"}),

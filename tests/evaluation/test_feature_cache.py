@@ -171,7 +171,7 @@ def test_whatever_decides_the_features_makes_new_ones(run, store, reads, monkeyp
     elif change == "code":
         monkeypatch.setattr(feature_cache, "code_sha256", lambda *folders: "other code")
     elif change == "libraries":
-        monkeypatch.setattr(feature_cache.importlib.metadata, "version", lambda name: "0.0")
+        monkeypatch.setattr(feature_cache, "versions", lambda *names: dict.fromkeys(names, "0.0"))
     else:
         recipe = small_recipe(change)
         run = replace(run, recipe=recipe, model=build_model(recipe, pretrained=False).eval())

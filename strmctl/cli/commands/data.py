@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from strmctl.cli import console
-from strmctl.cli.options import data_option, json_option
+from strmctl.cli.options import FOLDER, data_option, json_option
 from strmctl.errors import DataError, ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -84,9 +84,7 @@ def check(name: str | None, quick: bool, every: bool, workers: int | None, data_
 @click.option("--classes", metavar="A,B", help="Of these classes only.")
 @click.option("--subset", type=click.Choice(["train", "val", "test"]), help="Of this subset only.")
 @click.option("--most", type=click.IntRange(1, 200), default=40, show_default=True, help="Clips on a sheet.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="PNG file; of several, numbers are added.  [default: NAME-sheet.png]"
-)
+@click.option("--out", type=FOLDER, help="PNG file; of several, numbers are added.  [default: NAME-sheet.png]")
 @data_option
 @json_option
 def show(

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from strmctl.cli import console
-from strmctl.cli.options import FOLDER, data_option, json_option
+from strmctl.cli.options import FILE, FOLDER, NAME_OR_PATH, data_option, json_option
 from strmctl.cli.prepare_output import print_fetch, print_left_out, print_summary
 from strmctl.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from strmctl.frames.store.shards import Shard
-
-FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 def frames_option(context: click.Context, parameter: click.Parameter, text: str) -> int | None:
@@ -28,7 +25,7 @@ def frames_option(context: click.Context, parameter: click.Parameter, text: str)
 
 
 @click.command(name="prepare", short_help="Extract the frames of videos into a frame store.")
-@click.argument("what", metavar="DATASET|FOLDER")
+@click.argument("what", metavar="DATASET|FOLDER", type=NAME_OR_PATH)
 @click.option("--videos", type=FOLDER, help="Original videos.  [default: DATA/videos/DATASET]")
 @data_option
 @click.option("--download", is_flag=True, help="Fetch and unpack the videos first (ucf101, hmdb51).")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from strmctl.cli import console
-from strmctl.cli.options import json_option, set_option
+from strmctl.cli.options import NAME_OR_PATH, json_option, set_option
 from strmctl.model.methods.table import METHODS
 
 METHOD_LINES = "".join(f"\n  {name:<10} {method.summary}" for name, method in METHODS.items())
@@ -46,16 +46,16 @@ def ls(as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("recipe")
+@click.argument("recipe", metavar="NAME|FILE", type=NAME_OR_PATH)
 def show(recipe: str) -> None:
-    """Print a recipe with its comments; RECIPE is a name or a YAML file."""
+    """Print a recipe with its comments, a shipped one or that of a YAML file."""
     from strmctl.recipe import recipe_path
 
     click.echo(recipe_path(recipe).read_text(encoding="utf-8"), nl=False)
 
 
 @command.command()
-@click.argument("recipe")
+@click.argument("recipe", metavar="NAME|FILE", type=NAME_OR_PATH)
 @set_option
 @json_option
 def validate(recipe: str, assignments: tuple[str, ...], as_json: bool) -> None:

@@ -7,14 +7,14 @@ from pathlib import Path
 import click
 
 from strmctl.cli import console
-from strmctl.cli.options import json_option, runs_option
+from strmctl.cli.options import HomePath, json_option, runs_option
 
 
 @click.command(name="report", short_help="Tables, figures and a page of grids and runs, beside the paper's numbers.")
 @click.argument("names", metavar="[RUN|GRID …]", nargs=-1)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=HomePath(file_okay=False),
     default=Path("report"),
     show_default=True,
     help="Folder of the report; other files stay.",

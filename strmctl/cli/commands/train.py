@@ -7,11 +7,13 @@ from pathlib import Path
 import click
 
 from strmctl.cli import console
-from strmctl.cli.options import data_option, device_option, json_option, runs_option, set_option
+from strmctl.cli.options import NAME_OR_PATH, data_option, device_option, json_option, runs_option, set_option
 
 
 @click.command(name="train", short_help="Train a recipe; the val split chooses the model.")
-@click.option("--recipe", metavar="NAME|FILE", help="Recipe to train; `strmctl recipe ls` lists them.")
+@click.option(
+    "--recipe", type=NAME_OR_PATH, metavar="NAME|FILE", help="Recipe to train; `strmctl recipe ls` lists them."
+)
 @click.option(
     "--name", metavar="NAME", help="Name of the run.  [default: that of the recipe, with a number if it is taken]"
 )

@@ -21,6 +21,7 @@ from strmctl.errors import DataError
 from strmctl.model.backbones.table import BACKBONES
 from strmctl.model.backbones.weights import WAYS_OUT, fetch_torchvision, load_trunk
 from strmctl.model.weight_files import read_state_dict
+from strmctl.paths import with_home
 
 BatchNorm = Literal["batch", "frozen"]
 Announce = Callable[[str], None]  # receives a message before anything is downloaded
@@ -130,6 +131,6 @@ def build_backbone(
         state = fetch_torchvision(name, source, announce) if isinstance(source, models.WeightsEnum) else source()
         load(state, f"the ImageNet weights of {name}")
     elif weights != "none":
-        load(read_state_dict(Path(weights).expanduser(), WAYS_OUT), weights)
+        load(read_state_dict(Path(with_home(weights)), WAYS_OUT), weights)
     mean, std = (entry.mean, entry.std) if normalize else (None, None)
     return Backbone(trunk=trunk, dim=entry.dim, batch_norm=batch_norm, mean=mean, std=std)
