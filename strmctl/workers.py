@@ -59,12 +59,6 @@ def each_in_processes(
                 yield _alone(function, task, crashed)
 
 
-def available_cpus() -> int:
-    """Number of cores that this process may use; in a job, those that the job was given."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
 def _submit(pool: ProcessPoolExecutor, function: Callable[[Task], Result], task: Task, *, lone: bool) -> Future:
     try:
         return pool.submit(function, task)

@@ -1,5 +1,6 @@
 """The small world, made once per session; and one thread: the same numbers on any machine, and no waiting threads."""
 
+import os
 import shutil
 
 import pytest
@@ -9,6 +10,7 @@ from strmctl.frames.store.store import FrameStore
 from tests.small_world import evaluate, prepared, snapshot, train
 
 torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 import torch
 
 from strmctl.errors import StrmctlError
+from strmctl.threads import environment
 from strmctl.workers import start_worker
 
 Task = TypeVar("Task")
@@ -87,7 +87,7 @@ def _workers(function: Callable[..., Any], count: int, threads: int) -> Iterator
     context = multiprocessing.get_context("spawn")  # a forked copy of a process with torch's threads may hang
     connections, processes = [], []
     try:
-        with _environment({**MALLOC, "OMP_NUM_THREADS": str(threads)}):
+        with environment({**MALLOC, "OMP_NUM_THREADS": str(threads)}):
             for _ in range(count):
                 ours, theirs = context.Pipe()
                 processes.append(context.Process(target=_serve, args=(theirs, function, threads), daemon=True))
@@ -100,21 +100,6 @@ def _workers(function: Callable[..., Any], count: int, threads: int) -> Iterator
             process.terminate()
         for process in processes:
             process.join()
-
-
-@contextlib.contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Sets environment variables, for processes that are started within the block."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _serve(connection: Connection, function: Callable[..., Any], threads: int) -> None:

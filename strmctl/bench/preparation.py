@@ -19,7 +19,7 @@ from strmctl.bench.prepare_ways import PEER_QUALITY, STORE, Outcome, Preparing, 
 from strmctl.errors import DataError, UsageError
 from strmctl.frames.prepare.request import Request, look_up
 from strmctl.progress import Progress, silent
-from strmctl.workers import available_cpus
+from strmctl.threads import available_cpus
 
 
 def bench_prepare(

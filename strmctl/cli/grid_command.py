@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +20,7 @@ from strmctl.cli.options import (
     runs_option,
     set_option,
 )
+from strmctl.threads import available_cpus
 
 if TYPE_CHECKING:
     from strmctl.ablation.cells import Base, Cell
@@ -52,7 +52,7 @@ OPTIONS = (
     click.option("--dry-run", is_flag=True, help="List the cells with an estimate of the time, and do nothing."),
     click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Number of runs at a time."),
     click.option(
-        "--threads", type=click.IntRange(1), help="Threads of each job.  [default: the processor's cores over --jobs]"
+        "--threads", type=click.IntRange(1), help="Threads of each job.  [default: the free cores over --jobs]"
     ),
     data_option,
     runs_option,
@@ -122,7 +122,7 @@ def planned(
 
 
 def _threads(options: dict[str, Any]) -> int:
-    return options["threads"] or max(1, (os.cpu_count() or 1) // options["jobs"])
+    return options["threads"] or max(1, available_cpus() // options["jobs"])
 
 
 def run_grids(grids: list[Grid], options: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ import click
 from strmctl import __version__
 from strmctl.cli import console
 from strmctl.errors import ExitCode, StrmctlError
+from strmctl.threads import wait_briefly
 
 SAME_COMMAND = "what was finished is kept, and the same command goes on from there"
 RESUME = "what was saved last is kept: `strmctl train --resume`, with the same --runs and --data, goes on from there"
@@ -41,6 +42,7 @@ class LazyGroup(click.Group):
     def main(self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any) -> Any:
         """As in Click, with this project's exit codes; with `--json`, an error is a JSON document on stdout."""
         words = list(sys.argv[1:] if args is None else args)
+        wait_briefly()
         try:
             result = super().main(args=words, standalone_mode=False, **extra)
         except (Exception, KeyboardInterrupt) as error:

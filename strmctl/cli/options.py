@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from strmctl.paths import with_home
+from strmctl.threads import use_threads
 
 
 class HomePath(click.Path):
@@ -55,6 +56,21 @@ device_option = click.option(
     default="auto",
     show_default=True,
     help="Where the model runs; auto takes a GPU when there is one.",
+)
+
+
+def _use_threads(context: click.Context, parameter: click.Parameter, count: int | None) -> int | None:
+    use_threads(count)
+    return count
+
+
+threads_option = click.option(
+    "--threads",
+    expose_value=False,
+    callback=_use_threads,
+    type=click.IntRange(1),
+    metavar="N",
+    help="Threads that compute on the processor; 1 is best beside other busy processes.  [default: the free cores]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 set_option = click.option(

@@ -14,12 +14,13 @@ from strmctl.cli.options import FOLDER, comma_separated, json_option
 def command() -> None:
     """Measure speed on this machine.
 
-    `eval` uses random weights and frames and needs no data; `prepare` needs a folder of videos.
+    `eval` and `threads` use random weights and frames and need no data; `prepare` needs a folder of videos.
 
     \b
     Examples:
       strmctl bench eval --backbone resnet50
       strmctl bench prepare --videos ~/UCF-101/Archery
+      strmctl bench threads
     """
 
 
@@ -131,3 +132,32 @@ def preparation(
         console.say(f"note: ffmpeg stores another number of frames of {found['clips_of_other_length']} clips")
     for entry in found["left_out"]:
         console.say(f"left out: {entry['video']}: {entry['reason']}")
+
+
+@command.command(name="threads")
+@click.option(
+    "--seconds", type=click.FloatRange(0.1), default=5, show_default=True, help="Duration of a measurement, in seconds."
+)
+@click.option(
+    "--repeats", type=click.IntRange(1), default=3, show_default=True, help="Repetitions of each measurement."
+)
+@json_option
+def threads(seconds: float, repeats: int, as_json: bool) -> None:
+    """Threads: training steps beside busy foreign processes, from none to one per core.
+
+    The recipe sprites on random frames: with threads as strmctl sets them up, as OpenMP does by itself, and with one.
+
+    \b
+    Example:
+      strmctl bench threads --repeats 5
+    """
+    from strmctl.bench.threads import bench_threads
+    from strmctl.report.terminal import benchmarks
+
+    with console.progress("measuring", "steps") as progress:
+        found = bench_threads(seconds=seconds, repeats=repeats, progress=progress)
+    if as_json:
+        console.print_json(found)
+        return
+    console.print_table("Training steps per second, and times those of one thread", *benchmarks.threads(found))
+    console.say(f"recipe sprites, {found['cpus']} cores; median of {repeats} measurements of {seconds:g} s")

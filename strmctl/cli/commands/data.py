@@ -63,7 +63,7 @@ def check(name: str | None, quick: bool, every: bool, workers: int | None, data_
     store = _open(data_dir, name)
 
     from strmctl.frames.check.check import check as check_store
-    from strmctl.workers import available_cpus
+    from strmctl.threads import available_cpus
 
     with console.progress(f"check {store.name}", "clips") as report:
         result = check_store(store, workers=workers or available_cpus(), quick=quick, progress=report)

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from strmctl.cli import console
-from strmctl.cli.options import data_option, device_option, runs_option
+from strmctl.cli.options import data_option, device_option, runs_option, threads_option
 
 RUN = "demo"
 SHOTS = "1,5"
@@ -22,6 +22,7 @@ CLIP = Path("videos", "sprites", "drop", "003.mp4")  # of a test class
 @data_option
 @runs_option
 @device_option
+@threads_option
 def command(data_dir: Path, runs: Path, device: str) -> None:
     """See STRM learn to recognise motions that it was never trained on: about three minutes on two cores.
 

@@ -76,6 +76,7 @@ USUAL = (5, 1, 10_000, 0)  # way, queries, episodes, seed
 @options.data_option
 @options.runs_option
 @options.device_option
+@options.threads_option
 @options.json_option
 def command(
     run_names: tuple[str, ...],

@@ -97,7 +97,7 @@ def command(
     from strmctl.frames.prepare.fetch import to_fetch
     from strmctl.frames.prepare.merge import merge
     from strmctl.frames.prepare.prepare import Request, plan, prepare
-    from strmctl.workers import available_cpus
+    from strmctl.threads import available_cpus
 
     wanted = Request(**request)
     name, processes = wanted.name or wanted.what, workers or available_cpus()

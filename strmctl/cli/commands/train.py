@@ -7,7 +7,15 @@ from pathlib import Path
 import click
 
 from strmctl.cli import console
-from strmctl.cli.options import NAME_OR_PATH, data_option, device_option, json_option, runs_option, set_option
+from strmctl.cli.options import (
+    NAME_OR_PATH,
+    data_option,
+    device_option,
+    json_option,
+    runs_option,
+    set_option,
+    threads_option,
+)
 
 
 @click.command(name="train", short_help="Train a recipe; the val split chooses the model.")
@@ -24,6 +32,7 @@ from strmctl.cli.options import NAME_OR_PATH, data_option, device_option, json_o
 @data_option
 @runs_option
 @device_option
+@threads_option
 @json_option
 def command(
     recipe: str | None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from strmctl.cli import console
-from strmctl.cli.options import FOLDER, device_option, json_option, run_option, runs_option
+from strmctl.cli.options import FOLDER, device_option, json_option, run_option, runs_option, threads_option
 from strmctl.errors import UsageError
 from strmctl.runs.folder import run_folder
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @run_option
 @click.option("--out", type=FOLDER, help="PNG file to write.  [default: RUNS/RUN/viz/VIDEO.png]")
 @device_option
+@threads_option
 @runs_option
 @json_option
 def command(video: Path, run_name: str | None, out: Path | None, device: str, runs: Path, as_json: bool) -> None:

@@ -22,6 +22,15 @@ def evaluation(found: dict[str, Any]) -> Table:
     ]
 
 
+def threads(found: dict[str, Any]) -> Table:
+    """A row per way to set threads up, a column per number of busy processes, of `strmctl bench threads`."""
+    rates = found["steps_per_second"]
+    single = rates["one thread"]
+    loads = list(single)
+    cells = {way: [f"{own[load]:.1f}  {own[load] / single[load]:.2f}" for load in loads] for way, own in rates.items()}
+    return ["", *(f"beside {load} busy" for load in loads)], [[way, *row] for way, row in cells.items()]
+
+
 def preparation(found: dict[str, Any]) -> Table:
     """A row per way to prepare the same videos, of `strmctl bench prepare`."""
     columns = ["", "seconds", "min to max", "clips/s", "frames/s", "bytes per frame", "times ffmpeg"]

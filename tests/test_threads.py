@@ -1,0 +1,93 @@
+"""Threads: as many as there are free cores, set up before torch is imported, unless the user decides."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from strmctl.cli.main import COMMANDS, main
+from strmctl.threads import available_cpus
+from tests.small_world import strmctl
+
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def system(folder, groups, files):
+    """A root folder with the control groups of this process, and their files."""
+    files = {"proc/self/cgroup": groups, **{f"sys/fs/cgroup/{name}": text for name, text in files.items()}}
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "expected"),
+    [
+        ("0::/\n", {"cpu.max": "100000 100000\n"}, 1),
+        ("0::/\n", {"cpu.max": "150000 100000\n"}, 1),
+        ("0::/\n", {"cpu.max": "1000 100000\n"}, 1),
+        ("0::/\n", {"cpu.max": "max 100000\n"}, CORES),
+        ("0::/a/b\n", {"a/cpu.max": "100000 100000\n", "a/b/cpu.max": "max 100000\n"}, 1),
+        ("0::/not/seen/here\n", {"cpu.max": "100000 100000\n"}, 1),
+        ("0::/../../outside\n", {"cpu.max": "100000 100000\n"}, 1),
+        (
+            "4:cpu,cpuacct:/job\n1:memory:/\n0::/\n",
+            {"cpu,cpuacct/job/cpu.cfs_quota_us": "50000\n", "cpu,cpuacct/job/cpu.cfs_period_us": "50000\n"},
+            1,
+        ),
+        ("4:cpu:/\n", {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, CORES),
+        ("0::/\n", {"cpu.max": ""}, CORES),
+        ("0::/\n", {"cpu.max": "many few\n"}, CORES),
+        ("nonsense\n\n", {}, CORES),
+        ("", {}, CORES),
+    ],
+)
+def test_cores_are_those_within_the_quota_of_the_control_groups(tmp_path, groups, files, expected):
+    assert available_cpus(system(tmp_path, groups, files)) == expected
+
+
+def test_without_control_groups_the_affinity_counts(tmp_path):
+    assert available_cpus(tmp_path) == CORES
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
+)
+def test_how_threads_wait_is_decided_before_torch_is_imported_unless_the_user_chose(chosen, expected):
+    code = """if True:
+        import contextlib, os, sys
+        from strmctl.cli.main import main
+        with contextlib.suppress(SystemExit):
+            main(["recipe", "ls"])
+        assert "torch" not in sys.modules
+        print(os.environ.get("GOMP_SPINCOUNT"))"""
+    kept = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    ran = subprocess.run([sys.executable, "-c", code], env=kept | chosen, capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines()[-1] == str(expected)
+
+
+@pytest.mark.parametrize(
+    ("words", "chosen", "expected"), [(["--threads", "1"], "2", 1), ([], "1", 1), ([], "2", min(2, CORES))]
+)
+def test_a_test_computes_with_the_threads_asked_for(data, runs, words, chosen, expected):
+    command = [sys.executable, "-m", "strmctl", "eval", "--data", data, "--runs", runs, "--episodes", "5", "--json"]
+    more = ["--shots", "1", "--way", "2", *words]
+    environment = {**os.environ, "OMP_NUM_THREADS": chosen}
+    ran = subprocess.run([*command, *more], env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["provenance"]["threads"] == expected
+
+
+def test_every_command_that_runs_a_model_takes_a_number_of_threads():
+    commands = {name: main.get_command(None, name) for name in COMMANDS}
+    has = {name for name, command in commands.items() if {"device", "threads"} <= {p.name for p in command.params}}
+    assert has == {name for name, command in commands.items() if "device" in {p.name for p in command.params}} != set()
+
+
+def test_no_threads_is_an_error_of_use():
+    ran = strmctl("eval", "--threads", 0)
+    assert ran.code == 2 and "--threads" in ran.err
