@@ -34,6 +34,17 @@ class StrmctlError(Exception):
         self.hint = hint
 
 
+def in_one_line(error: BaseException) -> str:
+    """What an error says, in one line."""
+    if isinstance(error, StrmctlError):
+        text = error.message
+    elif isinstance(error, OSError) and error.strerror:
+        text = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    else:
+        text = f"{type(error).__name__}: {error}"
+    return " ".join(text.split())
+
+
 class OutputError(StrmctlError):
     """The result cannot be written: a full disk, a read-only folder."""
 

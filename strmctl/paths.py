@@ -106,10 +106,15 @@ def _is_open(path: Path, descriptor: int) -> bool:
         return False
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a whole file at once."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes a whole text file at once, UTF-8, with `\\n` line ends."""
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path, document: Any) -> None:

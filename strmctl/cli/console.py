@@ -7,8 +7,10 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
+from strmctl.errors import OutputError, StrmctlError, in_one_line
 from strmctl.progress import Progress
 
 PLAIN_LINE_SECONDS = 10.0
@@ -40,6 +42,29 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     for row in rows:
         table.add_row(*[escape(str(cell)) for cell in row])
     console.print(table)
+
+
+@contextlib.contextmanager
+def picture(path: Path, *, asked_for: bool = False) -> Iterator[None]:
+    """Draws and writes a picture: one that fails beside a number is a warning, for it must not cost the number.
+
+    Args:
+        path: the file, or the folder of several.
+        asked_for: whether the picture is what the command is for.
+
+    Raises:
+        OutputError: the picture was asked for and fails; errors of the system pass through.
+    """
+    try:
+        yield
+    except Exception as error:
+        problem = f"the picture {path} was not drawn: {in_one_line(error)}"
+        if not asked_for:
+            say(f"warning: {problem}")
+        elif isinstance(error, StrmctlError | OSError):
+            raise
+        else:
+            raise OutputError(problem, "`strmctl --traceback …` shows where") from error
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +14,32 @@ if TYPE_CHECKING:
     from strmctl.results import EvalResult
 
 
-def write_confusion(result: EvalResult, stem: Path, *, pictures: bool) -> None:
-    """Writes the confusion matrices as one CSV file, and as a picture for each number of shots."""
-    eval_tables.write_confusion(stem.with_name(f"{stem.name}_confusion.csv"), result)
-    if not pictures:
-        return
-    from strmctl.report.pictures.attention import save_picture
-    from strmctl.report.pictures.confusion import draw_confusion
+def keep(result: EvalResult, stem: Path, *, tables: bool) -> tuple[Path, Path]:
+    """Writes a result and, as one CSV file, its confusion matrices, and prints the tables, whatever the disk says.
 
-    for figures in result.results:
-        title = f"{eval_tables.title(result)}, {figures['shot']}-shot"
-        picture = draw_confusion(**figures["confusion"], title=title)
-        save_picture(picture, stem.with_name(f"{stem.name}_confusion_{figures['shot']}shot.png"))
+    Returns:
+        The paths of the result.
+    """
+    try:
+        written = result.write(stem)
+        eval_tables.write_confusion(stem.with_name(f"{stem.name}_confusion.csv"), result)
+    finally:
+        if tables:
+            show(result)
+    return written
+
+
+def draw(results: Sequence[EvalResult], stems: Sequence[Path]) -> None:
+    """Draws the confusion matrix of each result and number of shots."""
+    each = [(*pair, figures) for pair in zip(results, stems, strict=True) for figures in pair[0].results]
+    for result, stem, figures in each:
+        path = stem.with_name(f"{stem.name}_confusion_{figures['shot']}shot.png")
+        with console.picture(path):
+            from strmctl.report.drawing import save_picture
+            from strmctl.report.pictures.confusion import draw_confusion
+
+            title = f"{eval_tables.title(result)}, {figures['shot']}-shot"
+            save_picture(draw_confusion(**figures["confusion"], title=title), path)
 
 
 def show(result: EvalResult) -> None:

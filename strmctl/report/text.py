@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from bisect import bisect_right
 
-from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import text_to_path
+from strmctl.report.drawing import FontProperties, text_to_path
 
 
 def wrapped(words: str, size: float, longest: float, *, most: int | None = None, bold: bool = False) -> str:
@@ -37,6 +35,4 @@ def wrapped(words: str, size: float, longest: float, *, most: int | None = None,
 def width_of(words: str, size: float, *, bold: bool = False) -> float:
     """Width of the longest line, in the unit of `size`."""
     font = FontProperties(size=size, weight="bold" if bold else "normal")
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # a label may be in any script
-        return max(text_to_path.get_text_width_height_descent(line, font, False)[0] for line in words.split("\n"))
+    return max(text_to_path.get_text_width_height_descent(line, font, False)[0] for line in words.split("\n"))

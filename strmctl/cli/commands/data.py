@@ -110,8 +110,6 @@ def show(
     store = _open(data_dir, name)
 
     from strmctl.frames.show import named_clips, some_clips
-    from strmctl.report.pictures.attention import save_picture
-    from strmctl.report.pictures.contact_sheet import draw_sheet
 
     if choice["per_class"] is None:
         choice["per_class"] = PER_CLASS if any(row.cls for row in store.rows) else most
@@ -127,7 +125,11 @@ def show(
             path = out.with_name(f"{out.stem}-{number:0{max(2, len(str(len(sheets))))}d}{out.suffix}")
         if path.exists():
             console.say(f"note: {path} is replaced")
-        save_picture(draw_sheet([_sheet_row(store, row, unreadable) for row in part], title=title), path)
+        with console.picture(path, asked_for=True):
+            from strmctl.report.drawing import save_picture
+            from strmctl.report.pictures.contact_sheet import draw_sheet
+
+            save_picture(draw_sheet([_sheet_row(store, row, unreadable) for row in part], title=title), path)
         shown.append({"picture": str(path), "clips": [row.clip for row in part]})
         if not as_json:
             click.echo(path)

@@ -156,7 +156,7 @@ def command(
         raise click.UsageError("the same run is named twice")
     check_one_recipe({run.name: run.recipe.model_dump() for run, _ in tested})
     how = {"order": order, "dtype": dtype, "cached": not no_cache, "memory": memory, "announce": console.say}
-    results = []
+    results, stems = [], []
     for run, tests in tested:
         source = (tests.clips, tests.store.groups, protocol)
         drawn = episodes_of_file(episodes_from, *source) if episodes_from else draw_episodes(*source)
@@ -165,11 +165,9 @@ def command(
         with console.progress("embedding", "clips") as embedding, console.progress("matching", "episodes") as matching:
             result = evaluate_run(run, tests, drawn, embedding=embedding, matching=matching, **how)
         stem = result_stem(run, result)
-        written = result.write(stem)
-        eval_output.write_confusion(result, stem, pictures=not no_pictures)
+        written = eval_output.keep(result, stem, tables=not as_json)
         results.append(result)
-        if not as_json:
-            eval_output.show(result)
+        stems.append(stem)
         eval_output.remark(result, tests, written)
         if dtype != "float32":
             eval_output.remark_agreement(agreement_with_float32(run, result))
@@ -179,6 +177,8 @@ def command(
         console.print_json({"runs": documents, "summary": summary} if summary else documents[0])
     elif summary:
         eval_output.show_seeds(summary)
+    if not no_pictures:
+        eval_output.draw(results, stems)
 
 
 def _controls(run, tests, protocol, as_json: bool) -> None:

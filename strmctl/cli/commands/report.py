@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from strmctl.cli import console
 from strmctl.cli.options import HomePath, json_option, runs_option
+
+if TYPE_CHECKING:
+    from strmctl.report.document import Document
+    from strmctl.report.drawing import Rendered
 
 
 @click.command(name="report", short_help="Tables, figures and a page of grids and runs, beside the paper's numbers.")
@@ -38,16 +43,35 @@ def command(names: tuple[str, ...], out: Path, runs: Path, as_json: bool) -> Non
     table of findings, which comes first, says of each claim whether it holds; it is printed as well.
     """
     from strmctl.ablation.report_document import collect
-    from strmctl.report.charts.draw import draw_all
+    from strmctl.paths import write_bytes
     from strmctl.report.pages.write import write_report
     from strmctl.report.tables.findings import findings
 
     document = collect(runs, names)
-    written = write_report(document, out, draw_all(document))
-    if as_json:
-        console.print_json(document.to_json())
-    else:
+    if not as_json:
         table = findings(document)
         console.print_table(table.title, table.columns, table.rows)
         click.echo(table.caption)
+    figures = _figures(document, out)
+    written = write_report(document, out, {kind: figure.svg for kind, figure in figures.items()})
+    if as_json:
+        console.print_json(document.to_json())
+    for kind, figure in figures.items():
+        path = out / f"{kind}.png"
+        with console.picture(path):
+            write_bytes(path, figure.png)
+            written.append(path)
     console.say(f"{written[0]} and {len(written) - 1} more files beside it")
+
+
+def _figures(document: Document, out: Path) -> dict[str, Rendered]:
+    """The figures that can be drawn; of others, a warning says why not."""
+    figures = {}
+    with console.picture(out / "*.png"):
+        from strmctl.report.charts.draw import charts
+        from strmctl.report.drawing import rendered
+
+        for kind, draw in charts(document).items():
+            with console.picture(out / f"{kind}.png"):
+                figures[kind] = rendered(draw())
+    return figures

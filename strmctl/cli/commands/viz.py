@@ -42,7 +42,6 @@ def command(video: Path, run_name: str | None, out: Path | None, device: str, ru
     folder = run_folder(runs, run_name)
 
     from strmctl.explain.attention import attention_maps
-    from strmctl.report.pictures.attention import draw_maps, save_picture
     from strmctl.runs.checkpoint import load_run
     from strmctl.videos.read_video import read_video
 
@@ -55,10 +54,14 @@ def command(video: Path, run_name: str | None, out: Path | None, device: str, ru
     frames = clip.pixels.permute(0, 2, 3, 1).numpy()  # (L, S, S, 3)
     picture = out or folder / "viz" / f"{video.stem}.png"
     title = f"{'/'.join(video.parts[-2:])}, seen by run {run.name}"
-    figure = draw_maps(frames, maps, title=title, captions=captions(clip))
-    if picture.exists():
-        console.say(f"note: {picture} is replaced")
-    save_picture(figure, picture)
+    with console.picture(picture, asked_for=True):
+        from strmctl.report.drawing import save_picture
+        from strmctl.report.pictures.attention import draw_maps
+
+        figure = draw_maps(frames, maps, title=title, captions=captions(clip))
+        if picture.exists():
+            console.say(f"note: {picture} is replaced")
+        save_picture(figure, picture)
     if as_json:
         ranges = {name: {"min": float(values.min()), "max": float(values.max())} for name, values in maps.items()}
         document = {"picture": str(picture), "run": run.name, "video": str(video)}

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
-
 from strmctl.report.charts import style as look
 from strmctl.report.document import Document
+from strmctl.report.drawing import Figure, MaxNLocator, Patch
 from strmctl.report.tables.cost import sizes
 from strmctl.report.text import wrapped
 

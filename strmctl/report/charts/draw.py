@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from strmctl.report.charts import style as look
 from strmctl.report.charts.cost import draw_cost
 from strmctl.report.charts.marks import extent, interval, line, marks, no_result
 from strmctl.report.document import Document, Entries, Entry
+from strmctl.report.drawing import Axes, Figure, Line2D, own_settings
 from strmctl.report.tables.table import shots_of
 from strmctl.report.text import wrapped
 from strmctl.report.wording import caption
@@ -23,11 +21,15 @@ STAR = look.MEAN | {"marker": "*", "markersize": 17, "zorder": 3}
 GAP = {"ha": "center", "va": "top", "fontsize": look.SMALL, "bbox": {"color": "white", "pad": 1}, "zorder": 6}
 
 
-def draw_all(document: Document) -> dict[str, Figure]:
-    """A figure for each kind of results that a document holds; accuracies are drawn in percent."""
+def charts(document: Document) -> dict[str, Callable[[], Figure]]:
+    """What draws the figure of each kind of results that a document holds; accuracies are drawn in percent."""
     makers = (draw_components, draw_cardinality, draw_tuples, draw_shots, draw_training, draw_cost, draw_custom)
     kinds = {make.__name__.removeprefix("draw_"): make for make in makers}
-    return {kind: make(document) for kind, make in kinds.items() if _holds_values(getattr(document, kind))}
+    return {
+        kind: partial(own_settings()(make), document)
+        for kind, make in kinds.items()
+        if _holds_values(getattr(document, kind))
+    }
 
 
 def draw_components(document: Document) -> Figure:

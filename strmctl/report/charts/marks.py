@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from matplotlib.axes import Axes
-
 from strmctl.report.charts.style import INTERVAL, MEAN, SEED, SMALL, number
 from strmctl.report.document import Entry
+from strmctl.report.drawing import Axes
 
 
 def interval(entry: Entry) -> tuple[float, str]:

@@ -6,15 +6,10 @@ Figures are 8 to 14 inches wide and meant to be printed at half that size.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-
+from strmctl.report.drawing import Artist, Axes, Figure, MaxNLocator
 from strmctl.report.text import width_of, wrapped
 
 TITLE, TEXT, SMALL = 15.0, 14.0, 12.5  # points
@@ -162,8 +157,6 @@ def finish(figure: Figure, caption: str, legend: Mapping[str, Artist] | None = N
             text.set(text=label, **PLAIN)
     figure.set_size_inches(wide, high + extra)
     figure.supxlabel(lines, x=0.02, ha="left", fontsize=SMALL, linespacing=1.2, **PLAIN)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # a label may be in any script
-        figure.draw_without_rendering()
+    figure.draw_without_rendering()
     figure.set_layout_engine("none")
     return figure

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from strmctl.paths import replacing
+from strmctl.report.drawing import Axes, Figure, colormaps, own_settings
 from strmctl.report.text import wrapped
 
 COLOURS = colormaps["inferno"]  # perceptually uniform, so that it reads in black and white too
@@ -24,6 +19,7 @@ CELL, GAP, LEFT, RIGHT, TOP, HEAD, EDGE = 192, 8, 176, 136, 60, 72, 16
 DPI = 100
 
 
+@own_settings()
 def draw_maps(
     frames: np.ndarray, maps: Mapping[str, np.ndarray], *, title: str, captions: Sequence[str] | None = None
 ) -> Figure:
@@ -95,13 +91,6 @@ def upsample(maps: np.ndarray, side: int) -> np.ndarray:
     centres = (np.arange(side) + 0.5) * patches / side - 0.5  # of pixels, counted in patches
     weights = np.stack([np.interp(centres, np.arange(patches), one) for one in np.eye(patches)], axis=1)  # (side, P)
     return weights @ maps @ weights.T
-
-
-def save_picture(figure: Figure, path: Path) -> None:
-    """Writes a figure as PNG, whole or not at all; the same figure gives the same bytes."""
-    with replacing(path) as temporary, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # a file name may be in any script
-        figure.savefig(temporary, format="png", metadata={"Software": None})
 
 
 def _colour_bar(axes: Axes, low: float, high: float) -> None:

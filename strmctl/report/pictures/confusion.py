@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.axes import Axes
-from matplotlib.colors import PowerNorm
-from matplotlib.figure import Figure
 
+from strmctl.report.drawing import Axes, Figure, PowerNorm, colormaps, own_settings
 from strmctl.report.text import width_of, wrapped
 
-GREYS = colormaps["Greys"]  # from white to black, so that print and screen look alike
+GREYS = colormaps["Greys"].resampled(256)  # from white to black, so that print and screen look alike
 SCALE = PowerNorm(0.5, 0, 1)  # a confusion of 5 % would be as good as white on a linear scale
 LEAST_WRITTEN = 0.005  # what would be rounded to 0 %
 
@@ -25,6 +22,7 @@ LARGEST = 10_000  # hundreds of classes are drawn in less detail
 DPI = 100
 
 
+@own_settings()
 def draw_confusion(classes: Sequence[str], counts: Sequence[Sequence[int]], *, title: str) -> Figure:
     """A confusion matrix as a figure; classes are numbered, and their names stand beside the rows.
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from strmctl.report.drawing import Figure, own_settings
 from strmctl.report.text import wrapped
 
 HEIGHT, WIDEST = 96, 172  # pixels of a frame: those of 16:9 fill both
@@ -37,6 +37,7 @@ class SheetRow:
     reason: str = ""
 
 
+@own_settings()
 def draw_sheet(rows: Sequence[SheetRow], *, title: str) -> Figure:
     """A contact sheet as a figure, pixel by pixel.
 

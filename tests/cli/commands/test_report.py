@@ -23,7 +23,7 @@ def no_counting(monkeypatch):
 
 @pytest.fixture
 def no_drawing(monkeypatch):
-    monkeypatch.setattr(draw, "draw_all", lambda document: {})
+    monkeypatch.setattr(draw, "charts", lambda document: {})
 
 
 @pytest.fixture(scope="module")
@@ -126,4 +126,7 @@ def test_a_folder_that_cannot_be_written_to(finished, tmp_path, monkeypatch, no_
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(write, "write_text", refuse)
-    refused(report(finished, tmp_path), 1, "Permission denied", "index.html", "name a folder that can be written to")
+    ran = report(finished, tmp_path)
+    assert ran.out.startswith("Findings\n") and "A claim holds if" in ran.out  # the numbers come first
+    refused(ran._replace(out=""), 1, "Permission denied", "index.html", "name a folder that can be written to")
+    refused_in_json(report(finished, tmp_path, "--json"), 1, "Permission denied")

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.container import BarContainer, ErrorbarContainer
 
 from strmctl.report.charts import style as look
-from strmctl.report.charts.draw import draw_all
+from tests.report.charts.charts_for_tests import draw_all
 from tests.saved import entry, sample
 
 

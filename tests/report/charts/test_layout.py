@@ -8,7 +8,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.transforms import Bbox
 
-from strmctl.report.charts.draw import draw_all
+from tests.report.charts.charts_for_tests import draw_all
 from tests.saved import entry, sample, trials
 
 LONG = "STRM trained on $every$ clip_of <the> set & then some more of everything, 100 % of it"

@@ -13,8 +13,9 @@ from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
+from strmctl.report.drawing import svg_text
 from strmctl.report.pages.page import page
-from strmctl.report.pages.write import svg_text, write_report
+from strmctl.report.pages.write import write_report
 from strmctl.report.tables.formats import csv_table, latex_table, latex_text, markdown_table, markdown_text
 from strmctl.report.tables.grids import tables
 from tests.saved import entry, sample
@@ -39,7 +40,7 @@ def figures():
     for name in ("components", "cost", "other"):
         drawn[name] = Figure(figsize=(1, 1))
         drawn[name].add_artist(Circle((0.5, 0.5), 0.1, hatch="//"))
-    return drawn
+    return {name: svg_text(figure) for name, figure in drawn.items()}
 
 
 class Page(HTMLParser):
@@ -87,7 +88,7 @@ def test_the_files_are_twice_the_same_bytes_and_others_stay(tmp_path, figures):
     before = {path: path.read_bytes() for path in written}
     names = {path.name for path in written}
     assert names == {path.name for path in tmp_path.iterdir()} - {"notes.txt"}
-    assert written[0].name == "index.html" and {"report.md", "report.json", "cost.png", "other.svg"} <= names
+    assert written[0].name == "index.html" and {"report.md", "report.json", "cost.svg", "other.svg"} <= names
     assert {f"{table.name}.{kind}" for table in tables(sample()) for kind in ("csv", "tex")} <= names
     assert json.loads((tmp_path / "report.json").read_text()) == sample().to_json()
     assert b"<dc:date>" not in before[tmp_path / "cost.svg"]
@@ -144,8 +145,7 @@ def test_a_page_of_nothing_says_so():
 
 
 def test_the_page_loads_nothing_and_holds_all(figures):
-    pictures = {name: svg_text(figure) for name, figure in figures.items()}
-    text = page_of(hostile(), pictures)
+    text = page_of(hostile(), figures)
     found = Page(text)
     assert ROW in found.rows and f"Report: {HOSTILE}" in found.text
     assert not found.having("script") and found.open == [] and "default-src 'none'" in text
@@ -155,7 +155,7 @@ def test_the_page_loads_nothing_and_holds_all(figures):
             assert re.match(r"data:|#", attributes.get(name) or "#")
     images = found.having("img")
     shown = [base64.b64decode(image["src"].partition("base64,")[2]).decode() for image in images]
-    assert sorted(shown) == sorted(pictures.values()) and all(image["alt"] for image in images)
+    assert sorted(shown) == sorted(figures.values()) and all(image["alt"] for image in images)
     targets = {tag["href"][1:] for tag in found.having("a") if tag["href"].startswith("#")}
     assert targets == {tag["id"] for tag in found.having("section")}
     saved = {tag["download"]: tag["href"] for tag in found.having("a") if "download" in tag}

@@ -3,7 +3,7 @@
 import matplotlib.image
 import numpy as np
 
-from strmctl.report.pictures.attention import save_picture
+from strmctl.report.drawing import save_picture
 from strmctl.report.pictures.contact_sheet import HEIGHT, SheetRow
 
 LONG = "Putting something that cannot actually stand upright upright on the table, so it falls on its side"

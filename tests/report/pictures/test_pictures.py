@@ -6,7 +6,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from strmctl.datasets.splits import load_split
-from strmctl.report.pictures.attention import draw_maps, save_picture
+from strmctl.report.drawing import save_picture
+from strmctl.report.pictures.attention import draw_maps
 from strmctl.report.pictures.confusion import draw_confusion
 from strmctl.report.pictures.contact_sheet import HEIGHT, SheetRow, draw_sheet
 from tests.report.pictures.pictures_for_tests import LONG, counts_of, maps_of, names_of, sheet_row
