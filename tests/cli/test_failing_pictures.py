@@ -146,7 +146,7 @@ def test_a_matplotlib_that_cannot_be_loaded(data, runs, tmp_path):
         check=False,
     )
     assert ran.returncode == 0 and "1-shot" in ran.stdout, ran.stderr
-    assert "_confusion_1shot.png was not drawn: ImportError: libfreetype.so.6: no file" in ran.stderr
+    assert "_confusion_1shot.png was not drawn: ImportError: libfreetype.so.6: no such file" in ran.stderr
     assert "Traceback" not in ran.stderr
 
 
