@@ -1,4 +1,4 @@
-"""Initial weights that depend on (seed, path of the sub-module) and on nothing else.
+"""Random numbers that depend on (seed, path) alone: initial weights of a sub-module, dropout of an episode.
 
 A network that is built from one running stream of random numbers changes everywhere when one block is switched off, and
 an ablation then compares two initialisations as much as two methods. Here every block has a stream of its own.
@@ -19,14 +19,28 @@ def seed_of(seed: int, path: str) -> int:
 
 
 @contextmanager
-def seeded(seed: int, path: str) -> Iterator[None]:
-    """A context in which to construct the sub-module at `path`; the caller's random state is untouched.
+def seeded(seed: int, path: str, device: torch.device | None = None) -> Iterator[None]:
+    """A context whose random numbers are those of (seed, path); the caller's random state is untouched.
 
     Args:
         seed: seed of the whole model.
-        path: place of the sub-module in the model, such as `query_class.2`.
+        path: place of the sub-module in the model, such as `query_class.2`, or another name for what is drawn.
+        device: device that draws as well, such as the GPU that dropout runs on; None where only the CPU does.
     """
-    with torch.random.fork_rng(devices=[]):
-        # Layers are initialised on the CPU; torch.manual_seed would reset the generators of the GPUs too.
-        torch.default_generator.manual_seed(seed_of(seed, path))
+    generators = _generators(device)  # torch.manual_seed would reset those of all GPUs
+    before = [generator.get_state() for generator in generators]
+    try:
+        for generator in generators:
+            generator.manual_seed(seed_of(seed, path))
         yield
+    finally:
+        for generator, state in zip(generators, before, strict=True):
+            generator.set_state(state)
+
+
+def _generators(device: torch.device | None) -> list[torch.Generator]:
+    """The generators that layers on a device draw from: that of the CPU, and the device's own."""
+    if device is None or device.type == "cpu":
+        return [torch.default_generator]
+    index = torch.cuda.current_device() if device.index is None else device.index
+    return [torch.default_generator, torch.cuda.default_generators[index]]

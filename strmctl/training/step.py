@@ -37,7 +37,7 @@ def backward(recipe: Recipe, model: nn.Module, episode: Episode, pixels: tuple[T
     settings = recipe.train
     support, query = (pixels_to_model(part, model) for part in pixels)
     labels = torch.arange(settings.way, device=support.device)
-    with seeded(settings.seed, f"dropout of episode {episode.index}"):
+    with seeded(settings.seed, f"dropout of episode {episode.index}", support.device):
         logits = model(support, labels.repeat_interleave(settings.shot), query)
     targets = labels.repeat_interleave(settings.queries)
     loss = episode_loss(logits, targets, weight=recipe.query_class.weight, reduction=settings.loss_reduction)

@@ -1,7 +1,7 @@
 """Episodic training with validation on the val split. The test split is never read.
 
-Training episode i and its crops depend on (seed, i) alone, and so does its dropout on a CPU: there, a run that was
-killed and resumed ends with the same weights as one that was not.
+Training episode i, its crops and its dropout depend on (seed, i) alone. On a CPU, a run that was killed and resumed
+therefore ends with the same weights as one that was not.
 """
 
 from __future__ import annotations

@@ -34,3 +34,27 @@ def test_the_callers_random_state_is_untouched_even_when_building_fails():
     except KeyError:
         pass
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_gpu_draws_from_seed_and_path_too_and_its_state_is_untouched(monkeypatch):
+    """Generators of the CPU stand for those of two GPUs."""
+    gpus = tuple(torch.Generator().manual_seed(number) for number in (5, 6))
+    monkeypatch.setattr(torch.cuda, "default_generators", gpus)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+
+    def masks(seed, path, device, drawn=0):
+        index = int(device.partition(":")[2] or 0)
+        generators = torch.default_generator, gpus[index]
+        for generator in generators:
+            torch.rand(drawn, generator=generator)
+        before = [generator.get_state() for generator in generators]
+        with seeded(seed, path, torch.device(device)):
+            found = [torch.rand(8, generator=generator) for generator in generators]
+        assert all(map(torch.equal, before, [generator.get_state() for generator in generators]))
+        return found
+
+    for device in ("cuda", "cuda:0", "cuda:1"):
+        first = masks(0, "dropout of episode 3", device)
+        assert all(map(torch.equal, first, masks(0, "dropout of episode 3", device, drawn=7)))
+        for other in ((0, "dropout of episode 4"), (1, "dropout of episode 3")):
+            assert not any(map(torch.equal, first, masks(*other, device)))

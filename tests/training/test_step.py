@@ -1,10 +1,13 @@
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from strmctl.model import seeding
 from strmctl.model.episode import Logits
-from strmctl.training.step import accumulated, episode_loss, learning_rate
+from strmctl.runs.build import build_model
+from strmctl.training.step import accumulated, backward, episode_loss, learning_rate
 from tests.small_world import small_recipe
 
 
@@ -34,3 +37,22 @@ def test_learning_rates():
     assert {learning_rate(constant, done) for done in range(1, 13)} == {1e-3}
     rates = [learning_rate(cosine, done) for done in range(1, 13)]
     assert rates == pytest.approx([0.5e-3 * (1 + math.cos(math.pi * step / 12)) for step in range(12)])
+
+
+def test_dropout_depends_on_seed_and_episode_on_the_device_that_draws_it(monkeypatch):
+    asked, generators = [], seeding._generators
+    monkeypatch.setattr(seeding, "_generators", lambda device: asked.append(device) or generators(device))
+    clips = torch.randint(256, (2, 8, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    recipe = small_recipe("trm.dropout=0.5")
+    model = build_model(recipe, pretrained=False)
+
+    def loss(episode, seed=0):
+        del asked[:]
+        own = recipe.model_copy(update={"train": recipe.train.model_copy(update={"seed": seed})})
+        value, _ = backward(own, model, SimpleNamespace(index=episode), (clips, clips))
+        assert asked == [next(model.parameters()).device]
+        return value
+
+    first = loss(1)
+    torch.rand(5)
+    assert loss(1) == first and first not in (loss(0), loss(1, seed=1))
