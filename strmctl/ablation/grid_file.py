@@ -16,6 +16,7 @@ from strmctl.paths import write_json
 from strmctl.provenance import sha256_of
 from strmctl.recipe import Recipe
 from strmctl.results import EvalResult, read_document
+from strmctl.runs.lock import occupied
 from strmctl.runs.train_log import trained_episodes
 
 SCHEMA = 1
@@ -51,6 +52,10 @@ class Grid:
         Raises:
             UsageError: there is a grid of this name and of another kind.
         """
+        with occupied(runs / self.name, wait=True):
+            return self._write(runs)
+
+    def _write(self, runs: Path) -> Path:
         path, cells, notes = runs / self.name / FILE, list(self.cells), dict(self.notes)
         if path.is_file():
             before = read_grid(runs, self.name)

@@ -22,15 +22,13 @@ from strmctl.evaluation.select import select
 from strmctl.frames.store.store import FrameStore
 from strmctl.frames.store.usable_clips import usable_clips
 from strmctl.model.tuples import keep_tuples
-from strmctl.paths import alone
 from strmctl.progress import Progress, silent
 from strmctl.recipe import Recipe, load_recipe
 from strmctl.runs.checkpoint import choose_device, load_run
 from strmctl.runs.folder import check_new
+from strmctl.runs.lock import occupied
 from strmctl.runs.train_log import trained_episodes
 from strmctl.training.run import TrainingRun
-
-LOCKS = ".locks"  # folder below that of the runs
 
 
 @dataclass(frozen=True)
@@ -182,8 +180,8 @@ def _train(task: Task, report: Report) -> str:
             report("training", done, total)
 
     folder = task.runs / task.run
-    with alone(task.runs / LOCKS / task.run):  # another grid may be working on the same run
-        run = TrainingRun(task.recipe, folder, new=not folder.is_dir(), latest=False)
+    with occupied(folder, wait=True):  # another grid may be working on the same run
+        run = TrainingRun(task.recipe, folder, new=not folder.is_dir(), latest=False, locked=True)
         info = run.train(task.data_dir, device=task.device, progress=progress)
     chosen = info.get("validation")
     how = f", {100 * chosen['accuracy']:.1f} % on the val split" if chosen else ""

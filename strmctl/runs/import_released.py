@@ -17,6 +17,7 @@ from strmctl.provenance import provenance, sha256_of
 from strmctl.recipe import Recipe, load_recipe, shipped_recipes
 from strmctl.runs.checkpoint import save_tensors
 from strmctl.runs.folder import check_new, point_latest
+from strmctl.runs.lock import occupied
 
 
 def import_checkpoint(
@@ -55,17 +56,18 @@ def import_checkpoint(
         "dropped_tensors": list(released.dropped),
         "provenance": provenance(),
     }
-    runs.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=runs))
-    try:
-        partial.chmod(0o755)
-        save_tensors(partial / "weights.pt", released.model.state_dict())
-        write_json(partial / "weights.json", info)
-        write_text(partial / "recipe.yaml", recipe.to_yaml())
-        partial.rename(runs / name)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    point_latest(runs, runs / name)
+    with occupied(runs / name):
+        check_new(runs, name)
+        partial = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=runs))
+        try:
+            partial.chmod(0o755)
+            save_tensors(partial / "weights.pt", released.model.state_dict())
+            write_json(partial / "weights.json", info)
+            write_text(partial / "recipe.yaml", recipe.to_yaml())
+            partial.rename(runs / name)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        point_latest(runs, runs / name)
     return released, info
 
 

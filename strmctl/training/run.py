@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from strmctl.provenance import provenance
 from strmctl.recipe import Recipe, load_recipe
 from strmctl.runs.build import clip_loader
 from strmctl.runs.folder import LATEST, check_new, point_latest, read_notes, run_folder
+from strmctl.runs.lock import occupied
 from strmctl.training.train import TrainingData, train
 
 
@@ -28,12 +30,14 @@ class TrainingRun:
         folder: folder of the run.
         new: whether the run has yet to begin.
         latest: whether `runs/latest` should point at it.
+        locked: whether the caller holds the run's lock.
     """
 
     recipe: Recipe
     folder: Path
     new: bool
     latest: bool = True
+    locked: bool = False
 
     @property
     def name(self) -> str:
@@ -52,8 +56,12 @@ class TrainingRun:
 
         Raises:
             DataError: the store is missing, or some of its classes.
-            UsageError: there are too few classes or clips for the recipe's episodes.
+            UsageError: there are too few classes or clips for the recipe's episodes, or another process writes the run.
         """
+        with contextlib.nullcontext() if self.locked else occupied(self.folder):
+            return self._train(data_dir, device=device, progress=progress, announce=announce)
+
+    def _train(self, data_dir: Path, **how: Any) -> dict[str, Any]:
         self._check_free()
         store = FrameStore.open(data_dir, self.recipe.data.dataset)
         policy = self.recipe.data.missing_classes
@@ -68,7 +76,6 @@ class TrainingRun:
             "provenance": provenance(manifest_sha256=store.manifest_sha256, seed=self.recipe.train.seed),
         }
         data = TrainingData(clips["train"], clips["val"], clip_loader(self.recipe, store), info)
-        how = {"device": device, "progress": progress, "announce": announce}
         return train(self.recipe, self.folder, data, begin=self._begin, **how)
 
     def _check_free(self) -> None:
@@ -77,7 +84,6 @@ class TrainingRun:
 
     def _begin(self) -> None:
         """Makes the folder, and lets `runs/latest` point at it."""
-        self._check_free()
         self.folder.mkdir(parents=True, exist_ok=not self.new)
         write_text(self.folder / "recipe.yaml", self.recipe.to_yaml())
         if self.latest:
