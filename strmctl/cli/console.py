@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from strmctl.cli import streams
 from strmctl.errors import OutputError, StrmctlError, in_one_line
 from strmctl.progress import Progress
 
@@ -23,7 +24,8 @@ def say(message: str) -> None:
 
 def print_json(document: Any) -> None:
     """The result as one JSON document, on stdout."""
-    print(json.dumps(document, indent=2, ensure_ascii=False), flush=True)
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    print(text if streams.takes(text) else json.dumps(document, indent=2), flush=True)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -40,7 +42,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     for position, column in enumerate(columns):
         table.add_column(column, justify="left" if position == 0 else "right", overflow="fold")
     for row in rows:
-        table.add_row(*[escape(str(cell)) for cell in row])
+        table.add_row(*[escape(streams.as_shown(str(cell))) for cell in row])
     console.print(table)
 
 

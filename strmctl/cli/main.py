@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import sys
@@ -12,7 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from strmctl import __version__
-from strmctl.cli import console
+from strmctl.cli import console, streams
 from strmctl.errors import ExitCode, StrmctlError
 from strmctl.threads import wait_briefly
 
@@ -42,11 +43,17 @@ class LazyGroup(click.Group):
     def main(self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any) -> Any:
         """As in Click, with this project's exit codes; with `--json`, an error is a JSON document on stdout."""
         words = list(sys.argv[1:] if args is None else args)
+        streams.prepare()
         wait_briefly()
         try:
             result = super().main(args=words, standalone_mode=False, **extra)
         except (Exception, KeyboardInterrupt) as error:
             _fail(error, words)
+        except SystemExit:  # how Click and rich end when nobody reads on
+            if not streams.failure("stdout"):
+                raise
+        if streams.failure("stdout"):
+            _fail(OSError(), words)
         sys.exit(result if isinstance(result, int) else ExitCode.DONE)
 
 
@@ -73,21 +80,31 @@ def main(traceback: bool) -> None:
 def _fail(error: BaseException, words: list[str]) -> NoReturn:
     if isinstance(error, click.exceptions.Exit):
         sys.exit(error.exit_code)
-    if isinstance(error, BrokenPipeError):
-        sys.exit(ExitCode.UNEXPECTED)
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        print(error.format_message(), file=sys.stderr)
+        _tell(error.format_message())
         sys.exit(ExitCode.USAGE)
     if "--traceback" in words:
         traceback.print_exception(error)
     message, hint, code = _describe(error)
     command = next((word for word in words if not word.startswith("-")), None)
     hint = hint.replace(SAME_COMMAND, {"train": RESUME, "bench": ""}.get(command, SAME_COMMAND))  # a bench begins anew
-    if "--json" in words:
-        console.print_json({"error": {"message": message, "hint": hint, "exit_code": int(code)}})
-    else:
-        print(f"error: {message}" + (f"\n  {hint}" if hint else ""), file=sys.stderr)
+    lost = streams.failure("stdout")
+    if lost and isinstance(error, OSError) and error.filename is None:
+        message, hint, code = f"the result cannot be printed on stdout: {lost}", "", ExitCode.UNEXPECTED
+    if "--json" in words and not lost:
+        with contextlib.suppress(OSError):
+            console.print_json({"error": {"message": message, "hint": hint, "exit_code": int(code)}})
+            sys.exit(code)
+    _tell(f"error: {message}" + (f"\n  {hint}" if hint else ""))
     sys.exit(code)
+
+
+def _tell(text: str) -> None:
+    """Says why there is no result on stderr, or where that takes nothing, on stdout."""
+    console.say(text)
+    if streams.failure("stderr"):
+        with contextlib.suppress(OSError):
+            print(text, flush=True)
 
 
 def _describe(error: BaseException) -> tuple[str, str, ExitCode]:
@@ -104,5 +121,8 @@ def _describe(error: BaseException) -> tuple[str, str, ExitCode]:
         hints = dict.fromkeys((errno.EROFS, errno.EACCES), "name a folder that can be written to")
         hints[errno.ENOSPC] = f"make room on that disk; {SAME_COMMAND}"
         return f"{error.strerror}{where}", hints.get(error.errno, ""), ExitCode.UNEXPECTED
+    if isinstance(error, UnicodeEncodeError) and error.encoding == sys.getfilesystemencoding() != "utf-8":
+        message = f"the name {error.object!r} cannot be written in {error.encoding}, the encoding of this locale"
+        return message, "`PYTHONUTF8=1 strmctl …` writes names in UTF-8", ExitCode.UNEXPECTED
     hint = "this is a defect of strmctl; `strmctl --traceback …` shows where it happened"
     return f"{type(error).__name__}: {error}", hint, ExitCode.UNEXPECTED

@@ -15,6 +15,7 @@ from tests.saved import cost, grid_of, recipe_of, write_cell
 from tests.small_world import refused, train
 from tests.videos_for_tests import strmctl, write_video
 
+pytestmark = pytest.mark.slow
 EVAL = ("--way", 2, "--shots", 1, "--episodes", 20, "--device", "cpu")
 LAZY = ("report.pictures.", "report.charts.", "report.text", "report.drawing")
 
@@ -130,7 +131,6 @@ def test_training_draws_nothing(data, tmp_path, reason):
     assert train(data, tmp_path).code == 0
 
 
-@pytest.mark.slow
 def test_a_matplotlib_that_cannot_be_loaded(data, runs, tmp_path):
     (tmp_path / "broken" / "matplotlib").mkdir(parents=True)
     (tmp_path / "broken" / "matplotlib" / "__init__.py").write_text(

@@ -18,6 +18,7 @@ from tests.report.charts.charts_for_tests import draw_all
 from tests.report.pictures.pictures_for_tests import counts_of, maps_of, sheet_row
 from tests.saved import sample
 
+pytestmark = pytest.mark.slow
 HOSTILE = {  # of what figures are made, how they are laid out, and how they are saved
     "savefig.dpi": 300,
     "savefig.bbox": "tight",
@@ -108,7 +109,6 @@ def variables(tmp_path, settings_file):
     yield {"HOME": "/nonexistent", "XDG_CONFIG_HOME": "/proc", "XDG_CACHE_HOME": "/proc"}, b"\xff\xfe no text"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("place", range(4))
 def test_variables_and_files_of_the_user_change_nothing(usual, tmp_path, settings_file, place):
     added, here = list(variables(tmp_path, settings_file))[place]
