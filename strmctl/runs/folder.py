@@ -3,32 +3,76 @@
 from __future__ import annotations
 
 import json
-import os
+import secrets
+import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from strmctl.errors import DataError, UsageError
 
 LATEST = "latest"  # link to the newest run
+RECIPE = "recipe.yaml"
 LONGEST_NAME = 200  # bytes; folders have names of up to 255
 
 
-def run_folder(runs: Path, name: str | None) -> Path:
+def run_folder(runs: Path, name: str | None, announce: Callable[[str], None] = lambda message: None) -> Path:
     """The folder of a named run, or of the newest run under its own name.
+
+    Args:
+        runs: folder of the runs.
+        name: name of the run; None for the newest.
+        announce: callable that receives a note where no link says which run is the newest.
 
     Raises:
         DataError: there is no such run; the message says how to make one.
     """
-    folder = runs / (name or LATEST)
-    if (folder / "recipe.yaml").is_file():
-        return folder if name not in (None, LATEST) else runs / folder.resolve().name
+    folder = newest_run(runs, announce) if name in (None, LATEST) else runs / name
+    if folder is not None and (folder / RECIPE).is_file():
+        return folder
     if name is None:
         raise DataError(
             f"no run yet in {runs}", "run `make demo` (or `strmctl demo`), or train: `strmctl train --recipe sprites`"
         )
-    found = sorted(path.parent.name for path in runs.glob("*/recipe.yaml") if not path.parent.is_symlink())
+    found = sorted(folder.name for folder in _folders(runs) if not folder.is_symlink())
     hint = f"runs here: {', '.join(found)}" if found else "run `make demo`, or name the folder with --runs"
     raise DataError(f"no run named {name!r} in {runs}", hint)
+
+
+def newest_run(runs: Path, announce: Callable[[str], None] = lambda message: None) -> Path | None:
+    """The run that `runs/latest` points at, or else the one that was begun or resumed last; None without any.
+
+    Args:
+        runs: folder of the runs.
+        announce: callable that receives a note where there is no such link.
+    """
+    link = runs / LATEST
+    if link.is_symlink() and ((target := runs / link.readlink()) / RECIPE).is_file():
+        return target
+    newest = max(_folders(runs), key=lambda folder: ((folder / RECIPE).stat().st_mtime_ns, folder.name), default=None)
+    if newest is not None:
+        announce(
+            f"note: {_no_link(link)}; of the runs in {runs}, {newest.name} was begun last: {_mended(link, newest)}"
+        )
+    return newest
+
+
+def _folders(runs: Path) -> list[Path]:
+    """Folders with a recipe, apart from a copy of the newest run that stands where the link should be."""
+    return [path.parent for path in runs.glob(f"*/{RECIPE}") if path.is_file() and path.parent.name != LATEST]
+
+
+def _no_link(link: Path) -> str:
+    if link.is_symlink():
+        return f"{link} points at no run"
+    return f"{link} is no link to the newest run" if link.exists() else f"there is no link {link}"
+
+
+def _mended(link: Path, newest: Path) -> str:
+    """The command that lets the link point at a run; what stands in its place is kept."""
+    words = ["ln", "-sfn", newest.name, str(link)]
+    aside = [] if link.is_symlink() or not link.exists() else ["mv", str(link), f"{link}.old"]
+    return f"`{' && '.join(shlex.join(part) for part in (aside, words) if part)}` makes it one"
 
 
 def read_notes(weights: Path) -> dict[str, Any]:
@@ -37,12 +81,26 @@ def read_notes(weights: Path) -> dict[str, Any]:
     return json.loads(notes.read_text(encoding="utf-8")) if notes.is_file() else {}
 
 
-def point_latest(runs: Path, folder: Path) -> None:
-    """Makes `runs/latest` point at a run folder."""
-    temporary = runs / f".latest.{os.getpid()}"
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(folder.name, target_is_directory=True)
-    temporary.replace(runs / LATEST)
+def point_latest(runs: Path, folder: Path, announce: Callable[[str], None] = lambda message: None) -> None:
+    """Makes `runs/latest` point at a run folder; a folder or file of this name is left alone.
+
+    Args:
+        runs: folder of the runs.
+        folder: folder of the run.
+        announce: callable that receives a note where the link cannot be made.
+    """
+    link = runs / LATEST
+    if link.exists() and not link.is_symlink():  # a copy that followed links, or a system without them
+        announce(f"note: {_no_link(link)}, and is left alone: {_mended(link, folder)}")
+        return
+    temporary = runs / f".{LATEST}.{secrets.token_hex(4)}"
+    try:
+        temporary.symlink_to(folder.name, target_is_directory=True)
+        temporary.replace(link)
+    except OSError as error:
+        announce(f"note: {link} cannot be made a link ({error.strerror}), so the newest run is the one begun last")
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def check_new(runs: Path, name: str, hint: str = "") -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,12 @@ from strmctl.runs.lock import occupied
 
 
 def import_checkpoint(
-    path: Path, runs: Path, name: str, *, dataset: str | None = None
+    path: Path,
+    runs: Path,
+    name: str,
+    *,
+    dataset: str | None = None,
+    announce: Callable[[str], None] = lambda message: None,
 ) -> tuple[Released, dict[str, Any]]:
     """Makes `runs/<name>` from a released STRM or TRX checkpoint; the folder appears when it is complete.
 
@@ -31,6 +37,7 @@ def import_checkpoint(
         name: name of the run.
         dataset: data set that it was trained on, whose training classes then are not tested on; None when that is not
             known.
+        announce: callable that receives a note where `runs/latest` cannot point at the run.
 
     Returns:
         The checkpoint, and the content of `weights.json`.
@@ -67,7 +74,7 @@ def import_checkpoint(
             partial.rename(runs / name)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-        point_latest(runs, runs / name)
+        point_latest(runs, runs / name, announce)
     return released, info
 
 

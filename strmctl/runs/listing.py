@@ -11,7 +11,7 @@ from strmctl.provenance import sha256_of
 from strmctl.recipe import load_recipe
 from strmctl.report.terminal.run_table import RunRow, Score
 from strmctl.results import read_document
-from strmctl.runs.folder import LATEST, read_notes, run_folder
+from strmctl.runs.folder import LATEST, newest_run, read_notes, run_folder
 from strmctl.runs.train_log import trained_episodes
 
 OWN_FILES = (
@@ -33,7 +33,10 @@ def list_runs(runs: Path) -> list[RunRow]:
         for folder in (sorted(runs.iterdir()) if runs.is_dir() else ())
         if folder.name != LATEST and not folder.name.startswith(".")
     ]
-    rows = [_row(folder, files) for folder, files in found if files]
+    newest = newest_run(runs)
+    rows = [
+        _row(folder, files, latest=newest is not None and folder.samefile(newest)) for folder, files in found if files
+    ]
     if not rows:
         run_folder(runs, None)
     if all(row.problem for row in rows):
@@ -47,11 +50,9 @@ def first_line(problem: str) -> str:
     return problem.splitlines()[0].removesuffix(":")
 
 
-def _row(folder: Path, files: list[Path]) -> RunRow:
+def _row(folder: Path, files: list[Path], *, latest: bool) -> RunRow:
     weights = folder / "weights.pt"
     written = (weights if weights in files else files[0]).stat().st_mtime
-    link = folder.parent / LATEST
-    latest = link.exists() and link.samefile(folder)
     row = (folder.name, latest, datetime.fromtimestamp(written, timezone.utc).isoformat(timespec="seconds"))
     try:
         return RunRow(*row, **_content(folder, weights))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,9 @@ class TrainingRun:
             UsageError: there are too few classes or clips for the recipe's episodes, or another process writes the run.
         """
         with contextlib.nullcontext() if self.locked else occupied(self.folder):
-            return self._train(data_dir, device=device, progress=progress, announce=announce)
+            return self._train(data_dir, announce, device=device, progress=progress)
 
-    def _train(self, data_dir: Path, **how: Any) -> dict[str, Any]:
+    def _train(self, data_dir: Path, announce: Callable[[str], None], **how: Any) -> dict[str, Any]:
         self._check_free()
         store = FrameStore.open(data_dir, self.recipe.data.dataset)
         policy = self.recipe.data.missing_classes
@@ -76,18 +77,19 @@ class TrainingRun:
             "provenance": provenance(manifest_sha256=store.manifest_sha256, seed=self.recipe.train.seed),
         }
         data = TrainingData(clips["train"], clips["val"], clip_loader(self.recipe, store), info)
-        return train(self.recipe, self.folder, data, begin=self._begin, **how)
+        begin = partial(self._begin, announce)
+        return train(self.recipe, self.folder, data, begin=begin, announce=announce, **how)
 
     def _check_free(self) -> None:
         if self.new and self.folder.is_dir():
             raise UsageError(f"another training has begun in {self.folder}", "run the same command again")
 
-    def _begin(self) -> None:
+    def _begin(self, announce: Callable[[str], None]) -> None:
         """Makes the folder, and lets `runs/latest` point at it."""
         self.folder.mkdir(parents=True, exist_ok=not self.new)
         write_text(self.folder / "recipe.yaml", self.recipe.to_yaml())
         if self.latest:
-            point_latest(self.folder.parent, self.folder)
+            point_latest(self.folder.parent, self.folder, announce)
 
 
 def new_run(runs: Path, name: str | None, recipe: str, assignments: Iterable[str]) -> TrainingRun:
@@ -106,14 +108,20 @@ def new_run(runs: Path, name: str | None, recipe: str, assignments: Iterable[str
     return TrainingRun(loaded, runs / name, new=True)
 
 
-def begun_run(runs: Path, name: str | None, recipe: str | None, assignments: Iterable[str]) -> TrainingRun:
+def begun_run(
+    runs: Path,
+    name: str | None,
+    recipe: str | None,
+    assignments: Iterable[str],
+    announce: Callable[[str], None] = lambda message: None,
+) -> TrainingRun:
     """A run that was begun; a recipe that is given must be that of the run.
 
     Raises:
         DataError: there is no such run.
         UsageError: the run was begun with another recipe, or imported.
     """
-    folder = run_folder(runs, name)
+    folder = run_folder(runs, name, announce)
     if "imported_from" in read_notes(folder / "weights.pt"):
         raise UsageError(
             f"run {folder.name} was imported, so there is no training of it to go on with", "name another with --name"

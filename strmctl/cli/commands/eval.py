@@ -147,7 +147,7 @@ def command(
     protocol = Protocol(split, way, sorted(set(shots)), queries, episodes, seed, distinct_groups)
     tested = []
     for name in run_names or (None,):
-        run = load_run(run_folder(runs, name), device=device, weights=weights)
+        run = load_run(run_folder(runs, name, console.say), device=device, weights=weights)
         tested.append((run, select(run, store_of(run, data_dir, dataset), split, classes, missing_classes)))
     if controls:
         _controls(*tested[0], protocol, as_json)

@@ -34,7 +34,7 @@ def command(checkpoint: Path, name: str, dataset: str | None, runs: Path, as_jso
     """
     from strmctl.runs.import_released import import_checkpoint
 
-    released, info = import_checkpoint(checkpoint, runs, name, dataset=dataset)
+    released, info = import_checkpoint(checkpoint, runs, name, dataset=dataset, announce=console.say)
     if as_json:
         console.print_json({"run": name, "folder": str(runs / name), **info})
         return

@@ -58,7 +58,7 @@ def command(
     from strmctl.training.run import begun_run, new_run
 
     if resume:
-        run = begun_run(runs, name, recipe, assignments)
+        run = begun_run(runs, name, recipe, assignments, console.say)
     elif recipe is None:
         raise click.UsageError("name a recipe, such as --recipe sprites, or give --resume")
     else:

@@ -39,7 +39,7 @@ def command(video: Path, run_name: str | None, out: Path | None, device: str, ru
     """
     if out is not None and out.suffix.lower() != ".png":
         raise UsageError(f"--out {out}: the picture is a PNG file", f"use --out {out.with_suffix('.png')}")
-    folder = run_folder(runs, run_name)
+    folder = run_folder(runs, run_name, console.say)
 
     from strmctl.explain.attention import attention_maps
     from strmctl.runs.checkpoint import load_run
