@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from strmctl.errors import DataError
+
 from strmctl.errors import UsageError
 
 PACKAGE = Path(__file__).resolve().parent
@@ -120,6 +122,24 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, document: Any) -> None:
     """Writes a JSON document at once, indented."""
     write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path, hint: str = "") -> Any:
+    """The content of a JSON file.
+
+    Args:
+        path: the file.
+        hint: what to do when it cannot be read.
+
+    Raises:
+        DataError: the file is missing or cannot be read, or is no JSON document; the message names it.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}", hint) from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is damaged, it is no JSON document: {error}", hint) from error
 
 
 def write_csv(path: Path, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
