@@ -61,6 +61,10 @@ class DataError(StrmctlError):
     exit_code = ExitCode.DATA
 
 
+class NotFiniteError(DataError):
+    """A model makes of a clip what is NaN or infinite."""
+
+
 class RecipeError(StrmctlError):
     """A recipe is unknown or invalid."""
 

@@ -12,9 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from strmctl.errors import DataError
-
-from strmctl.errors import UsageError
+from strmctl.errors import DataError, UsageError
 
 PACKAGE = Path(__file__).resolve().parent
 

@@ -53,7 +53,7 @@ def parse(text: str) -> Any:
     """
     try:
         return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, TypeError) as error:  # TypeError: a list or mapping as a key
+    except (yaml.YAMLError, TypeError, RecursionError) as error:  # TypeError: a list or mapping as a key
         raise YamlError(" ".join(str(error).split())) from error
 
 

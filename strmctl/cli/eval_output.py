@@ -59,6 +59,8 @@ def show_seeds(summary: dict[str, Any]) -> None:
 def remark(result: EvalResult, tests: EvaluationSet, written: tuple[Path, Path]) -> None:
     """Says on stderr what a reader should know about a result, and where it was written."""
     source = result.provenance
+    if source["selected_by"] != "val split":
+        console.say(f"weights: {source['weights_file']}, chosen by: {source['selected_by']}")
     if not tests.known_new:
         console.say(f"it is not known what run {result.run} was trained on, so these classes may not be new to it")
     if tests.dropped:

@@ -14,10 +14,16 @@ import torch
 from torch import Tensor, nn
 
 from strmctl.episodes.clip_loader import ClipLoader
+from strmctl.errors import NotFiniteError
+from strmctl.model.finite import is_finite
 from strmctl.progress import Progress, silent
 
 LOADER_THREADS = min(4, os.cpu_count() or 1)
 CLIPS_PER_BATCH = 16
+OVERFLOW = (
+    "the numbers grow too large for the precision: leave out --dtype where it was given, or train anew with a smaller "
+    "rate, such as --set train.learning_rate=1e-4"
+)
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -34,6 +40,23 @@ class ClipFeatures:
     def bytes(self) -> int:
         """Size of all tensors."""
         return sum(value.numel() * value.element_size() for value in self.tensors.values())
+
+    def check_finite(self, hint: str = "") -> None:
+        """Makes sure that no feature is NaN or infinite, which no accuracy would show.
+
+        Args:
+            hint: what to do about it; by default, what helps where a model computes such numbers.
+
+        Raises:
+            NotFiniteError: one is; names a clip and a tensor.
+        """
+        for name, tensor in self.tensors.items():
+            if not is_finite(tensor):
+                clip = next(clip for clip, row in self.row.items() if not is_finite(tensor[row]))
+                numbers = str(tensor.dtype).removeprefix("torch.")
+                raise NotFiniteError(
+                    f"the features of clip {clip} are not finite ({name}, {numbers})", hint or OVERFLOW
+                )
 
     @property
     def gathered_bytes(self) -> int:
@@ -107,8 +130,16 @@ def embed_clips(
 
 @torch.inference_mode()
 def embed_batches(model: nn.Module, loader: ClipLoader, clips: Sequence[str]) -> Iterator[dict[str, Tensor]]:
-    """Features of `CLIPS_PER_BATCH` clips at a time, loaded ahead where that helps."""
+    """Features of `CLIPS_PER_BATCH` clips at a time, loaded ahead where that helps.
+
+    Raises:
+        DataError: a clip cannot be read.
+        NotFiniteError: its features are not finite.
+    """
     batches = [clips[first : first + CLIPS_PER_BATCH] for first in range(0, len(clips), CLIPS_PER_BATCH)]
     with ThreadPoolExecutor(LOADER_THREADS) as pool, evaluating(model):
-        for pixels in ahead(lambda ids: loader.load_many(ids, pool), batches, depth=loading_depth(model)):
-            yield model.embed(pixels_to_model(pixels, model))
+        loaded = ahead(lambda ids: loader.load_many(ids, pool), batches, depth=loading_depth(model))
+        for ids, pixels in zip(batches, loaded, strict=True):
+            features = model.embed(pixels_to_model(pixels, model))
+            ClipFeatures(features, {clip: row for row, clip in enumerate(ids)}).check_finite()
+            yield features

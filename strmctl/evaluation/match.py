@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from strmctl.episodes.clip_loader import ClipLoader
 from strmctl.episodes.sampler import Episode, EpisodeSampler
-from strmctl.evaluation.embed import LOADER_THREADS, ClipFeatures, embed_clips, evaluating, pixels_to_model
+from strmctl.errors import NotFiniteError
+from strmctl.evaluation.embed import LOADER_THREADS, OVERFLOW, ClipFeatures, embed_clips, evaluating, pixels_to_model
+from strmctl.model.finite import is_finite
 from strmctl.progress import Progress, silent
 from strmctl.results import QueryRow
 
@@ -172,13 +174,18 @@ def _collect(
     logits_of: Callable[[Sequence[Episode]], Iterator[tuple[int, Tensor]]],
     progress: Progress,
 ) -> Evaluation:
-    """Predictions of all episodes, `size` of them at a time; `logits_of` yields (shot, logits `(B, Q, C)`)."""
+    """Predictions of all episodes, `size` of them at a time; `logits_of` yields (shot, logits `(B, Q, C)`).
+
+    Raises:
+        NotFiniteError: a query's logits are not finite; names the query.
+    """
     rows: dict[int, list[QueryRow]] = {shot: [] for shot in sorted(shots)}
     narrow = dict.fromkeys(rows, 0)
     progress(0, len(episodes), "")
     for first in range(0, len(episodes), size):
         block = episodes[first : first + size]
         for shot, logits in logits_of(block):
+            _check_finite(block, shot, logits)
             ranked = logits[: len(block)].sort(dim=-1, descending=True).values  # (B, Q, C)
             margin, spread = ranked[..., 0] - ranked[..., 1], ranked[..., 0] - ranked[..., -1]  # (B, Q)
             narrow[shot] += int((margin < NARROW * spread).sum())
@@ -190,6 +197,18 @@ def _collect(
                 ]
         progress(first + len(block), len(episodes), "")
     return Evaluation([row for shot in rows for row in rows[shot]], narrow)
+
+
+def _check_finite(block: Sequence[Episode], shot: int, logits: Tensor) -> None:
+    if is_finite(logits):
+        return
+    for episode, rows in zip(block, logits, strict=False):
+        for clip, row in zip(episode.query_clips, rows, strict=True):
+            if not is_finite(row):
+                raise NotFiniteError(
+                    f"the logits of clip {clip}, a query of episode {episode.index} ({shot}-shot), are not finite",
+                    OVERFLOW,
+                )
 
 
 def block_size(clip_bytes: int, queries: int, support: int, classes: int) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from strmctl.evaluation.match import Protocol
 from strmctl.results import EvalResult
 from strmctl.runs.checkpoint import LoadedRun
+from strmctl.runs.notes import WEIGHTS
 
 SETTINGS = ("split", "way", "queries", "episodes", "seed")  # of a test, and again of its result
 USUAL_EPISODES = 10_000
@@ -28,7 +29,9 @@ def result_stem(run: LoadedRun, result: EvalResult) -> Path:
         stem += f"_{source['store']}"
     if source["chosen_classes"]:
         stem += f"_classes-{hashlib.sha256(','.join(source['classes']).encode()).hexdigest()[:8]}"
-    if run.weights != run.folder / "weights.pt":
+    if run.weights == run.folder / WEIGHTS["last"]:
+        stem += "_last"
+    elif run.weights != run.folder / WEIGHTS["best"]:
         stem += f"_weights-{source['weights_sha256'][:8]}"
     if source["frame_order"] != "natural":
         stem += f"_{source['frame_order']}"

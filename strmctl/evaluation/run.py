@@ -120,6 +120,7 @@ def _result(
     run: LoadedRun, tests: EvaluationSet, protocol: Protocol, rows: Sequence[QueryRow], **notes: Any
 ) -> EvalResult:
     source = provenance(
+        weights_file=run.weights.name,
         weights_sha256=run.weights_sha256,
         manifest_sha256=tests.store.manifest_sha256,
         selected_by=run.info.get("selected_by", "unknown"),

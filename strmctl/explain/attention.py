@@ -14,7 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from strmctl.evaluation.embed import pixels_to_model
+from strmctl.errors import NotFiniteError
+from strmctl.evaluation.embed import OVERFLOW, pixels_to_model
+from strmctl.model.finite import not_finite
 
 
 @torch.inference_mode()
@@ -36,6 +38,9 @@ def attention_maps(model: nn.Module, clip: Tensor) -> dict[str, np.ndarray]:
 
     Returns:
         Name and formula -> float64 (L, P, P), rows of patches from the top.
+
+    Raises:
+        NotFiniteError: a map is not finite.
     """
     enriched = model.enrich(pixels_to_model(clip[None], model))
     seen, patches = enriched.map_patches[0], enriched.patches[0]  # (L, P², D)
@@ -48,6 +53,8 @@ def attention_maps(model: nn.Module, clip: Tensor) -> dict[str, np.ndarray]:
     maps[f"H: relu({letter}·h)"] = _products(patches, frames)
     if enriched.enriched_frames is not enriched.frames:
         maps[f"E: relu({letter}·e)"] = _products(patches, enriched_frames)
+    if names := not_finite(maps):
+        raise NotFiniteError(f"these maps are not finite: {names}", OVERFLOW)
     side = model.patches
     return {name: lengths.unflatten(1, (side, side)).double().cpu().numpy() for name, lengths in maps.items()}
 

@@ -117,11 +117,11 @@ def read_released(path: Path) -> Released:
     unused = [name for name in state if name not in names and UNUSED.search(name)]
     found = {name: _first_rows(name, value, wanted) for name, value in state.items() if name not in unused}
     recomputed = {name for name in names if name.endswith(("num_batches_tracked", ENCODING))}
-    check_fit(wanted, found, f"{path} does not fit the released code", HINT, optional=recomputed)
+    check_fit(wanted, found, path, "the released code", HINT, optional=recomputed)
     for name, value in found.items():
         own[names[name]].copy_(value)
     dropped = [name for name in unused if not name.endswith(ENCODING)]  # one encoding serves all transformers
-    return Released(model.eval(), sizes, sorted(dropped), None if iteration is None else int(iteration))
+    return Released(model.eval(), sizes, sorted(dropped), iteration if isinstance(iteration, int) else None)
 
 
 def infer_sizes(state: Mapping[str, Tensor]) -> Sizes:

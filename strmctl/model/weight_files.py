@@ -11,6 +11,9 @@ import torch
 from torch import Tensor
 
 from strmctl.errors import CheckpointError, DataError
+from strmctl.model.finite import not_finite
+
+SPOILT = "use other weights; a training that diverged needs a smaller rate, such as --set train.learning_rate=1e-4"
 
 
 def read_tensors(path: Path, hint: str = "") -> Any:
@@ -25,11 +28,14 @@ def read_tensors(path: Path, hint: str = "") -> Any:
         CheckpointError: it is not a file of tensors.
     """
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        file = path.open("rb")
     except FileNotFoundError as error:
         raise DataError(f"no weights at {path}", hint) from error
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}", hint) from error
+    try:
+        with file:
+            return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever the first wrong byte leads to
         other = re.search(r"GLOBAL ([\w.]+)", str(error))
         reason = f": it holds a {other[1]}, and only tensors are read" if other else ""
@@ -56,7 +62,7 @@ def state_dict_in(content: Any, path: Path, hint: str) -> Mapping[str, Tensor]:
 
 def _is_weight(name: object, value: object) -> bool:
     dense = isinstance(value, Tensor) and value.layout == torch.strided and value.device.type != "meta"
-    return isinstance(name, str) and dense
+    return isinstance(name, str) and dense and not value.is_complex()
 
 
 def read_state_dict(path: Path, hint: str) -> Mapping[str, Tensor]:
@@ -67,18 +73,20 @@ def read_state_dict(path: Path, hint: str) -> Mapping[str, Tensor]:
 def check_fit(
     wanted: Mapping[str, Tensor],
     state: Mapping[str, Tensor],
-    complaint: str,
+    source: object,
+    module: str,
     hint: str,
     *,
     optional: Collection[str] = (),
 ) -> None:
-    """Makes sure that weights have the names and shapes that a module wants.
+    """Makes sure that weights have the names and shapes that a module wants, and are finite in its precision.
 
     Args:
         wanted: the module's own state dict.
         state: the weights.
-        complaint: beginning of the message when they do not fit.
-        hint: what to do then.
+        source: where the weights come from, for messages.
+        module: what they are meant for, for messages.
+        hint: what to do when they do not fit.
         optional: names that may be missing.
 
     Raises:
@@ -93,4 +101,6 @@ def check_fit(
     problems += [f"{key} is not part of it" for key in state if key not in wanted]
     if problems:
         more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
-        raise CheckpointError(f"{complaint}: {'; '.join(problems[:3])}{more}", hint)
+        raise CheckpointError(f"{source} does not fit {module}: {'; '.join(problems[:3])}{more}", hint)
+    if names := not_finite({key: value.to(wanted[key].dtype) for key, value in state.items()}):
+        raise CheckpointError(f"{source} holds numbers that are not finite: {names}", SPOILT)

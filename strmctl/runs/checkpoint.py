@@ -1,25 +1,28 @@
 """Weights in run folders: written, read, and read back as a model that is ready for use.
 
-`weights.pt` is a flat dict of tensors, and `weights.json` beside it says what made them. Only tensors are ever
-unpickled.
+`weights.pt` is a flat dict of tensors, and `weights.json` beside it says what made them; `last.pt` and `last.json` are
+the same for the weights of the last training episode. Only tensors are ever unpickled.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from strmctl.errors import DataError, OutputError, UsageError
+from strmctl.errors import CheckpointError, DataError, OutputError, UsageError
 from strmctl.model.weight_files import check_fit, read_state_dict
-from strmctl.paths import replacing
+from strmctl.paths import replacing, write_json
 from strmctl.provenance import sha256_of
 from strmctl.recipe import Recipe, load_recipe
 from strmctl.runs.build import build_model
-from strmctl.runs.folder import read_notes
+from strmctl.runs.folder import RECIPE
+from strmctl.runs.notes import WEIGHTS, check_recipe, read_notes, ways_out
 
 
 def choose_device(name: str) -> torch.device:
@@ -44,6 +47,13 @@ def save_tensors(path: Path, content: Any) -> None:
             raise OutputError(f"{path} cannot be written: {error}", "is the disk full?") from error
 
 
+def save_weights(path: Path, state: Mapping[str, Tensor], notes: Mapping[str, Any]) -> dict[str, Any]:
+    """Writes weights, then the notes beside them with their hash; returns the notes as they are read back."""
+    save_tensors(path, state)
+    write_json(path.with_suffix(".json"), {**notes, "sha256": sha256_of(path)})
+    return read_notes(path)
+
+
 def load_weights(model: nn.Module, path: Path) -> None:
     """Fills a model from a weights file, completely or not at all.
 
@@ -53,7 +63,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
     """
     state = read_state_dict(path, "was it written completely? give the weights.pt of a run")
     hint = "use the recipe that these weights were trained with"
-    check_fit(model.state_dict(), state, f"{path} does not fit the model of this recipe", hint)
+    check_fit(model.state_dict(), state, path, "the model of this recipe", hint)
     model.load_state_dict(state)
 
 
@@ -80,32 +90,61 @@ class LoadedRun:
     info: dict[str, Any]
 
 
-def load_run(folder: Path, *, device: str = "auto", weights: Path | None = None) -> LoadedRun:
+def load_run(folder: Path, *, device: str = "auto", weights: Path | str = "best") -> LoadedRun:
     """Reads a run folder.
 
     Args:
-        folder: folder with `recipe.yaml` and `weights.pt`.
+        folder: folder with `recipe.yaml` and weights.
         device: `auto`, `cpu` or `cuda`.
-        weights: file of weights to read in place of the folder's own.
+        weights: `best` on the val split, `last`, or a file of weights to read in place of the folder's own.
 
     Raises:
         DataError: the run has no weights yet.
-        CheckpointError: the weights do not fit the recipe.
+        CheckpointError: the weights do not fit the recipe, are not finite, or are not those that were written.
 
     Example:
         >>> run = strmctl.load_run(Path("runs/strm"), device="cpu")
         >>> run.recipe.method, run.model.training
         ('strm', False)
     """
-    path = weights or folder / "weights.pt"
-    if not path.is_file():
-        finish = f"finish its training: `strmctl train --resume --name {folder.name}`, or name another run with --run"
-        hint = finish if weights is None else ""
-        raise DataError(f"run {folder.name} has no weights at {path}", hint)
-    recipe = load_recipe(folder / "recipe.yaml")
+    path = _weights_file(folder, weights)
+    recipe = load_recipe(folder / RECIPE)
+    if path.parent == folder:
+        check_recipe(folder / RECIPE, recipe, read_notes(path).get("recipe"), path)
     model = build_model(recipe, pretrained=False)
-    sha256, info = sha256_of(path), read_notes(path)
-    load_weights(model, path)
-    if sha256_of(path) != sha256:
-        raise DataError(f"{path} was written anew while it was read", "run the same command again")
+    info, sha256 = _read(model, path)
     return LoadedRun(folder.name, folder, recipe, model.to(choose_device(device)).eval(), path, sha256, info)
+
+
+def _weights_file(folder: Path, weights: Path | str) -> Path:
+    own = [folder / name for name in WEIGHTS.values() if (folder / name).is_file()]
+    if weights in WEIGHTS:
+        path = folder / WEIGHTS[weights]
+        if path not in own:
+            raise DataError(
+                f"run {folder.name} has no weights at {path}",
+                f"finish its training: `strmctl train --resume --name {folder.name}`, or name another run with --run",
+            )
+        return path
+    if not Path(weights).is_file():
+        raise DataError(f"there are no weights at {weights}", "name a file, or one of " + ", ".join(WEIGHTS))
+    return next((path for path in own if path.samefile(weights)), Path(weights))
+
+
+def _read(model: nn.Module, path: Path) -> tuple[dict[str, Any], str]:
+    """Fills a model from weights; returns the notes beside them, and their hash.
+
+    Raises:
+        CheckpointError: the notes are of other weights, also when read again: a training may just be writing both.
+    """
+    for pause in (0.2, 1, 0):
+        info, sha256 = read_notes(path), sha256_of(path)
+        load_weights(model, path)
+        if info.get("sha256", sha256) == sha256 == sha256_of(path):
+            return info, sha256
+        time.sleep(pause)
+    raise CheckpointError(
+        f"{path} is not the file that {path.with_suffix('.json').name} beside it describes: a kill came between "
+        "writing the two, or one was swapped",
+        ways_out(path.parent),
+    )

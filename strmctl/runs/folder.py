@@ -1,13 +1,11 @@
-"""Run folders: their names, their places, which is the newest, and what is noted beside their weights."""
+"""Run folders: their names, their places, and which is the newest."""
 
 from __future__ import annotations
 
-import json
 import secrets
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from strmctl.errors import DataError, UsageError
 
@@ -33,6 +31,10 @@ def run_folder(runs: Path, name: str | None, announce: Callable[[str], None] = l
     if name is None:
         raise DataError(
             f"no run yet in {runs}", "run `make demo` (or `strmctl demo`), or train: `strmctl train --recipe sprites`"
+        )
+    if any((folder or runs / LATEST).glob("*.pt")):
+        raise DataError(
+            f"run {name} in {runs} has no {RECIPE}", "bring it back, or train anew: `strmctl train --recipe sprites`"
         )
     found = sorted(folder.name for folder in _folders(runs) if not folder.is_symlink())
     hint = f"runs here: {', '.join(found)}" if found else "run `make demo`, or name the folder with --runs"
@@ -73,12 +75,6 @@ def _mended(link: Path, newest: Path) -> str:
     words = ["ln", "-sfn", newest.name, str(link)]
     aside = [] if link.is_symlink() or not link.exists() else ["mv", str(link), f"{link}.old"]
     return f"`{' && '.join(shlex.join(part) for part in (aside, words) if part)}` makes it one"
-
-
-def read_notes(weights: Path) -> dict[str, Any]:
-    """The content of the JSON file beside a file of weights; empty when there is none."""
-    notes = weights.with_suffix(".json")
-    return json.loads(notes.read_text(encoding="utf-8")) if notes.is_file() else {}
 
 
 def point_latest(runs: Path, folder: Path, announce: Callable[[str], None] = lambda message: None) -> None:

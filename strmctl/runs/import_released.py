@@ -13,12 +13,13 @@ from strmctl.datasets.splits import known_splits, load_split
 from strmctl.errors import UsageError
 from strmctl.model.methods.table import METHODS
 from strmctl.model.released import Released, read_released
-from strmctl.paths import write_json, write_text
+from strmctl.paths import write_text
 from strmctl.provenance import provenance, sha256_of
 from strmctl.recipe import Recipe, load_recipe, shipped_recipes
-from strmctl.runs.checkpoint import save_tensors
+from strmctl.runs.checkpoint import save_weights
 from strmctl.runs.folder import check_new, point_latest
 from strmctl.runs.lock import occupied
+from strmctl.runs.notes import WEIGHTS
 
 
 def import_checkpoint(
@@ -62,14 +63,14 @@ def import_checkpoint(
         "train_classes": load_split(dataset).classes("train") if dataset else None,
         "dropped_tensors": list(released.dropped),
         "provenance": provenance(),
+        "recipe": recipe.model_dump(),
     }
     with occupied(runs / name):
         check_new(runs, name)
         partial = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=runs))
         try:
             partial.chmod(0o755)
-            save_tensors(partial / "weights.pt", released.model.state_dict())
-            write_json(partial / "weights.json", info)
+            info = save_weights(partial / WEIGHTS["best"], released.model.state_dict(), info)
             write_text(partial / "recipe.yaml", recipe.to_yaml())
             partial.rename(runs / name)
         finally:

@@ -11,7 +11,8 @@ from strmctl.provenance import sha256_of
 from strmctl.recipe import load_recipe
 from strmctl.report.terminal.run_table import RunRow, Score
 from strmctl.results import read_document
-from strmctl.runs.folder import LATEST, newest_run, read_notes, run_folder
+from strmctl.runs.folder import LATEST, newest_run, run_folder
+from strmctl.runs.notes import WEIGHTS, read_notes
 from strmctl.runs.train_log import trained_episodes
 
 OWN_FILES = (
@@ -83,12 +84,13 @@ def _content(folder: Path, weights: Path) -> dict[str, Any]:
 
 
 def _tests(folder: Path, weights: Path) -> tuple[Score, ...]:
-    """Scores of the results in a folder that are of these weights."""
+    """Scores of the results in a folder that are of these weights, or of the last ones."""
     results = {path.stem: read_document(path) for path in sorted(folder.glob("*.json"))}
-    sha256 = sha256_of(weights) if results and weights.is_file() else None
+    own = [weights.with_name(name) for name in WEIGHTS.values()] if results else []
+    hashes = {sha256_of(path) for path in own if path.is_file()}
     return tuple(
         Score(figures["shot"], figures["accuracy"], figures["ci95"], stem)
         for stem, result in results.items()
-        if result is not None and result.provenance.get("weights_sha256") == sha256
+        if result is not None and result.provenance.get("weights_sha256") in hashes
         for figures in result.results
     )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 
+from strmctl.errors import DataError
 from strmctl.paths import write_csv
 
 COLUMNS = ("episode", "loss", "accuracy", "learning_rate", "validation_accuracy", "validation_ci95")
@@ -17,15 +19,14 @@ class TrainLog:
     Args:
         folder: folder of the run.
         after: episode up to which earlier lines are kept; 0 starts anew.
+
+    Raises:
+        DataError: the log holds something else than one line per episode.
     """
 
     def __init__(self, folder: Path, *, after: int) -> None:
         self._path = folder / FILE
-        kept: list[list[str]] = []
-        if after and self._path.is_file():
-            with self._path.open(newline="", encoding="utf-8") as file:
-                kept = [row for row in csv.reader(file) if row and row[0].isdigit() and int(row[0]) <= after]
-        write_csv(self._path, COLUMNS, kept)
+        write_csv(self._path, COLUMNS, [row for row in _rows(self._path) if int(row[0]) <= after] if after else ())
 
     def add(self, **values: float) -> None:
         """Adds a line; columns that are not given stay empty."""
@@ -34,8 +35,52 @@ class TrainLog:
 
 
 def trained_episodes(folder: Path) -> int:
-    """Number of training episodes in the log of a run; 0 when there is no log."""
-    log = folder / FILE
-    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
-    numbers = (line.partition(",")[0] for line in reversed(lines) if "," in line)  # a kill may have cut the last line
-    return next((int(number) for number in numbers if number.isdigit()), 0)
+    """Number of training episodes in the log of a run; 0 when there is no log.
+
+    Raises:
+        DataError: the log is not what was written there.
+    """
+    numbers = (line.partition(",")[0] for line in reversed(_lines(folder / FILE)[1:]) if "," in line)
+    return next((int(number) for number in numbers if _is_number(number)), 0)
+
+
+def _rows(path: Path) -> list[list[str]]:
+    """The lines of a log as rows."""
+    rows = [line.split(",") for line in _lines(path)[1:-1]]
+    for number, row in enumerate(rows, 2):
+        fits = len(row) == len(COLUMNS) and _is_number(row[0]) and all(map(_is_figure, row[1:]))
+        if not fits or (number > 2 and int(row[0]) != int(rows[number - 3][0]) + 1):
+            raise _damaged(path, f"line {number} is not that of the next episode: {','.join(row):.60}")
+    return rows
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a log, with its header; none when there is no log. The last is empty unless a kill has cut it."""
+    if not path.exists():
+        return []
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, ValueError) as error:
+        raise _damaged(path, getattr(error, "strerror", None) or "it is no text") from error
+    if len(lines) > 1 and not lines[0].startswith(f"{COLUMNS[0]},"):
+        raise _damaged(path, f"its first line is {lines[0]:.60}")
+    return lines
+
+
+def _damaged(path: Path, problem: str) -> DataError:
+    return DataError(
+        f"{path} is not a log of training episodes: {problem}",
+        f"move it away: the training needs no earlier lines, and `strmctl train --resume --name {path.parent.name}` "
+        "goes on",
+    )
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10
+
+
+def _is_figure(text: str) -> bool:
+    try:
+        return not text or math.isfinite(float(text))
+    except ValueError:
+        return False

@@ -17,8 +17,10 @@ from strmctl.progress import Progress, silent
 from strmctl.provenance import provenance
 from strmctl.recipe import Recipe, load_recipe
 from strmctl.runs.build import clip_loader
-from strmctl.runs.folder import LATEST, check_new, point_latest, read_notes, run_folder
+from strmctl.runs.folder import LATEST, check_new, point_latest, run_folder
 from strmctl.runs.lock import occupied
+from strmctl.runs.notes import read_notes
+from strmctl.training.state import STATE
 from strmctl.training.train import TrainingData, train
 
 
@@ -122,7 +124,7 @@ def begun_run(
         UsageError: the run was begun with another recipe, or imported.
     """
     folder = run_folder(runs, name, announce)
-    if "imported_from" in read_notes(folder / "weights.pt"):
+    if not (folder / STATE).exists() and "imported_from" in read_notes(folder / "weights.pt"):
         raise UsageError(
             f"run {folder.name} was imported, so there is no training of it to go on with", "name another with --name"
         )

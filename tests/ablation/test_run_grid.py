@@ -19,7 +19,8 @@ from strmctl.model.tuples import Tuples
 from strmctl.model.weight_files import read_tensors
 from strmctl.recipe import load_recipe
 from strmctl.runs.build import build_model
-from strmctl.runs.checkpoint import save_tensors
+from strmctl.runs.checkpoint import save_weights
+from strmctl.runs.notes import read_notes
 from strmctl.training import train as training
 from tests.small_world import SMALL, snapshot
 
@@ -132,7 +133,7 @@ def test_other_weights_are_tested_again(data, runs):
     go(data, runs, planned)
     path = runs / STRM.run / "weights.pt"
     state = read_tensors(path)
-    save_tensors(path, {name: tensor * 1.5 for name, tensor in state.items()})
+    save_weights(path, {name: tensor * 1.5 for name, tensor in state.items()}, read_notes(path))
     assert kinds(tasks_of(data, runs, planned)) == [(STRM.run, "test")]
     go(data, runs, planned)
     assert tasks_of(data, runs, planned) == []

@@ -1,13 +1,18 @@
+import json
+import math
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
 
 from strmctl.errors import CheckpointError, DataError, UsageError
 from strmctl.model.weight_files import read_tensors
-from strmctl.paths import write_text
+from strmctl.paths import write_json, write_text
+from strmctl.provenance import sha256_of
+from strmctl.runs import checkpoint
 from strmctl.runs.build import build_model
-from strmctl.runs.checkpoint import choose_device, load_run, load_weights, save_tensors
+from strmctl.runs.checkpoint import choose_device, load_run, load_weights, save_tensors, save_weights
 from tests.small_world import small_recipe
 
 
@@ -80,3 +85,67 @@ def test_cuda_where_there_is_none():
     assert choose_device("auto").type == "cpu"
     with pytest.raises(UsageError, match="no CUDA device"):
         choose_device("cuda")
+
+
+NUMBERS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_weights_that_are_not_finite_are_named(tmp_path, model, number):
+    state = model.state_dict()
+    name = next(name for name in state if name.startswith("query_class"))
+    state[name][0].fill_(NUMBERS[number])
+    save_tensors(tmp_path / "w.pt", state)
+    with pytest.raises(CheckpointError, match=f"w.pt holds numbers that are not finite: {name}$"):
+        load_weights(build_model(small_recipe(), pretrained=False), tmp_path / "w.pt")
+
+
+def test_weights_that_overflow_in_the_precision_of_the_model_are_named(tmp_path, model):
+    state = {name: value.double() if value.is_floating_point() else value for name, value in model.state_dict().items()}
+    name = next(name for name, value in state.items() if value.dtype == torch.float64)
+    state[name].fill_(1e300)
+    save_tensors(tmp_path / "w.pt", state)
+    with pytest.raises(CheckpointError, match=f"not finite: {name}$"):
+        load_weights(model, tmp_path / "w.pt")
+
+
+def test_complex_weights_are_none(tmp_path, model):
+    save_tensors(tmp_path / "w.pt", {name: value.to(torch.complex64) for name, value in model.state_dict().items()})
+    with pytest.raises(CheckpointError, match="holds no state dict"):
+        load_weights(model, tmp_path / "w.pt")
+
+
+@pytest.mark.parametrize("name", ["weights.pt", "last.pt"])
+def test_weights_are_named_by_word_or_path(tmp_path, model, name, monkeypatch):
+    write_text(tmp_path / "mine" / "recipe.yaml", small_recipe().to_yaml())
+    for number, own in enumerate(("weights.pt", "last.pt")):
+        save_weights(tmp_path / "mine" / own, model.state_dict(), {"training_episodes": number})
+    word = "best" if name == "weights.pt" else "last"
+    monkeypatch.chdir(tmp_path)
+    for weights in (word, tmp_path / "mine" / name, Path("mine") / name):
+        run = load_run(tmp_path / "mine", device="cpu", weights=weights)
+        assert run.weights == tmp_path / "mine" / name and run.info["training_episodes"] == int(word == "last")
+    for absent in ("middle", tmp_path / "none.pt", tmp_path):
+        with pytest.raises(DataError, match="there are no weights at") as caught:
+            load_run(tmp_path / "mine", device="cpu", weights=absent)
+        assert "best, last" in caught.value.hint
+
+
+def test_a_training_that_writes_both_files_at_this_moment_is_waited_for(tmp_path, model, monkeypatch):
+    write_text(tmp_path / "recipe.yaml", small_recipe().to_yaml())
+    save_weights(tmp_path / "weights.pt", model.state_dict(), {"training_episodes": 1})
+    notes = (tmp_path / "weights.json").read_text()
+    with torch.no_grad():
+        next(model.parameters()).mul_(2)
+    save_tensors(tmp_path / "weights.pt", model.state_dict())
+    monkeypatch.setattr(checkpoint.time, "sleep", lambda seconds: write_notes())
+
+    def write_notes():
+        written = json.loads(notes) | {"sha256": sha256_of(tmp_path / "weights.pt"), "training_episodes": 2}
+        write_json(tmp_path / "weights.json", written)
+
+    assert load_run(tmp_path, device="cpu").info["training_episodes"] == 2
+    (tmp_path / "weights.json").write_text(notes)
+    monkeypatch.setattr(checkpoint.time, "sleep", lambda seconds: None)
+    with pytest.raises(CheckpointError, match=r"weights\.json beside it describes"):
+        load_run(tmp_path, device="cpu")

@@ -39,7 +39,14 @@ USUAL = (5, 1, 10_000, 0)  # way, queries, episodes, seed
     type=click.Choice(["error", "drop"]),
     help="What to do about test classes without a usable clip.  [default: what the recipe says]",
 )
-@click.option("--weights", type=FOLDER, help="File of weights to test in place of the run's own weights.pt.")
+@click.option(
+    "--weights",
+    type=options.NAME_OR_PATH,
+    default="best",
+    show_default=True,
+    metavar="best|last|FILE",
+    help="Weights to test: the best on the val split, those of the last training episode, or a file.",
+)
 @click.option(
     "--frame-order",
     "order",
@@ -89,7 +96,7 @@ def command(
     classes: tuple[str, ...] | None,
     dataset: str | None,
     missing_classes: str | None,
-    weights: Path | None,
+    weights: str,
     order: str,
     dtype: str,
     no_cache: bool,
@@ -114,6 +121,7 @@ def command(
       strmctl eval --run seed0 --run seed1 --run seed2
       strmctl eval --distinct-groups --save-episodes episodes.csv
       strmctl eval --controls
+      strmctl eval --weights last
 
     Each clip is embedded once, and its features are kept in runs/NAME/cache for the next test of the same weights.
     Results: runs/NAME/eval/*.json, *.csv with one row per query, and confusion matrices.
@@ -127,7 +135,8 @@ def command(
         "--controls tests one run in the usual way; leave out the other options": controls
         and (unusual or episodes_from),
         "--no-cache computes in float32; leave out --dtype": no_cache and dtype != "float32",
-        "--weights belong to one run; name only one with --run": weights and len(run_names) > 1,
+        "a file of --weights belongs to one run; name only one with --run": weights not in ("best", "last")
+        and len(run_names) > 1,
         "--episodes-from sets the way, queries, number and seed of the episodes; leave these out": episodes_from
         and drawn_here,
     }

@@ -53,7 +53,8 @@ def command(
       strmctl train --recipe sprites --set train.seed=1 --name sprites_seed1
       strmctl train --resume
 
-    A run is a folder: runs/NAME/ with recipe.yaml, weights.pt, weights.json, state.pt, train.csv.
+    A run is a folder: runs/NAME/ with recipe.yaml, weights.pt (the best on the val split), last.pt (those of the last
+    episode), a JSON file beside each, state.pt, train.csv.
     """
     from strmctl.training.run import begun_run, new_run
 

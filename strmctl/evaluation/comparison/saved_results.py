@@ -14,6 +14,7 @@ from strmctl.evaluation.result_files import result_stem
 from strmctl.results import EvalResult, QueryRow, read_document
 from strmctl.runs.checkpoint import LoadedRun
 from strmctl.runs.folder import run_folder
+from strmctl.runs.notes import WEIGHTS
 
 TYPES = {"shot": "int64", "episode": "int64", "query": "str", "true": "str", "predicted": "str"}
 SAME = ("weights_sha256", "manifest_sha256", "clip_ids_sha256", "episodes_sha256", "frame_order")
@@ -138,6 +139,7 @@ def eval_command(result: EvalResult, folder: Path, runs: Path) -> str:
         "--classes": (",".join(source["classes"]) if source["chosen_classes"] else None, None),
         "--frame-order": (source.get("frame_order", "natural"), "natural"),
         "--dtype": (source.get("dtype", "float32"), "float32"),
+        "--weights": ("last" if source.get("weights_file") == WEIGHTS["last"] else "best", "best"),
         "--runs": (runs, Path("runs")),
     }
     for option, (value, default) in values.items():

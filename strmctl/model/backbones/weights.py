@@ -72,5 +72,5 @@ def load_trunk(
     wanted = trunk.state_dict()
     counters = {key for key in wanted if key.endswith("num_batches_tracked")}
     hint = "name the backbone that the weights were made for with --set backbone.name=NAME"
-    check_fit(wanted, state, f"{source} does not fit the backbone", hint, optional=counters)
+    check_fit(wanted, state, source, "the backbone", hint, optional=counters)
     trunk.load_state_dict(state, strict=False)

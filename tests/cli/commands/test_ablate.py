@@ -108,7 +108,10 @@ def test_a_run_of_another_recipe_is_refused_and_nothing_lost(data, tmp_path):
 
 @pytest.mark.parametrize(
     ("bad", "code", "part"),
-    [("train.way: 20", 2, "20-way episodes"), ("{train.learning_rate: 1e30, train.episodes: 4}", 1, "episode 2")],
+    [
+        ("train.way: 20", 2, "20-way episodes"),
+        ("{train.learning_rate: 1e30, train.episodes: 4}", 1, "episode 1 of run"),
+    ],
 )
 def test_a_cell_that_fails(data, tmp_path, bad, code, part):
     file = tmp_path / "own.yaml"

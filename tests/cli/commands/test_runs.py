@@ -89,7 +89,7 @@ def spoil(runs):
     return runs
 
 
-PROBLEMS = ("no-recipe", "recipe.yaml is missing", "is invalid", "odd", "JSONDecodeError")
+PROBLEMS = ("no-recipe", "recipe.yaml is missing", "is invalid", "odd", "weights.json is damaged")
 
 
 def test_a_damaged_run_is_named_and_hides_no_other(runs):

@@ -30,7 +30,7 @@ def test_a_run_is_named_after_its_recipe_and_the_next_gets_a_number(data, tmp_pa
     ran = train(data, runs)
     assert ran.code == 0 and ran.out.startswith(f"{runs / 'sprites'}: best on the val split at training episode ")
     assert len(ran.out.splitlines()) == 1 and "next: `strmctl eval --shots 1,5`" in ran.err
-    files = ["recipe.yaml", "state.pt", "train.csv", "weights.json", "weights.pt"]
+    files = ["last.json", "last.pt", "recipe.yaml", "state.pt", "train.csv", "weights.json", "weights.pt"]
     assert sorted(path.name for path in (runs / "sprites").iterdir()) == files
     assert str((runs / "latest").readlink()) == "sprites"
     before = snapshot(runs / "sprites")
@@ -179,6 +179,33 @@ def test_weights_from_elsewhere_do_not_overwrite_the_run_s_own_result(data, runs
     assert ran.code == 0, ran.err
     assert ran.json()["provenance"]["weights_sha256"] == hashlib.sha256(other.read_bytes()).hexdigest()
     assert before.items() <= snapshot(runs / "sprites" / "eval").items()
+
+
+def test_the_last_weights_are_tested_beside_the_best(data, tmp_path):
+    changes = ("train.episodes=6", "validation.every=1", "train.learning_rate=0.05")
+    assert train(data, tmp_path, changes=changes).code == 0
+    run = tmp_path / "sprites"
+    best, last = (evaluate(data, tmp_path, "--weights", which, "--json").json() for which in ("best", "last"))
+    stems = {path.name for path in (run / "eval").glob("*.json")}
+    assert stems == {"test_2way_1q_s0_n20.json", "test_2way_1q_s0_n20_last.json"}
+    state, kept = read_tensors(run / "state.pt")["model"], read_tensors(run / "last.pt")
+    assert list(state) == list(kept) and all(torch.equal(state[name], kept[name]) for name in state)
+    for document, name, chosen, episodes in (
+        (best, "weights", "val split", {1, 2, 3, 4, 5, 6}),
+        (last, "last", None, {6}),
+    ):
+        source = document["provenance"]
+        assert source["weights_file"] == f"{name}.pt" and source["selected_by"] == (chosen or "last episode")
+        assert source["training_episodes"] in episodes
+        assert source["weights_sha256"] == hashlib.sha256((run / f"{name}.pt").read_bytes()).hexdigest()
+        assert json.loads((run / f"{name}.json").read_text())["sha256"] == source["weights_sha256"]
+    assert evaluate(data, tmp_path, "--json").json()["results"] == best["results"]
+    named = evaluate(data, tmp_path, "--weights", run / "last.pt")
+    assert "weights: last.pt, chosen by: last episode" in named.err
+    assert {path.name for path in (run / "eval").glob("*.json")} == stems
+    tests = strmctl("runs", "--runs", tmp_path, "--json").json()["runs"][0]["tests"]
+    assert {test["test"] for test in tests} == {"test_2way_1q_s0_n20", "test_2way_1q_s0_n20_last"}
+    refused(evaluate(data, tmp_path, "--weights", "lst"), 3, "there are no weights at lst", "best, last")
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])

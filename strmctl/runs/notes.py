@@ -1,0 +1,93 @@
+"""What is noted beside a file of weights: `weights.json` says what made `weights.pt`, and which file it speaks of.
+
+Both are written one after the other. The notes hold the hash of the weights, so that a kill in between, or a file that
+was swapped, is recognised.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from strmctl.errors import CheckpointError, DataError
+from strmctl.forms import misfit
+from strmctl.paths import read_json
+from strmctl.provenance import sha256_of
+from strmctl.recipe import Recipe
+
+WEIGHTS = {"best": "weights.pt", "last": "last.pt"}  # of a run: best on the val split, of the last training episode
+NOTES = {
+    "training_episodes": (int, None),
+    "selected_by?": str,
+    "validation?": {"shot": int, "accuracy": float, "ci95": float, "episodes": int},
+    "dataset?": (str, None),
+    "train_classes?": ([str], None),
+    "imported_from?": str,
+    "recipe?": dict,  # of earlier versions there is none, and no hash
+    "sha256?": str,
+}
+
+
+def read_notes(weights: Path) -> dict[str, Any]:
+    """The content of the JSON file beside a file of weights; empty when there is none.
+
+    Raises:
+        DataError: it is not what was written there.
+    """
+    notes = weights.with_suffix(".json")
+    if not notes.exists() and not notes.is_symlink():
+        return {}
+    hint = f"{ways_out(weights.parent)}; beside weights from elsewhere, put the JSON file of their run"
+    content = read_json(notes, hint)
+    if problem := misfit(content, NOTES):
+        raise DataError(f"{notes} does not hold what was written there: {problem}", hint)
+    return content
+
+
+def belong_together(weights: Path) -> bool:
+    """Whether there are weights, and the notes beside them are of this very file."""
+    try:
+        notes = read_notes(weights)
+    except DataError:
+        return False
+    return bool(notes) and weights.is_file() and notes.get("sha256") in (None, sha256_of(weights))
+
+
+def check_recipe(file: Path, recipe: Recipe, before: Mapping[str, Any] | None, source: Path) -> None:
+    """Makes sure that the recipe of a run is still the one that it was begun with.
+
+    Args:
+        file: the run's `recipe.yaml`.
+        recipe: its content.
+        before: the recipe that the run was begun with; None where that is not known.
+        source: the file that holds it.
+
+    Raises:
+        CheckpointError: keys differ; names them.
+    """
+    if changed := differences(before or {}, recipe.model_dump()):
+        anew = shlex.join(["strmctl", "train", "--recipe", str(file)])
+        raise CheckpointError(
+            f"{file} is not the recipe of {source.name} beside it: {'; '.join(changed)}",
+            f"write the earlier values back, or train the changed recipe as a run of its own: `{anew}`",
+        )
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any], section: str = "") -> list[str]:
+    """What differs between two recipes, as `trm.dim was 8 and is 9`; keys that came later, with a method, do not."""
+    found = []
+    for key, value in before.items():
+        if isinstance(value, Mapping) and isinstance(now.get(key), Mapping):
+            found += differences(value, now[key], f"{section}{key}.")
+        elif now.get(key) != value:
+            found.append(f"{section}{key} was {value!r} and is {now.get(key)!r}")
+    return found
+
+
+def ways_out(folder: Path) -> str:
+    """What to do about a run whose weights or notes are damaged."""
+    elsewhere = [] if folder.parent == Path("runs") else ["--runs", str(folder.parent)]
+    resume = shlex.join(["strmctl", "train", "--resume", "--name", folder.name, *elsewhere])
+    return f"`{resume}` mends what can be mended; import an imported run again"
