@@ -22,18 +22,21 @@ import torch
 from torch import Tensor
 
 from strmctl.episodes.clip_loader import FrameOrder
-from strmctl.errors import OutputError
+from strmctl.errors import DataError, OutputError
 from strmctl.evaluation.embed import CLIPS_PER_BATCH, ClipFeatures, embed_batches, embed_clips
+from strmctl.forms import misfit
 from strmctl.frames.store.store import FrameStore
-from strmctl.paths import alone, write_json
+from strmctl.paths import alone, read_json, write_json
 from strmctl.progress import Progress, silent
-from strmctl.provenance import code_sha256, versions
+from strmctl.provenance import code_sha256, sha256_of, versions
 from strmctl.runs.build import clip_loader
 from strmctl.runs.checkpoint import LoadedRun
 
 CODE = ("model", "videos", "episodes/clip_loader.py")  # what features depend on
 INDEX = "features.json"
 LOCK = ".lock"
+FORM = {"tensors": dict, "made_of": dict}  # of the index
+TENSOR = {"shape": [int], "dtype": str, "sha256?": str}  # the hash when all clips are there
 RESERVE = 1 << 30  # bytes of the disk that stay free
 
 
@@ -74,17 +77,18 @@ def split_features(
         "dtype": dtype,
     }
     cache = FeatureCache(run.folder / "cache", clips, made_of)
-    if cache.read() is None:
+    features = cache.read(announce)
+    if features is None:
         try:
-            cache.write(
+            features = cache.write(
                 lambda missing: embed_batches(model, loader, missing), lambda done: progress(done, len(clips), "")
             )
-        except OutputError as error:
-            announce(f"note: {error.message}; they are not kept")
+        except (OutputError, OSError) as error:
+            reason = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else error.message
+            announce(f"note: {reason}; they are not kept")
             return embed_clips(model, loader, clips, progress=progress)
-    features = cache.read()
-    if features is None:
-        raise OutputError(f"the features in {cache.folder} vanished while they were written")
+    else:
+        features.check_finite(f"remove {cache.folder}, and they are made again")
     if features.bytes > (_free_memory() // 4 if memory is None else memory):
         return features
     return ClipFeatures({name: value.clone() for name, value in features.tensors.items()}, features.row)
@@ -112,21 +116,27 @@ class FeatureCache:
         self.clips = list(clips)
         self.folder = folder / hashlib.sha256(text.encode()).hexdigest()[:16]
         self._partial = self.folder.with_suffix(".part")
-        self._made_of = dict(made_of)
+        names = hashlib.sha256("\n".join(clips).encode()).hexdigest()
+        self._made_of = json.loads(json.dumps({**made_of, "clips_sha256": names}))  # as it is read back
 
-    def read(self) -> ClipFeatures | None:
-        """The features, memory-mapped; None when they are missing or incomplete."""
-        try:
-            shapes = json.loads((self.folder / INDEX).read_text(encoding="utf-8"))["tensors"]
-            tensors = {name: _mapped(self.folder / name, len(self.clips), **entry) for name, entry in shapes.items()}
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+    def read(self, announce: Callable[[str], None] = lambda message: None) -> ClipFeatures | None:
+        """The features, memory-mapped; None when they are missing, or not what was written, which is announced."""
+        if not self.folder.exists():
             return None
-        return ClipFeatures(tensors, {clip: row for row, clip in enumerate(self.clips)})
+        try:
+            tensors = self._tensors(self.folder)
+            for name, entry in tensors.items():
+                if sha256_of(self.folder / name) != entry.get("sha256"):
+                    raise DataError(f"{self.folder / name} does not hold what was written there")
+            return self._mapped(tensors)
+        except (DataError, OSError) as error:
+            announce(f"note: {error}; its features are made again")
+            return None
 
     def write(
         self, embed: Callable[[Sequence[str]], Iterator[dict[str, Tensor]]], progress: Callable[[int], None]
-    ) -> None:
-        """Embeds the clips that are missing and writes their features.
+    ) -> ClipFeatures:
+        """Embeds the clips that are missing, writes their features, and returns those of all, memory-mapped.
 
         Args:
             embed: callable that yields the features of clips, `CLIPS_PER_BATCH` at a time.
@@ -136,8 +146,8 @@ class FeatureCache:
             OutputError: the disk has no room for them; what an earlier embedding wrote stays.
         """
         with alone(self.folder.parent / LOCK), contextlib.ExitStack() as stack:
-            if self.read() is not None:  # another process has made them
-                return
+            if (there := self.read()) is not None:  # another process has made them
+                return there
             self._partial.mkdir(exist_ok=True)
             done = self._rows_there()
             progress(done)
@@ -151,9 +161,38 @@ class FeatureCache:
                     files[name].flush()
                 done += len(value)
                 progress(done)
-            shutil.rmtree(self.folder, ignore_errors=True)  # a damaged one
+            tensors = self._tensors(self._partial)
+            hashes = {name: entry | {"sha256": sha256_of(self._partial / name)} for name, entry in tensors.items()}
+            write_json(self._partial / INDEX, {"tensors": hashes, "made_of": self._made_of})
+            if self.folder.exists():  # a damaged one
+                self.folder.unlink() if self.folder.is_file() else shutil.rmtree(self.folder)
             self._partial.rename(self.folder)
             self._remove_others()
+            return self._mapped(hashes)
+
+    def _tensors(self, folder: Path) -> dict[str, dict[str, Any]]:
+        """Name -> shape and data type of the tensors in a folder.
+
+        Raises:
+            DataError: the folder has no index, or not one of these features.
+        """
+        content = read_json(folder / INDEX)
+        problem = misfit(content, FORM)
+        if problem or content["made_of"] != self._made_of:
+            raise DataError(f"{folder / INDEX} is not that of these features: {problem or 'they were made of others'}")
+        tensors = content["tensors"]
+        for name, entry in tensors.items():
+            problem = misfit(entry, TENSOR)
+            if problem or Path(name).name != name or not isinstance(getattr(torch, entry["dtype"], None), torch.dtype):
+                raise DataError(f"{folder / INDEX} is damaged: {problem or name}")
+        return tensors
+
+    def _mapped(self, tensors: Mapping[str, Mapping[str, Any]]) -> ClipFeatures:
+        found = {
+            name: _mapped(self.folder / name, len(self.clips), entry["shape"], entry["dtype"])
+            for name, entry in tensors.items()
+        }
+        return ClipFeatures(found, {clip: row for row, clip in enumerate(self.clips)})
 
     def _begin(self, part: Mapping[str, Tensor], done: int) -> None:
         """Checks the room on the disk, writes the index, and cuts off the unfinished batch that a kill left."""
@@ -169,6 +208,8 @@ class FeatureCache:
             )
         for name, size in row_bytes.items():
             with (self._partial / name).open("ab") as file:
+                if file.tell() < done * size:
+                    raise OutputError(f"{self._partial} holds other features than these; remove it")
                 file.truncate(done * size)
         index = {name: {"shape": list(value.shape[1:]), "dtype": str(value.dtype)[6:]} for name, value in part.items()}
         write_json(self._partial / INDEX, {"tensors": index, "made_of": self._made_of})
@@ -176,32 +217,35 @@ class FeatureCache:
     def _rows_there(self) -> int:
         """Number of clips in the whole batches that a killed embedding has written."""
         try:
-            index = json.loads((self._partial / INDEX).read_text(encoding="utf-8"))["tensors"]
-            rows = min((self._partial / name).stat().st_size // _row_bytes(**entry) for name, entry in index.items())
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            tensors = self._tensors(self._partial)
+            sizes = {name: (self._partial / name).stat().st_size for name in tensors}
+        except (DataError, OSError):
             return 0
+        each = {name: max(1, _row_bytes(entry["shape"], entry["dtype"])) for name, entry in tensors.items()}
+        rows = min((sizes[name] // each[name] for name in tensors), default=0)
         return rows - rows % CLIPS_PER_BATCH
 
     def _remove_others(self) -> None:
         """Deletes features that came from earlier content of the same weights file, or from other code."""
         for path in self.folder.parent.glob(f"*/{INDEX}"):
-            try:
-                other = json.loads(path.read_text(encoding="utf-8"))["made_of"]
-            except (ValueError, KeyError):
-                other = {}
-            same_file = other.get("weights_file") == self._made_of.get("weights_file")
-            if same_file and any(other.get(key) != self._made_of.get(key) for key in ("weights", "code")):
-                shutil.rmtree(path.parent)
+            with contextlib.suppress(DataError):  # nobody knows whose it is
+                content = read_json(path)
+                if misfit(content, FORM):
+                    continue
+                other = content["made_of"]
+                same_file = other.get("weights_file") == self._made_of.get("weights_file")
+                if same_file and any(other.get(key) != self._made_of.get(key) for key in ("weights", "code")):
+                    shutil.rmtree(path.parent)
 
 
 def _mapped(path: Path, rows: int, shape: Sequence[int], dtype: str) -> Tensor:
     """A file as a memory-mapped tensor `(rows, *shape)`.
 
     Raises:
-        ValueError: the file has another size.
+        DataError: the file has another size.
     """
     if path.stat().st_size != rows * _row_bytes(shape, dtype):
-        raise ValueError(f"{path} has another size")
+        raise DataError(f"{path} has another size than what was written there")
     count = rows * math.prod(shape)
     return torch.from_file(str(path), shared=False, size=count, dtype=getattr(torch, dtype)).view(rows, *shape)
 

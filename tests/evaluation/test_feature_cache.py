@@ -1,5 +1,6 @@
 """Features on disk: the same bits as in memory, resumed after a kill, refused when the disk is full."""
 
+import json
 import shutil
 import time
 from collections import namedtuple
@@ -9,11 +10,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from strmctl.errors import OutputError
+from strmctl.errors import NotFiniteError, OutputError
 from strmctl.evaluation import feature_cache
 from strmctl.evaluation.embed import CLIPS_PER_BATCH
 from strmctl.evaluation.feature_cache import FeatureCache, split_features
 from strmctl.evaluation.match import all_clips
+from strmctl.provenance import sha256_of
 from strmctl.runs.build import build_model
 from strmctl.runs.checkpoint import load_run
 from tests.small_world import small_recipe
@@ -81,12 +83,88 @@ def test_a_killed_embedding_goes_on_with_the_clips_that_are_missing(tmp_path):
     assert whole(cache.read())
 
 
-def test_a_damaged_cache_is_not_used(tmp_path):
-    cache = FeatureCache(tmp_path, CLIPS, MADE_OF)
-    for damage in (lambda: (cache.folder / "a").write_bytes(b"short"), (cache.folder / "b.c").unlink):
-        assert whole(made(tmp_path).read())
-        damage()
-        assert cache.read() is None
+def as_file(folder):
+    shutil.rmtree(folder)
+    folder.write_text("a file")
+
+
+def as_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+def swap(folder, other):
+    shutil.rmtree(folder)
+    shutil.copytree(other, folder)
+
+
+def edited(**entries):
+    def edit(folder):
+        index = folder / feature_cache.INDEX
+        content = json.loads(index.read_text())
+        content["tensors"]["a"] |= entries
+        index.write_text(json.dumps(content))
+
+    return edit
+
+
+DAMAGES = {
+    "another size": lambda folder: (folder / "a").write_bytes((folder / "a").read_bytes()[:-4]),
+    "a number that differs": lambda folder: (folder / "a").write_bytes(bytes(len((folder / "a").read_bytes()))),
+    "a file that is missing": lambda folder: (folder / "b.c").unlink(),
+    "a folder in the place of a file": lambda folder: as_folder(folder / "b.c"),
+    "a file in the place of the folder": as_file,
+    "no index": lambda folder: (folder / feature_cache.INDEX).unlink(),
+    "an empty index": lambda folder: (folder / feature_cache.INDEX).write_text(""),
+    "a binary index": lambda folder: (folder / feature_cache.INDEX).write_bytes(b"\xff\0"),
+    "an index that is a list": lambda folder: (folder / feature_cache.INDEX).write_text("[]"),
+    "an index that is a folder": lambda folder: as_folder(folder / feature_cache.INDEX),
+    "a shape that is no list": edited(shape=5),
+    "an unknown data type": edited(dtype="save"),
+    "no hash": edited(sha256=None),
+    "features of other clips": lambda folder: swap(folder, other_clips(folder.parent)),
+    "features of other frames": lambda folder: swap(folder, made(folder.parent, MADE_OF | {"manifest": "x"}).folder),
+}
+
+
+def other_clips(folder):
+    """A cache of as many clips with other names."""
+    cache = FeatureCache(folder, [f"other {clip}" for clip in CLIPS], MADE_OF)
+    cache.write(Embedder(), lambda done: None)
+    return cache.folder
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_cache_is_named_and_made_again(tmp_path, damage):
+    cache, said = made(tmp_path), []
+    assert whole(cache.read(said.append)) and said == []
+    DAMAGES[damage](cache.folder)
+    assert cache.read(said.append) is None
+    assert len(said) == 1 and str(cache.folder) in said[0] and said[0].endswith("its features are made again")
+    assert whole(cache.write(Embedder(), lambda done: None)) and whole(cache.read())
+
+
+@pytest.mark.parametrize("spoil", ["[]", "{", '{"tensors": {"a": {"shape": [0], "dtype": "int8"}}, "made_of": {}}'])
+def test_a_damaged_unfinished_embedding_begins_anew(tmp_path, spoil):
+    with pytest.raises(KeyboardInterrupt):
+        made(tmp_path, batches=2)
+    (partial,) = tmp_path.glob("*.part")
+    (partial / feature_cache.INDEX).write_text(spoil)
+    again = Embedder()
+    assert whole(FeatureCache(tmp_path, CLIPS, MADE_OF).write(again, lambda done: None))
+    assert len(again.embedded) == 3
+
+
+def test_an_unfinished_embedding_of_other_tensors_is_not_filled_up_with_zeros(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        made(tmp_path, batches=2)
+    (partial,) = tmp_path.glob("*.part")
+    index = json.loads((partial / feature_cache.INDEX).read_text())
+    del index["tensors"]["a"]
+    (partial / feature_cache.INDEX).write_text(json.dumps(index))
+    (partial / "a").unlink()
+    with pytest.raises(OutputError, match="holds other features"):
+        made(tmp_path)
 
 
 def test_a_disk_without_room_is_noticed_before_anything_is_written(tmp_path, monkeypatch):
@@ -137,6 +215,33 @@ def test_the_same_test_reads_no_frame_again(run, store, reads):
     again = split_features(replace(run, recipe=other), store, clips, memory=0)  # mapped, not read into memory
     assert len(reads) == len(clips) and again.row == first.row
     assert all(torch.equal(again.tensors[name], first.tensors[name]) for name in first.tensors)
+
+
+def test_a_cache_that_is_no_folder_costs_no_number(run, store):
+    clips, said = all_clips(store.clips("test")), []
+    first = split_features(run, store, clips)
+    shutil.rmtree(run.folder / "cache")
+    (run.folder / "cache").write_text("a file")
+    again = split_features(run, store, clips, announce=said.append)
+    assert len(said) == 1 and str(run.folder / "cache") in said[0]
+    assert all(torch.equal(again.tensors[name], first.tensors[name]) for name in first.tensors)
+
+
+def test_kept_features_that_are_not_finite_name_the_clip(run, store):
+    """Such as an earlier version kept them."""
+    clips = all_clips(store.clips("test"))
+    split_features(run, store, clips)
+    (index,) = run.folder.glob("cache/*/features.json")
+    content = json.loads(index.read_text())
+    name, entry = next(iter(content["tensors"].items()))
+    path = index.with_name(name)
+    row = path.stat().st_size // len(clips)
+    path.write_bytes(path.read_bytes()[:row] + b"\xff" * row + path.read_bytes()[2 * row :])
+    entry["sha256"] = sha256_of(path)
+    index.write_text(json.dumps(content))
+    with pytest.raises(NotFiniteError, match=f"the features of clip {clips[1]} are not finite") as caught:
+        split_features(run, store, clips, memory=0)
+    assert caught.value.hint == f"remove {index.parent}, and they are made again"
 
 
 def test_without_room_on_the_disk_the_features_are_made_in_memory(run, store, monkeypatch):
