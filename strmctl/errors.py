@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from enum import IntEnum
+
+MOST_GUESSES = 4  # more names than these are no guess
 
 
 class ExitCode(IntEnum):
@@ -32,6 +36,33 @@ class StrmctlError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+def did_you_mean(known: Iterable[str], *words: str) -> str:
+    """`did you mean eval? `: for each unknown word the known names that are most like it; empty when none is.
+
+    Neither case nor `_`, `-` and blanks make a difference. A word that is the last part of names, as `shot` is of
+    `train.shot`, means these.
+    """
+    from difflib import get_close_matches
+
+    whole = {_spelling(name): name for name in known}
+    names: dict[str, list[str]] = {}  # spellings of names, and of last parts that are no name -> names
+    for spelling, name in whole.items():
+        last = re.split("[. ]", spelling)[-1]
+        for form in {spelling} if last in whole else {spelling, last}:
+            names.setdefault(form, []).append(name)
+    near = [
+        name
+        for word in map(_spelling, words)
+        for spelling in ([word] if word in names else get_close_matches(word, names, n=1))
+        for name in names[spelling]
+    ]
+    return f"did you mean {' or '.join(dict.fromkeys(near))}? " if 0 < len(near) <= MOST_GUESSES else ""
+
+
+def _spelling(name: str) -> str:
+    return " ".join(name.casefold().replace("_", " ").replace("-", " ").split())
 
 
 def in_one_line(error: BaseException) -> str:

@@ -6,7 +6,7 @@ later what was done. All problems are reported together, one `path: problem (got
 
 from __future__ import annotations
 
-import difflib
+import re
 from collections.abc import Iterable, Mapping
 from operator import attrgetter
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 from strmctl import yaml
-from strmctl.errors import RecipeError
+from strmctl.errors import RecipeError, did_you_mean
 from strmctl.model.backbones.table import BACKBONES
 from strmctl.model.methods.table import METHODS, Key
 from strmctl.model.presets import DEVIATIONS
@@ -275,9 +275,8 @@ def recipe_path(source: str | Path) -> Path:
     path = Path(source)
     if path.is_file():
         return path
-    near = difflib.get_close_matches(str(source), known, n=1)
-    guess = f"did you mean {near[0]}? " if near else ""
-    raise RecipeError(f"no recipe named {str(source)!r}", f"{guess}known: {', '.join(known)}; or give a YAML file")
+    hint = f"{did_you_mean(known, path.stem)}known: {', '.join(known)}; or give a YAML file"
+    raise RecipeError(f"no recipe named {str(source)!r}", hint)
 
 
 def _assign(values: dict[str, Any], text: str) -> str | None:
@@ -317,13 +316,16 @@ def _problem(entry: dict[str, Any]) -> str:
     if kind == "missing":
         return f"{path}: missing"
     message = entry["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if kind == "literal_error" and isinstance(got, str):
+        guess = did_you_mean(re.findall(r"'([^']+)'", entry["ctx"]["expected"]), got).strip()
+        message += f", {guess}" if guess else ""
     shown = "" if isinstance(got, dict) else f" (got {got!r})"
     return f"{path}: {message}{shown}" if path else f"{message}{shown}"
 
 
 def _guess(path: str) -> str:
-    near = difflib.get_close_matches(path, _known_keys(Recipe), n=1)
-    return f", did you mean {near[0]}?" if near else ""
+    guess = did_you_mean(_known_keys(Recipe), path).strip()
+    return f", {guess}" if guess else ""
 
 
 def _known_keys(section: type[BaseModel], prefix: str = "") -> list[str]:

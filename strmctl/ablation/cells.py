@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from strmctl import yaml
-from strmctl.errors import RecipeError, UsageError
+from strmctl.errors import RecipeError, UsageError, did_you_mean
 from strmctl.model.methods.table import METHODS
 from strmctl.recipe import Recipe, load_recipe
 
@@ -205,7 +205,9 @@ def chosen(cells: Sequence[Cell], labels: Iterable[str]) -> list[Cell]:
     """
     known, wanted = list(dict.fromkeys(cell.label for cell in cells)), list(labels)
     if unknown := [label for label in wanted if label not in known]:
-        raise UsageError(f"the grid has no cell {', '.join(unknown)}", f"it has: {' '.join(known)}")
+        raise UsageError(
+            f"the grid has no cell {', '.join(unknown)}", f"{did_you_mean(known, *unknown)}it has: {'  '.join(known)}"
+        )
     return [cell for cell in cells if cell.label in wanted]
 
 
@@ -222,7 +224,10 @@ def _strm(base: Base) -> Recipe:
 
 def _methods(names: Sequence[str]) -> list[str]:
     if unknown := [name for name in names if name not in METHODS]:
-        raise UsageError(f"there is no method {', '.join(unknown)}", f"there are: {', '.join(METHODS)}")
+        raise UsageError(
+            f"there is no method {', '.join(unknown)}",
+            f"{did_you_mean(METHODS, *unknown)}there are: {', '.join(METHODS)}",
+        )
     return list(dict.fromkeys(names))
 
 

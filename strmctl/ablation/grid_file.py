@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from strmctl.ablation.cells import Cell
-from strmctl.errors import DataError, UsageError
+from strmctl.errors import DataError, UsageError, did_you_mean
 from strmctl.evaluation.match import Protocol
 from strmctl.evaluation.result_files import DISTINCT, SETTINGS, stem_of
 from strmctl.paths import write_json
@@ -81,8 +81,9 @@ def read_grid(runs: Path, name: str) -> Grid:
     """
     path = runs / name / FILE
     if not path.is_file():
-        known = ", ".join(grid_names(runs)) or "none yet: `strmctl ablate components`"
-        raise DataError(f"no grid named {name!r} in {runs}", f"grids here: {known}")
+        known = grid_names(runs)
+        here = ", ".join(known) or "none yet: `strmctl ablate components`"
+        raise DataError(f"no grid named {name!r} in {runs}", f"{did_you_mean(known, name)}grids here: {here}")
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if document.pop("schema") != SCHEMA:

@@ -14,7 +14,7 @@ from strmctl.ablation.claims import claims
 from strmctl.ablation.cost import cost_table
 from strmctl.ablation.entries import Found, Tested, by_label, entries, found_results, trials
 from strmctl.ablation.grid_file import Grid, grid_names, read_grid
-from strmctl.errors import DataError, UsageError
+from strmctl.errors import DataError, UsageError, did_you_mean
 from strmctl.evaluation.comparison.saved_results import read_results
 from strmctl.model.backbones.table import BACKBONES
 from strmctl.model.methods.table import METHODS
@@ -150,8 +150,9 @@ def _run_name(runs: Path, name: str) -> str:
     try:
         return run_folder(runs, name).name
     except DataError as error:
-        grids = ", ".join(grid_names(runs)) or "none yet"
-        raise DataError(f"no grid and no run named {name!r} in {runs}", f"grids here: {grids}; {error.hint}") from error
+        grids = grid_names(runs)
+        hint = f"{did_you_mean(grids, name)}grids here: {', '.join(grids) or 'none yet'}; {error.hint}"
+        raise DataError(f"no grid and no run named {name!r} in {runs}", hint) from error
 
 
 def _run(group: Found) -> Run:

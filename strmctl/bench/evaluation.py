@@ -17,7 +17,7 @@ from torch import Tensor
 
 from strmctl.ablation.cost import EPISODES, QUERIES, SHOT, SSV2_CLIPS, WAY
 from strmctl.episodes.sampler import Episode
-from strmctl.errors import UsageError
+from strmctl.errors import UsageError, did_you_mean
 from strmctl.evaluation.embed import ClipFeatures
 from strmctl.evaluation.match import Protocol, match_episodes
 from strmctl.model.backbones.build import build_backbone
@@ -52,7 +52,10 @@ def bench_eval(
         UsageError: unknown backbone.
     """
     if backbone not in BACKBONES:
-        raise UsageError(f"no backbone named {backbone!r}", f"choose one of {', '.join(BACKBONES)}")
+        raise UsageError(
+            f"no backbone named {backbone!r}",
+            f"{did_you_mean(BACKBONES, backbone)}choose one of {', '.join(BACKBONES)}",
+        )
     pixels = 64 if backbone == "conv3" else 224
     model = build_strm(backbone=build_backbone(backbone, weights="none")).eval()
     peer = copy.deepcopy(model).to(memory_format=torch.contiguous_format)

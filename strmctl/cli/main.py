@@ -14,7 +14,8 @@ import click
 
 from strmctl import __version__
 from strmctl.cli import console, streams
-from strmctl.errors import ExitCode, StrmctlError
+from strmctl.cli.group import Group
+from strmctl.errors import ExitCode, StrmctlError, did_you_mean
 from strmctl.threads import wait_briefly
 
 SAME_COMMAND = "what was finished is kept, and the same command goes on from there"
@@ -27,7 +28,7 @@ COMMANDS = (
 FILES = {"import": "import_released"}  # the others are `cli/commands/<name>.py`
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """Imports a subcommand when it is asked for, and reports errors the same way for all of them."""
 
     def list_commands(self, context: click.Context) -> list[str]:
@@ -113,7 +114,11 @@ def _describe(error: BaseException) -> tuple[str, str, ExitCode]:
         return error.message, error.hint, error.exit_code
     if isinstance(error, click.UsageError):
         command = error.ctx.command_path if error.ctx else "strmctl"
-        return error.format_message(), f"see `{command} --help`", ExitCode.USAGE
+        hint, message = f"see `{command} --help`", error.format_message()
+        if isinstance(error, click.NoSuchOption) and error.ctx:
+            options = [option for known in error.ctx.command.get_params(error.ctx) for option in known.opts]
+            hint, message = f"{did_you_mean(options, error.option_name)}{hint}", error.message
+        return message, hint, ExitCode.USAGE
     if isinstance(error, click.exceptions.Abort | KeyboardInterrupt):
         return "interrupted", SAME_COMMAND, ExitCode.INTERRUPTED
     if isinstance(error, OSError) and error.errno is not None:

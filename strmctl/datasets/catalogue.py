@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from strmctl.errors import UsageError
+from strmctl.errors import UsageError, did_you_mean
 
 VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".m4v", ".wmv", ".flv", ".3gp")
 TRAIN_ANNOTATIONS = ("train.json", "something-something-v2-train.json")
@@ -112,7 +112,8 @@ def known_dataset(name: str) -> DataSet:
     """
     if name in DATA_SETS:
         return DATA_SETS[name]
-    hint = f"known: {', '.join(DATA_SETS)}; or a folder of videos: `strmctl prepare ./{name} --name NAME`"
+    guess = did_you_mean(DATA_SETS, name)
+    hint = f"{guess}known: {', '.join(DATA_SETS)}; or a folder of videos: `strmctl prepare ./{name} --name NAME`"
     raise UsageError(f"unknown data set {name!r}", hint)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from strmctl import yaml
-from strmctl.errors import DataError, UsageError
+from strmctl.errors import DataError, UsageError, did_you_mean
 from strmctl.paths import shipped
 
 SUBSETS = ("train", "val", "test")
@@ -75,7 +75,9 @@ def load_split(name_or_path: str | Path) -> Split:
     elif text in known_splits():
         path = shipped("splits", f"{text}.yaml")
     else:
-        raise UsageError(f"unknown split {text!r}", f"known: {', '.join(known_splits())}; or the path of a YAML file")
+        known = known_splits()
+        hint = f"{did_you_mean(known, text)}known: {', '.join(known)}; or the path of a YAML file"
+        raise UsageError(f"unknown split {text!r}", hint)
     try:
         content = yaml.load(path)
     except OSError as error:

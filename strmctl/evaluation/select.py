@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from strmctl.datasets.splits import class_key
-from strmctl.errors import DataError, UsageError
+from strmctl.errors import DataError, UsageError, did_you_mean
 from strmctl.frames.store.store import FrameStore
 from strmctl.frames.store.usable_clips import usable_clips
 from strmctl.runs.checkpoint import LoadedRun
@@ -98,5 +98,7 @@ def _chosen(parts: Sequence[str], clips: Mapping[str, Any], where: str) -> dict[
             unknown.append(rest[0])
         del rest[: max(1, length)]
     if unknown:
-        raise UsageError(f"{', '.join(unknown)}: not in {where}", f"it has: {', '.join(clips)}")
+        raise UsageError(
+            f"{', '.join(unknown)}: not in {where}", f"{did_you_mean(clips, *unknown)}it has: {', '.join(clips)}"
+        )
     return {name: clips[name] for name in names}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from strmctl.datasets.names import first_of
 from strmctl.datasets.splits import class_key
-from strmctl.errors import DataError
+from strmctl.errors import DataError, did_you_mean
 from strmctl.frames.store.manifest import MANIFEST, STORED, ClipRow, subset_rank
 from strmctl.frames.store.store import FrameStore
 from strmctl.videos.frame_positions import even_positions
@@ -39,8 +38,7 @@ def named_clips(store: FrameStore, names: Iterable[str]) -> list[ClipRow]:
             hint = f"name it in full: {first_of(fits, NAMED)}"
             raise DataError(f"{name!r} fits {len(fits)} clips of the frame store {store.name}", hint)
         if not fits:
-            close = difflib.get_close_matches(name, {**store.by_id, **by_last}, NAMED)
-            hint = _offer(close) if close else f"all clips stand in {store.folder / MANIFEST}"
+            hint = f"{did_you_mean({**store.by_id, **by_last}, name)}all clips stand in {store.folder / MANIFEST}"
             raise DataError(f"the frame store {store.name} has no clip {name!r}", hint)
         rows.append(store.by_id[fits[0]])
     return rows
@@ -90,14 +88,9 @@ def _split_names(text: str, known: dict[str, str], store: str) -> set[str]:
                 break
         else:
             name = parts[0].strip()
-            close = difflib.get_close_matches(class_key(name), known, NAMED)
-            hint = _offer([known[key] for key in close] or sorted(known.values()))
+            hint = f"{did_you_mean(known.values(), name)}it has: {first_of(sorted(known.values()), NAMED)}"
             raise DataError(f"the frame store {store} has no clip of a class {name!r} here", hint)
     return chosen
-
-
-def _offer(names: Sequence[str]) -> str:
-    return f"is it one of these? {first_of(names, NAMED)}" if names else ""
 
 
 def small_pictures(store: FrameStore, row: ClipRow, *, count: int, height: int, width: int) -> list[np.ndarray]:

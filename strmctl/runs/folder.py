@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-from strmctl.errors import DataError, UsageError
+from strmctl.errors import DataError, UsageError, did_you_mean
 
 LATEST = "latest"  # link to the newest run
 RECIPE = "recipe.yaml"
@@ -37,7 +37,11 @@ def run_folder(runs: Path, name: str | None, announce: Callable[[str], None] = l
             f"run {name} in {runs} has no {RECIPE}", "bring it back, or train anew: `strmctl train --recipe sprites`"
         )
     found = sorted(folder.name for folder in _folders(runs) if not folder.is_symlink())
-    hint = f"runs here: {', '.join(found)}" if found else "run `make demo`, or name the folder with --runs"
+    hint = (
+        f"{did_you_mean(found, name)}runs here: {', '.join(found)}"
+        if found
+        else "run `make demo`, or name the folder with --runs"
+    )
     raise DataError(f"no run named {name!r} in {runs}", hint)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from strmctl.datasets.splits import known_splits, load_split
-from strmctl.errors import UsageError
+from strmctl.errors import UsageError, did_you_mean
 from strmctl.model.methods.table import METHODS
 from strmctl.model.released import Released, read_released
 from strmctl.paths import write_text
@@ -50,7 +50,10 @@ def import_checkpoint(
     """
     check_new(runs, name)
     if dataset is not None and dataset not in known_splits():
-        raise UsageError(f"no data set named {dataset!r}", f"known: {', '.join(known_splits())}")
+        raise UsageError(
+            f"no data set named {dataset!r}",
+            f"{did_you_mean(known_splits(), dataset)}known: {', '.join(known_splits())}",
+        )
     released = read_released(path)
     recipe = released_recipe(released, dataset)
     info = {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from strmctl.cli.grid_command import grid_options, planned, run_grid, run_grids
+from strmctl.cli.group import Group
 from strmctl.cli.options import FOLDER, comma_separated
 from strmctl.model.methods.table import METHODS
 
@@ -22,7 +23,7 @@ def methods_option(default: str) -> Callable:
     return click.option("--methods", default=default, show_default=True, callback=comma_separated(str), help=known)
 
 
-@click.group(name="ablate", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, name="ablate", context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
     """Run the experiments of section 4 of the paper: each cell of a grid is an ordinary run folder.
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from strmctl.cli import console
+from strmctl.cli.group import Group
 from strmctl.cli.options import FOLDER, comma_separated, json_option
 
 
-@click.group(name="bench", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, name="bench", context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
     """Measure speed on this machine.
 

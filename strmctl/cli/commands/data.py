@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from strmctl.cli import console
+from strmctl.cli.group import Group
 from strmctl.cli.options import FOLDER, data_option, json_option
 from strmctl.errors import DataError, ExitCode, UsageError
 
@@ -23,7 +24,7 @@ FRAMES = 8  # of a clip on a contact sheet
 PER_CLASS = 2  # clips on a contact sheet that does not say how many
 
 
-@click.group(name="data", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, name="data", context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
     """Check a frame store, and look at its clips.
 
@@ -151,15 +152,13 @@ def _open(data_dir: Path, name: str | None) -> FrameStore:
     from strmctl.frames.store.store import FrameStore
 
     names = FrameStore.names(data_dir)
-    here = f"frame stores here: {', '.join(names)}"
     if name is None:
         if not names:
             raise DataError(f"no frame store in {data_dir}", "make one: `strmctl prepare sprites`, or name --data DIR")
         if len(names) > 1:
+            here = f"frame stores here: {', '.join(names)}"
             raise DataError(f"{len(names)} frame stores in {data_dir}, and none is named", here)
         name = names[0]
-    if names and name not in names and not (data_dir / name).exists():
-        raise DataError(f"no frame store {name!r} in {data_dir}", here)
     return FrameStore.open(data_dir, name)
 
 

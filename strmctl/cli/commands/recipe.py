@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from strmctl.cli import console
+from strmctl.cli.group import Group
 from strmctl.cli.options import NAME_OR_PATH, json_option, set_option
 from strmctl.model.methods.table import METHODS
 
@@ -12,6 +13,7 @@ METHOD_LINES = "".join(f"\n  {name:<10} {method.summary}" for name, method in ME
 
 
 @click.group(
+    cls=Group,
     name="recipe",
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=f"\b\nMethods (values of the key `method`):{METHOD_LINES}",

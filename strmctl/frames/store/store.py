@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from strmctl.errors import DataError
+from strmctl.datasets.catalogue import DATA_SETS
+from strmctl.errors import DataError, did_you_mean
 from strmctl.frames.in_place.extracted import ExtractedFrames, opened
 from strmctl.frames.store.clip_zip import archive_path, member_name
 from strmctl.frames.store.manifest import MANIFEST, ClipRow, read_manifest
@@ -60,8 +61,12 @@ class FrameStore:
                 then = "when they are done, " if waiting else ""
                 hint = f"{then}run `{prepare_command(folder, read_settings(shards[0].folder))} --merge`"
                 raise DataError(f"the frame store {folder} {state}", hint)
-            state = "is not finished" if settings else "does not exist"
-            raise DataError(f"the frame store {folder} {state}", f"run `{mend}`")
+            if settings or folder.exists() or name in DATA_SETS:
+                state = "is not finished" if folder.exists() else "does not exist"
+                raise DataError(f"the frame store {folder} {state}", f"run `{mend}`")
+            here = cls.names(data_dir)
+            hint = f"{did_you_mean(here, name)}frame stores here: {', '.join(here) or 'none yet'}; to make it: `{mend}`"
+            raise DataError(f"the frame store {folder} does not exist", hint)
         if not settings:
             raise DataError(f"the frame store {folder} has no readable {SETTINGS}", f"run `{mend} --redo`")
         return cls(folder, settings, read_manifest(folder), sha256_of(folder / MANIFEST))

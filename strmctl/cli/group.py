@@ -1,0 +1,34 @@
+"""Groups of subcommands, which answer an unknown one with the name that is most like it."""
+
+from __future__ import annotations
+
+import click
+
+from strmctl.errors import UsageError, did_you_mean
+
+
+class Group(click.Group):
+    """A group whose unknown subcommands are errors of ours."""
+
+    def resolve_command(
+        self, context: click.Context, words: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As in Click.
+
+        Raises:
+            UsageError: there is no such subcommand.
+        """
+        name = words[0]
+        if self.get_command(context, name) is None and not name.startswith("-"):
+            guess = did_you_mean(self.deep_names(context), name)
+            raise UsageError(f"No such command {name!r}", f"{guess}`{context.command_path} --help` lists them")
+        return super().resolve_command(context, words)
+
+    def deep_names(self, context: click.Context) -> list[str]:
+        """Names of the subcommands and, as `data check`, of theirs."""
+        names = []
+        for name in self.list_commands(context):
+            command = self.get_command(context, name)
+            inner = command.list_commands(context) if isinstance(command, click.Group) else []
+            names += [name, *(f"{name} {sub}" for sub in inner)]
+        return names
