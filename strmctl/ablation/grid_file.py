@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,15 +11,28 @@ from strmctl.ablation.cells import Cell
 from strmctl.errors import DataError, UsageError, did_you_mean
 from strmctl.evaluation.match import Protocol
 from strmctl.evaluation.result_files import DISTINCT, SETTINGS, stem_of
-from strmctl.paths import write_json
+from strmctl.forms import misfit
+from strmctl.paths import read_json, write_json
 from strmctl.provenance import sha256_of
 from strmctl.recipe import Recipe
 from strmctl.results import EvalResult, read_document
+from strmctl.runs.folder import check_name
 from strmctl.runs.lock import occupied
 from strmctl.runs.train_log import trained_episodes
 
 SCHEMA = 1
 FILE = "grid.json"
+PROTOCOL = dict.fromkeys(("way", "queries", "episodes", "seed"), int)
+PROTOCOL |= {"split": str, "shots": [int], "distinct_groups": bool}
+FORM = {
+    "schema": int,
+    "kind": str,
+    "name": str,
+    "protocol": PROTOCOL,
+    "notes": {"recipe": str, "commands": [str], "threads": int, "retrained?": bool},
+    "cells": [{"label": str, "run": str, "recipe": dict, "fraction": (float, None), "trial": int}],
+    "provenance": dict,
+}
 
 
 @dataclass(frozen=True)
@@ -84,17 +96,27 @@ def read_grid(runs: Path, name: str) -> Grid:
         known = grid_names(runs)
         here = ", ".join(known) or "none yet: `strmctl ablate components`"
         raise DataError(f"no grid named {name!r} in {runs}", f"{did_you_mean(known, name)}grids here: {here}")
+    hint = "remove it and run its `strmctl ablate` again: the runs stay"
+    document = read_json(path, hint)
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        if problem := misfit(document, FORM):
+            raise ValueError(problem)
         if document.pop("schema") != SCHEMA:
             raise ValueError("another schema")
         protocol = document.pop("protocol")
         protocol = Protocol(**{**protocol, "shots": tuple(protocol["shots"])})
         cells = [Cell(**{**cell, "recipe": Recipe.model_validate(cell["recipe"])}) for cell in document.pop("cells")]
+        for cell in cells:
+            check_name(cell.run)
+        if (
+            not (cells and protocol.shots)
+            or min(*protocol.shots, protocol.queries, protocol.episodes, protocol.way - 1) < 1
+        ):
+            raise ValueError("it has no cells, or a test of nothing")
         return Grid(cells=cells, protocol=protocol, **document)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        hint = "remove it and run its `strmctl ablate` again: the runs stay"
-        raise DataError(f"{path} is damaged or of another version", hint) from error
+    except (ValueError, TypeError, UsageError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path} is damaged or of another version: {reason:.200}", hint) from error
 
 
 def grid_names(runs: Path) -> list[str]:

@@ -117,7 +117,7 @@ def _about(grid: Grid, found: Found) -> GridInfo:
         runs=len({cell.run for cell in grid.cells}),
         missing=list(dict.fromkeys(cell.run for cell in grid.cells if id(cell) not in done)),
         tuple_counts=counts,
-        retrained=grid.notes["retrained"] if grid.kind == "tuples" else None,
+        retrained=grid.notes.get("retrained") if grid.kind == "tuples" else None,
     )
 
 

@@ -21,7 +21,8 @@ FRAMES = "f" * 64
 
 
 def grid(cells, kind="components", name="g", protocol=TEST, **notes):
-    return Grid(kind, name, cells, protocol, {"commands": ["strmctl ablate"], **notes}, {"commit": "abc"})
+    notes = {"recipe": "sprites", "threads": 1, "commands": ["strmctl ablate"], **notes}
+    return Grid(kind, name, cells, protocol, notes, {"commit": "abc"})
 
 
 def written(runs):
@@ -103,12 +104,50 @@ def test_a_grid_that_is_not_there(tmp_path):
     assert caught.value.hint == "grids here: g"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", "{}", '{"schema": 99}', '{"schema": 1}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "3", "null", "\udcff", "[" * 100_000, "{}", '{"schema": 99}', '{"schema": 1}']
+)
 def test_a_damaged_grid(tmp_path, text):
     path = grid([CELL]).write(tmp_path)
-    path.write_text(text)
-    with pytest.raises(DataError, match="damaged or of another version"):
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(DataError, match=r"grid\.json is damaged"):
         read_grid(tmp_path, "g")
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        (("cells", 0, "label"), 5),
+        (("cells", 0, "run"), "../../elsewhere"),
+        (("cells", 0, "recipe"), []),
+        (("cells", 0, "recipe", "trm", "dim"), "eight"),
+        (("cells", 0, "fraction"), "half"),
+        (("cells", 0, "trial"), None),
+        (("cells", 0, "more"), 1),
+        (("cells",), []),
+        (("cells",), {}),
+        (("protocol", "shots"), []),
+        (("protocol", "shots"), ["1"]),
+        (("protocol", "shots"), 1),
+        (("protocol", "way"), 1),
+        (("protocol", "queries"), 0),
+        (("protocol", "episodes"), "many"),
+        (("notes",), []),
+        (("notes", "commands"), "strmctl"),
+        (("provenance",), None),
+        (("schema",), True),
+    ],
+)
+def test_a_grid_with_something_else_in_the_place_of_an_entry(tmp_path, where, value):
+    path = grid([CELL]).write(tmp_path)
+    document = inner = written(tmp_path)
+    for key in where[:-1]:
+        inner = inner[key]
+    inner[where[-1]] = value
+    path.write_text(json.dumps(document))
+    with pytest.raises(DataError, match=r"grid\.json is damaged") as caught:
+        read_grid(tmp_path, "g")
+    assert "strmctl ablate" in caught.value.hint
 
 
 @pytest.mark.parametrize("key", ["kind", "cells", "protocol", "notes", "provenance"])

@@ -102,7 +102,10 @@ def test_an_import_does_not_share_its_name(tmp_path, monkeypatch):
 def test_two_grids_of_a_name_keep_each_other_s_cells(tmp_path):
     """The second waits until the first has written."""
     cells = [Cell(label, f"run-{label}", small_recipe()) for label in ("a", "b")]
-    grids = [Grid("custom", "grid", [cell], Protocol(), {"commands": []}, {}) for cell in cells]
+    grids = [
+        Grid("custom", "grid", [cell], Protocol(), {"recipe": "sprites", "threads": 1, "commands": []}, {})
+        for cell in cells
+    ]
     grids[0].write(tmp_path)
     with occupied(tmp_path / "grid"):
         writing = threading.Thread(target=grids[1].write, args=[tmp_path])
