@@ -70,20 +70,52 @@ def picture(path: Path, *, asked_for: bool = False) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def progress(description: str, unit: str) -> Iterator[Progress]:
+def progress(description: str, unit: str, *, within: Progress | None = None) -> Iterator[Progress]:
     """Yields a callable `report(done, total, note)` that shows rate and time left: as a bar, or in a pipe as lines.
 
     The rate counts from the first report, so that work done before a resume does not inflate it.
+
+    Args:
+        description: words in front.
+        unit: what is counted.
+        within: progress of other work that this work interrupts, whose clock stands still meanwhile. Then the bar is
+            shown below that of the other work until it is full, and in a pipe short work has no line.
     """
-    if sys.stderr.isatty():
-        with _bar(description, unit) as report:
-            yield report
-    else:
-        yield _lines(description, unit)
+    report = (_Bar if sys.stderr.isatty() else _Lines)(description, unit, within)
+    try:
+        yield report
+    finally:
+        report.end()
 
 
-@contextlib.contextmanager
-def _bar(description: str, unit: str) -> Iterator[Progress]:
+class _Bar:
+    """Progress on a terminal."""
+
+    def __init__(self, description: str, unit: str, within: _Bar | None) -> None:
+        self.pace, self.within, self.stops = _Pace(unit), within, within is None
+        if within is None:
+            self.bar = _empty_bar()
+        else:
+            self.bar, within.stops = within.bar, False
+        self.task = self.bar.add_task(description, total=None, pace="", note="", visible=within is None)
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """Shows how far the work is."""
+        if self.within is not None:
+            self.within.pace.leave_out()
+        self.bar.start()  # only now, so that of several bars one is shown at a time
+        shown = {"visible": self.within is None or done < total, "pace": self.pace.text(done, total)}
+        self.bar.update(self.task, completed=done, total=total, note=note, **shown)
+        if done == total and self.stops:
+            self.end()
+
+    def end(self) -> None:
+        """Leaves the bar as it is."""
+        if self.within is None:
+            self.bar.stop()
+
+
+def _empty_bar() -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bar
@@ -94,34 +126,28 @@ def _bar(description: str, unit: str) -> Iterator[Progress]:
         MofNCompleteColumn(),
         TextColumn("{task.fields[pace]}  {task.fields[note]}"),
     )
-    pace = _Pace(unit)
-    bar = Bar(*columns, console=Console(file=sys.stderr))
-    task = bar.add_task(description, total=None, pace="", note="")
-
-    def report(done: int, total: int, note: str = "") -> None:
-        bar.start()  # only now, so that of several bars one is shown at a time
-        bar.update(task, completed=done, total=total, note=note, pace=pace.text(done, total))
-        if done == total:
-            bar.stop()
-
-    try:
-        yield report
-    finally:
-        bar.stop()
+    return Bar(*columns, console=Console(file=sys.stderr))
 
 
-def _lines(description: str, unit: str) -> Progress:
-    pace = _Pace(unit)
-    last = [time.monotonic()]
+class _Lines:
+    """Progress in a pipe: now and then a line."""
 
-    def report(done: int, total: int, note: str = "") -> None:
-        text = pace.text(done, total)
-        now = time.monotonic()
-        if done == total or now - last[0] >= PLAIN_LINE_SECONDS:
-            last[0] = now
-            say("  ".join(part for part in (f"{description} {done}/{total}", text, note) if part))
+    def __init__(self, description: str, unit: str, within: _Lines | None) -> None:
+        self.description, self.pace, self.within = description, _Pace(unit), within
+        self.last = time.monotonic()
 
-    return report
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """Prints how far the work is."""
+        text, now = self.pace.text(done, total), time.monotonic()
+        if self.within is not None:
+            self.within.pace.leave_out()
+            self.last = self.last if done else now  # the work begins anew
+        if (done == total and self.within is None) or now - self.last >= PLAIN_LINE_SECONDS:
+            self.last = now
+            say("  ".join(part for part in (f"{self.description} {done}/{total}", text, note) if part))
+
+    def end(self) -> None:
+        """Has nothing to do."""
 
 
 class _Pace:
@@ -130,19 +156,25 @@ class _Pace:
     def __init__(self, unit: str) -> None:
         self.unit = unit
         self.first: tuple[float, int] | None = None
-        self.last = 0
+        self.last = (0.0, 0)  # time and work of the last report
 
     def text(self, done: int, total: int) -> str:
         now = time.monotonic()
-        if self.first is None or done < self.last:  # a new stage of the work counts anew
+        if self.first is None or done < self.last[1]:  # a new stage of the work counts anew
             self.first = (now, done)
-        self.last = done
+        self.last = (now, done)
         since, already = self.first
         if done <= already or now <= since:
             return ""
         rate = (done - already) / (now - since)
         number = f"{rate:.0f}" if rate >= 10 else f"{rate:.2g}"
         return f"{number} {self.unit}/s, {duration((total - done) / rate)} left"
+
+    def leave_out(self) -> None:
+        """The time since the last report was not spent on this work."""
+        now, (then, done) = time.monotonic(), self.last
+        if self.first is not None:
+            self.first, self.last = (self.first[0] + now - then, self.first[1]), (now, done)
 
 
 def duration(seconds: float) -> str:

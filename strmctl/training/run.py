@@ -53,6 +53,7 @@ class TrainingRun:
         *,
         device: str = "auto",
         progress: Progress = silent,
+        validating: Progress = silent,
         announce: Callable[[str], None] = lambda message: None,
     ) -> dict[str, Any]:
         """Trains on a frame store and returns the content of `weights.json`; the data is checked before any write.
@@ -62,7 +63,7 @@ class TrainingRun:
             UsageError: there are too few classes or clips for the recipe's episodes, or another process writes the run.
         """
         with contextlib.nullcontext() if self.locked else occupied(self.folder):
-            return self._train(data_dir, announce, device=device, progress=progress)
+            return self._train(data_dir, announce, device=device, progress=progress, validating=validating)
 
     def _train(self, data_dir: Path, announce: Callable[[str], None], **how: Any) -> dict[str, Any]:
         self._check_free()

@@ -23,7 +23,7 @@ from strmctl.episodes.clip_loader import ClipLoader
 from strmctl.episodes.sampler import Episode, EpisodeSampler
 from strmctl.errors import CheckpointError, NotFiniteError, StrmctlError, UsageError
 from strmctl.evaluation.embed import LOADER_THREADS, ahead, loading_depth
-from strmctl.evaluation.match import Protocol, evaluate
+from strmctl.evaluation.match import Protocol, all_clips, evaluate
 from strmctl.evaluation.statistics.summary import summarise
 from strmctl.model.finite import not_finite
 from strmctl.paths import write_json
@@ -69,6 +69,7 @@ def train(
     device: str = "auto",
     begin: Callable[[], None] = lambda: None,
     progress: Progress = silent,
+    validating: Progress = silent,
     announce: Callable[[str], None] = lambda message: None,
 ) -> dict[str, Any]:
     """Trains a model, or continues from `folder/state.pt`.
@@ -81,6 +82,8 @@ def train(
         device: `auto`, `cpu` or `cuda`.
         begin: callable that is called after all checks and before the first write.
         progress: callable that receives (episodes done, episodes in all, loss and accuracy).
+        validating: callable that receives (clips embedded, clips in all, ""), of one validation after the other; the
+            last report of each comes when it has ended.
         announce: callable that receives what is about to be downloaded, and validation results.
 
     Returns:
@@ -122,15 +125,15 @@ def train(
             if not math.isfinite(norm):  # before the step, which would spoil the weights
                 raise run.diverged(f"the gradient norm is {norm}", episode)
             take_step(recipe, optimizer, run.done)
+        mean_loss, mean_accuracy = (sum(column) / len(recent) for column in zip(*recent, strict=True))
+        progress(run.done, settings.episodes, f"loss {mean_loss:.3f}, accuracy {100 * mean_accuracy:.1f} %")
         line = {"episode": run.done, "loss": loss, "accuracy": accuracy}
         line["learning_rate"] = learning_rate(recipe, run.done)
         if run.done % recipe.validation.every == 0 or last:
-            line |= run.validate(episode, progress, announce)
+            line |= run.validate(episode, validating, announce)
         log.add(**line)
         if stepped and run.save_is_due():  # not between steps, where gradients wait
             run.save(episode)
-        mean_loss, mean_accuracy = (sum(column) / len(recent) for column in zip(*recent, strict=True))
-        progress(run.done, settings.episodes, f"loss {mean_loss:.3f}, accuracy {100 * mean_accuracy:.1f} %")
     return read_notes(best)
 
 
@@ -170,7 +173,7 @@ class _Run:
         self.notes: dict[str, dict[str, Any]] = {}  # of the best and last weights, when they were written
         self._saved_at = time.monotonic()
 
-    def validate(self, episode: Episode, progress: Progress, announce: Callable[[str], None]) -> dict[str, float]:
+    def validate(self, episode: Episode, validating: Progress, announce: Callable[[str], None]) -> dict[str, float]:
         """Validation accuracy now; keeps the weights when they are the best so far, or when there is no val split."""
         self._check_weights(episode)
         self.validated = self.done
@@ -180,7 +183,7 @@ class _Run:
         validation = self.recipe.validation
 
         def embedding(done: int, total: int, note: str) -> None:
-            progress(self.done, self.recipe.train.episodes, f"validating: {done}/{total} clips")
+            validating(min(done, total - 1), total, note)  # episodes are still to be matched
 
         protocol = _validation_protocol(self.recipe, self.data)
         try:
@@ -188,6 +191,8 @@ class _Run:
         except NotFiniteError as error:
             raise self.diverged(error.message, episode) from error
         result = summarise(found.rows)[0]
+        clips = len(all_clips(self.data.val))
+        validating(clips, clips, "")
         accuracy, ci95 = result["accuracy"], result["ci95"]
         better = accuracy > self.best
         if better:

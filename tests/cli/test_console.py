@@ -1,6 +1,9 @@
+import re
+
 import pytest
 
 from strmctl.cli import console
+from tests.terminal import on_terminal, screen
 
 
 @pytest.fixture
@@ -57,3 +60,64 @@ def test_tables_are_plain_in_a_pipe_and_never_cut(capsys):
 )
 def test_durations(seconds, words):
     assert console.duration(seconds) == words
+
+
+def test_work_that_interrupts_other_work_does_not_count_as_its_time(clock, capsys):
+    """Training takes a second an episode, its validation an hour."""
+    with (
+        console.progress("training", "episodes") as training,
+        console.progress("validating", "clips", within=training) as validating,
+    ):
+        training(0, 40)
+        for done in range(1, 41):
+            clock[0] += 1
+            training(done, 40)
+            if done % 20 == 0:
+                for clip in range(5):
+                    validating(clip, 4)
+                    clock[0] += 900
+                validating(4, 4)
+    lines = capsys.readouterr().err.splitlines()
+    trained = [line for line in lines if line.startswith("training ")]
+    assert trained[0] == "training 10/40  1 episodes/s, 30 s left"
+    assert trained[-1] == "training 40/40  1 episodes/s, 0 s left"
+    assert all("  1 episodes/s, " in line for line in trained)
+    validated = [line for line in lines if line.startswith("validating ")]
+    assert validated[0] == "validating 1/4  0.0011 clips/s, 45 min 0 s left" and len(validated) == 2 * 5
+
+
+def test_short_work_that_interrupts_other_work_has_no_line_in_a_pipe(clock, capsys):
+    with (
+        console.progress("training", "episodes") as training,
+        console.progress("validating", "clips", within=training) as validating,
+    ):
+        for done in range(4):
+            validating(done, 3)
+            clock[0] += 2
+    assert capsys.readouterr().err == ""
+
+
+SLOWLY = """
+import time
+from strmctl.cli import console
+with (
+    console.progress("training x", "episodes") as training,
+    console.progress("validating", "clips", within=training) as validating,
+):
+    for done in range(5):
+        training(done, 4, "loss 1.0")
+        for clip in range(4 if done % 2 == 0 else 0):
+            validating(clip, 3)
+            time.sleep(0.12)
+        if done % 2 == 0:
+            console.say(f"episode {done}: validation")
+"""
+
+
+def test_on_a_terminal_validation_has_a_bar_of_its_own():
+    """The bar of training stays a single line, however many batches and validations there are."""
+    code, printed = on_terminal("-c", SLOWLY, columns=100)
+    assert code == 0 and "validating" in printed, printed
+    shown = [line for line in screen(printed) if line]
+    assert shown[:3] == [f"episode {done}: validation" for done in (0, 2, 4)], shown
+    assert re.fullmatch(r"training x ━+ 4/4 .* episodes/s, 0 s left  loss 1.0", shown[3]) and len(shown) == 4, shown

@@ -64,8 +64,11 @@ def command(
         raise click.UsageError("name a recipe, such as --recipe sprites, or give --resume")
     else:
         run = new_run(runs, name, recipe, assignments)
-    with console.progress(f"training {run.name}", "episodes") as report:
-        info = run.train(data_dir, device=device, progress=report, announce=console.say)
+    with (
+        console.progress(f"training {run.name}", "episodes") as report,
+        console.progress("validating", "clips", within=report) as validating,
+    ):
+        info = run.train(data_dir, device=device, progress=report, validating=validating, announce=console.say)
     if as_json:
         console.print_json({"run": run.name, "folder": str(run.folder), **info})
         return
