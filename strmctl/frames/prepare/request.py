@@ -13,7 +13,7 @@ from strmctl.datasets.splits import SUBSETS, Split, load_split
 from strmctl.datasets.sprites.render import VERSION as SPRITES_VERSION
 from strmctl.errors import DataError, UsageError
 from strmctl.frames.in_place.extracted import ExtractedFrames
-from strmctl.frames.store.settings import DEFAULTS, prepare_command, read_settings
+from strmctl.frames.store.settings import DEFAULTS, SETTINGS, prepare_command, read_settings
 from strmctl.frames.store.shards import Shard, Workplace
 from strmctl.videos.extract import Size, parse_size
 
@@ -103,9 +103,15 @@ class Job:
 
         Raises:
             UsageError: it was not.
+            DataError: its settings cannot be read.
         """
         mend = "give the same options" if place.shard else "add `--redo` to make it again"
-        for there in filter(None, map(read_settings, dict.fromkeys((place.store, place.folder)))):
+        for folder in dict.fromkeys((place.store, place.folder)):
+            if not (there := read_settings(folder)):
+                if (folder / SETTINGS).exists():
+                    again = f"`{prepare_command(self.folder, self.settings)} --redo` makes the store again"
+                    raise DataError(f"{folder / SETTINGS} is not what was written there", again)
+                continue
             pairs = [(key, there.get(key), self.settings.get(key)) for key in DECIDING]
             changed = [f"{key} {before}, now {now}" for key, before, now in pairs if before != now]
             if changed := changed + self._lost(there):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -89,7 +90,10 @@ def read_manifest(folder: Path) -> list[ClipRow]:
             header, *lines = list(csv.reader(file)) or [[]]
         if header != COLUMNS:
             raise ValueError(f"its columns are not {', '.join(COLUMNS)}")
-        return list(map(_row, lines))
+        rows = list(map(_row, lines))
+        if len({row.clip for row in rows}) < len(rows):
+            raise ValueError("a clip stands twice")
+        return rows
     except FileNotFoundError:
         return []
     except (ValueError, csv.Error) as error:  # a UnicodeDecodeError is a ValueError
@@ -121,7 +125,7 @@ def read_journal(path: Path) -> dict[str, ClipRow]:
     with contextlib.suppress(FileNotFoundError):
         # `splitlines` would also split at characters that names may hold
         for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
-            with contextlib.suppress(ValueError, TypeError):  # a line that a kill has cut
+            with contextlib.suppress(ValueError, TypeError, ArithmeticError, RecursionError):  # cut by a kill, say
                 row = _row(json.loads(line))
                 rows[row.clip] = row
     return rows
@@ -131,7 +135,12 @@ def _row(values: Sequence[Any]) -> ClipRow:
     """A row from its values in the order of the columns, as text or typed.
 
     Raises:
-        ValueError: text stands where a number belongs, or there are too few or too many values.
+        ValueError: text stands where a number belongs, a value can be of no clip, or there are too few or too many.
         TypeError: a value is of another kind.
     """
-    return ClipRow(*[kind(value) for kind, value in zip(KINDS, values, strict=True)])
+    row = ClipRow(*[kind(value) for kind, value in zip(KINDS, values, strict=True)])
+    if row.status not in (*STORED, "failed") or row.subset not in (*SUBSETS, ""):
+        raise ValueError(f"clip {row.clip} has status {row.status!r} and subset {row.subset!r}")
+    if not (min(row.frames, row.width, row.height, row.bytes) >= 0 and 0 <= row.fps < math.inf):
+        raise ValueError(f"clip {row.clip} has a number below zero, or one that is not finite")
+    return row

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 from typing import Any
 
 from strmctl.datasets.catalogue import DATA_SETS, DataSet
-from strmctl.paths import write_json
+from strmctl.datasets.splits import SUBSETS
+from strmctl.errors import DataError
+from strmctl.forms import misfit
+from strmctl.paths import read_json, write_json
 from strmctl.videos.extract import QUALITY
 
 SCHEMA = 2
 SETTINGS = "store.json"
+FORM = {
+    "dataset?": str,
+    "display_name?": str,
+    "classes?": {f"{subset}?": [str] for subset in SUBSETS},
+    "opposites?": [[str]],
+    "frames_from?": (str, None),
+    "request?": dict,
+}
 ASKED = ("videos", "annotations", "list", "split", "frames-from")  # options of `prepare` that name a folder or a file
 DEFAULTS = {"quality": QUALITY, "frames": "all", "seed": 0}  # of `prepare`, for settings of the same name
 
@@ -20,10 +30,10 @@ DEFAULTS = {"quality": QUALITY, "frames": "all", "seed": 0}  # of `prepare`, for
 def read_settings(folder: Path) -> dict[str, Any]:
     """What `store.json` says; empty when it is missing or damaged."""
     try:
-        content = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+        content = read_json(folder / SETTINGS)
+    except DataError:
         return {}
-    return content if isinstance(content, dict) else {}
+    return {} if misfit(content, FORM) else content
 
 
 def write_settings(folder: Path, settings: dict[str, Any]) -> None:

@@ -156,6 +156,20 @@ def test_other_settings_need_redo_or_another_name(request_):
     assert pixels.shape == (32, 48, 3)
 
 
+def test_damaged_settings_are_named_and_redo_makes_them_again(request_):
+    prepare(request_)
+    folder = request_.data_dir / "mine"
+    whole = (folder / "store.json").read_text()
+    for content in ("", "[]", '{"classes": 5}'):
+        (folder / "store.json").write_text(content)
+        for work in (prepare, plan):
+            with pytest.raises(DataError, match=r"store\.json is not what was written there") as caught:
+                work(request_)
+            assert caught.value.hint.startswith("`strmctl prepare ") and "--redo`" in caught.value.hint
+        prepare(request_, redo=True)
+        assert (folder / "store.json").read_text() == whole
+
+
 def test_a_number_of_frames(request_):
     prepare(change(request_, frames=8, name="eight"))
     prepare(request_)

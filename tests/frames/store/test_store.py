@@ -51,6 +51,43 @@ def test_a_failure_leaves_no_archive(tmp_path):
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+ROWS = {
+    "status": ("9,64,48,12.5,a/x.avi,,2048,opencv 5,ok", "9,64,48,12.5,a/x.avi,,2048,opencv 5,fine"),
+    "subset": ("train", "training"),
+    "fps": ("12.5", "nan"),
+    "frames": ("g1,9", "g1,-9"),
+    "too few": (",00ff", ""),
+    "text": ("g1,9", "g1,nine"),
+}
+
+
+@pytest.mark.parametrize("change", ROWS)
+def test_a_row_of_the_manifest_that_was_not_written_so_is_named(folder, change):
+    path = folder / "manifest.csv"
+    text = path.read_text()
+    old, new = ROWS[change]
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+    with pytest.raises(DataError, match=r"manifest\.csv is damaged") as caught:
+        FrameStore.open(folder.parent, "s")
+    assert "--redo" in caught.value.hint
+    path.write_text(text + text.splitlines()[-1] + "\n")
+    with pytest.raises(DataError, match="a clip stands twice"):
+        FrameStore.open(folder.parent, "s")
+
+
+SETTINGS = [b"", b"\xff", b"[]", b"[" * 100_000, b'{"classes": {"train": 5}}', b'{"request": "x"}', b'{"dataset": 3}']
+
+
+@pytest.mark.parametrize("content", [*SETTINGS, None])
+def test_settings_that_were_not_written_so_are_named(folder, content):
+    (folder / "store.json").unlink()
+    (folder / "store.json").mkdir() if content is None else (folder / "store.json").write_bytes(content)
+    with pytest.raises(DataError, match=r"has no readable store\.json") as caught:
+        FrameStore.open(folder.parent, "s")
+    assert "--redo" in caught.value.hint
+
+
 def test_threads_read_at_the_same_time(folder):
     store = FrameStore.open(folder.parent, "s")
     assert store.read("a/x", [8, 0, 0]) == [b"frame 8", b"frame 0", b"frame 0"]
