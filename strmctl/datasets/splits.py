@@ -165,7 +165,7 @@ def read_annotation(path: Path) -> Iterator[tuple[str, str]]:
     """
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
+    except (ValueError, RecursionError, OSError) as error:
         raise DataError(f"the annotation {path} cannot be read: {error}") from error
     if not isinstance(entries, list):
         raise DataError(f"the annotation {path} is not a list of objects with id and template")

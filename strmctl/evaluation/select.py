@@ -12,6 +12,7 @@ from strmctl.errors import DataError, UsageError, did_you_mean
 from strmctl.frames.store.store import FrameStore
 from strmctl.frames.store.usable_clips import usable_clips
 from strmctl.runs.checkpoint import LoadedRun
+from strmctl.runs.notes import ways_out
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,9 @@ def select(
     if "train_classes" not in run.info:
         raise DataError(
             f"the training classes of {run.weights} are not known, so no class can be said to be new to it",
-            f"put the JSON file of its run beside it: {run.weights.with_suffix('.json')}",
+            ways_out(run.folder)
+            if run.weights.parent == run.folder
+            else f"put the JSON file of its run beside it: {run.weights.with_suffix('.json')}",
         )
     policy = missing_classes or run.recipe.data.missing_classes
     clips, dropped = usable_clips(store, split, missing_classes="drop" if classes else policy)

@@ -16,6 +16,7 @@ from strmctl.forms import misfit
 from strmctl.paths import read_json
 from strmctl.provenance import sha256_of
 from strmctl.recipe import Recipe
+from strmctl.runs.folder import RECIPE
 
 WEIGHTS = {"best": "weights.pt", "last": "last.pt"}  # of a run: best on the val split, of the last training episode
 NOTES = {
@@ -68,10 +69,9 @@ def check_recipe(file: Path, recipe: Recipe, before: Mapping[str, Any] | None, s
         CheckpointError: keys differ; names them.
     """
     if changed := differences(before or {}, recipe.model_dump()):
-        anew = shlex.join(["strmctl", "train", "--recipe", str(file)])
         raise CheckpointError(
             f"{file} is not the recipe of {source.name} beside it: {'; '.join(changed)}",
-            f"write the earlier values back, or train the changed recipe as a run of its own: `{anew}`",
+            f"write the earlier values back, or train the changed recipe as another run: `{train_anew(file.parent)}`",
         )
 
 
@@ -88,6 +88,21 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any], section: str 
 
 def ways_out(folder: Path) -> str:
     """What to do about a run whose weights or notes are damaged."""
-    elsewhere = [] if folder.parent == Path("runs") else ["--runs", str(folder.parent)]
-    resume = shlex.join(["strmctl", "train", "--resume", "--name", folder.name, *elsewhere])
+    resume = shlex.join(["strmctl", "train", "--resume", "--name", folder.name, *_elsewhere(folder)])
     return f"`{resume}` mends what can be mended; import an imported run again"
+
+
+def train_anew(folder: Path) -> str:
+    """The command that trains the recipe of a run as another run."""
+    return shlex.join(["strmctl", "train", "--recipe", str(folder / RECIPE), *_elsewhere(folder)])
+
+
+def lost(folder: Path) -> str:
+    """What to do about a run that cannot go on."""
+    return (
+        f"train anew: `{train_anew(folder)}`; or remove {folder}, whose name is free then, for the cell of a grid, too"
+    )
+
+
+def _elsewhere(folder: Path) -> list[str]:
+    return [] if folder.parent == Path("runs") else ["--runs", str(folder.parent)]

@@ -15,7 +15,7 @@ from strmctl.model.finite import is_finite
 from strmctl.model.weight_files import check_fit, read_tensors, state_dict_in
 from strmctl.recipe import Recipe
 from strmctl.runs.folder import RECIPE
-from strmctl.runs.notes import NOTES, check_recipe
+from strmctl.runs.notes import NOTES, check_recipe, lost
 
 STATE = "state.pt"
 FORM = {
@@ -37,7 +37,7 @@ def read_state(folder: Path, recipe: Recipe, model: nn.Module, optimizer: torch.
         CheckpointError: it is no state, that of another model or recipe, or holds numbers that are not finite.
     """
     path = folder / STATE
-    hint = f"train anew: `strmctl train --recipe {folder / RECIPE}`"
+    hint = lost(folder)
     state = read_tensors(path, hint)
     if problem := misfit(state, FORM):
         raise CheckpointError(f"{path} does not hold what was written there: {problem}", hint)

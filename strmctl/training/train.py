@@ -32,8 +32,7 @@ from strmctl.provenance import sha256_of
 from strmctl.recipe import Recipe
 from strmctl.runs.build import build_model
 from strmctl.runs.checkpoint import choose_device, save_tensors, save_weights
-from strmctl.runs.folder import RECIPE
-from strmctl.runs.notes import WEIGHTS, belong_together, read_notes
+from strmctl.runs.notes import WEIGHTS, belong_together, lost, read_notes
 from strmctl.runs.train_log import TrainLog
 from strmctl.training.state import STATE, read_state
 from strmctl.training.step import OPTIMIZERS, backward, clip_gradient, learning_rate, take_step
@@ -261,7 +260,7 @@ class _Run:
                 path = self.folder / WEIGHTS["best"]
                 raise CheckpointError(
                     f"{path} is not what was written there, and the training of run {self.folder.name} is at its end",
-                    f"train anew: `strmctl train --recipe {self.folder / RECIPE}`",
+                    lost(self.folder),
                 )
             self.best = -1.0  # the next validation keeps its weights
         if not self._mended("last") and finished:

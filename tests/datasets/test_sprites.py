@@ -138,6 +138,15 @@ def test_another_seed_replaces_all(tmp_path):
     assert (tmp_path / "up" / "000.mp4").read_bytes() != first
 
 
+def test_what_says_how_they_were_rendered_may_be_damaged(tmp_path):
+    sprites.render(tmp_path, classes=["up"], clips=1)
+    before = (tmp_path / "sprites.yaml").read_bytes()
+    for content in (b"", b"\xff\0", before[:-3]):
+        (tmp_path / "sprites.yaml").write_bytes(content)
+        sprites.render(tmp_path, classes=["up"], clips=1)
+        assert (tmp_path / "sprites.yaml").read_bytes() == before
+
+
 def test_one_worker_is_this_process(tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("a process was started")

@@ -79,6 +79,16 @@ def test_notes_that_are_not_what_was_written(data, run, spoil, name):
         assert evaluate(data, run.parent, *which).code == 0
 
 
+@pytest.mark.parametrize("name", ["weights", "last"])
+def test_notes_that_are_missing(data, run, name):
+    before = (run / f"{name}.json").read_bytes()
+    (run / f"{name}.json").unlink()
+    which = ("--weights", "best" if name == "weights" else "last")
+    refused(evaluate(data, run.parent, *which), 3, "the training classes", "strmctl train --resume --name sprites")
+    assert resume(data, run).code == 0 and (run / f"{name}.json").read_bytes() == before
+    assert evaluate(data, run.parent, *which).code == 0
+
+
 def test_weights_that_are_not_those_of_their_notes(data, run):
     """A kill between writing the two, or a swapped file of the same shape."""
     state = read_tensors(run / "weights.pt")

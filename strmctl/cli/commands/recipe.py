@@ -7,6 +7,7 @@ import click
 from strmctl.cli import console
 from strmctl.cli.group import Group
 from strmctl.cli.options import NAME_OR_PATH, json_option, set_option
+from strmctl.errors import RecipeError
 from strmctl.model.methods.table import METHODS
 
 METHOD_LINES = "".join(f"\n  {name:<10} {method.summary}" for name, method in METHODS.items())
@@ -53,7 +54,11 @@ def show(recipe: str) -> None:
     """Print a recipe with its comments, a shipped one or that of a YAML file."""
     from strmctl.recipe import recipe_path
 
-    click.echo(recipe_path(recipe).read_text(encoding="utf-8"), nl=False)
+    path = recipe_path(recipe)
+    try:
+        click.echo(path.read_text(encoding="utf-8"), nl=False)
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path} is not a text file") from error
 
 
 @command.command()

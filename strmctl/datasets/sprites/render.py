@@ -58,7 +58,7 @@ def render(
     """
     origin = folder / "sprites.yaml"
     meant = yaml.dump({"generator_version": VERSION, "seed": seed})
-    same = origin.is_file() and origin.read_text(encoding="utf-8") == meant
+    same = origin.is_file() and origin.read_bytes() == meant.encode()
     wanted = [(name, number) for name in classes for number in range(clips)]
     missing = [(name, number) for name, number in wanted if not (same and _path(folder, name, number).is_file())]
     if not same:

@@ -5,6 +5,8 @@ from click.testing import CliRunner
 from strmctl import yaml
 from strmctl.cli.main import main
 from strmctl.recipe import shipped_recipes
+from tests.small_world import refused
+from tests.videos_for_tests import strmctl
 
 
 def test_ls_lists_all():
@@ -18,6 +20,15 @@ def test_ls_lists_all():
 def test_show_prints_the_file_with_its_comments():
     shown = CliRunner().invoke(main, ["recipe", "show", "sprites"])
     assert shown.stdout == shipped_recipes()["sprites"].read_text()
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path):
+    path = tmp_path / "mine.yaml"
+    for content in (b"\xff\xfe\0", b"[" * 100_000):
+        path.write_bytes(content)
+        refused(strmctl("recipe", "validate", path), 4, path)
+    path.write_bytes(b"\xff\xfe\0")
+    refused(strmctl("recipe", "show", path), 4, f"{path} is not a text file")
 
 
 def test_validate_prints_what_would_be_used():
