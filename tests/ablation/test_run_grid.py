@@ -22,6 +22,7 @@ from strmctl.runs.build import build_model
 from strmctl.runs.checkpoint import save_weights
 from strmctl.runs.notes import read_notes
 from strmctl.training import train as training
+from strmctl.training.in_training import RunInTraining
 from tests.small_world import SMALL, snapshot
 
 pytestmark = pytest.mark.slow
@@ -161,9 +162,9 @@ def test_changed_frames_are_tested_again(data, runs, tmp_path):
 
 
 def test_a_killed_training_does_not_go_on_with_other_frames(data, runs, tmp_path, monkeypatch):
-    validate = training._Run.validate
+    validate = RunInTraining.validate
     with monkeypatch.context() as patch:  # the second validation stands for a kill
-        patch.setattr(training._Run, "validate", lambda run, *more: 1 / (2 - run.done) and validate(run, *more))
+        patch.setattr(RunInTraining, "validate", lambda run, *more: 1 / (2 - run.done) and validate(run, *more))
         with pytest.raises(ZeroDivisionError):
             go(data, runs, grid([STRM]))
     assert read_tensors(runs / STRM.run / "state.pt")["done"] == 1

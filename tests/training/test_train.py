@@ -15,7 +15,7 @@ from strmctl.model.weight_files import read_tensors
 from strmctl.paths import write_text
 from strmctl.runs.build import build_model, clip_loader
 from strmctl.runs.checkpoint import load_run
-from strmctl.training import step
+from strmctl.training import in_training, step
 from strmctl.training import train as training
 from strmctl.training.train import TrainingData, train
 from tests.small_world import small_recipe
@@ -86,8 +86,8 @@ def test_a_run_does_not_go_on_with_other_frames(tmp_path, store):
 
 
 def test_the_best_by_validation_is_kept(tmp_path, store, monkeypatch):
-    found = iter([dict.fromkeys(training.KEPT, 0) | {"accuracy": accuracy} for accuracy in (0.5, 0.9, 0.7)])
-    monkeypatch.setattr(training, "summarise", lambda rows: [next(found)])
+    found = iter([dict.fromkeys(in_training.KEPT, 0) | {"accuracy": accuracy} for accuracy in (0.5, 0.9, 0.7)])
+    monkeypatch.setattr(in_training, "summarise", lambda rows: [next(found)])
     info = run(tmp_path, recipe_of(), store)
     assert (info["training_episodes"], info["validation"]["accuracy"], info["selected_by"]) == (8, 0.9, "val split")
     last, best = read_tensors(tmp_path / "state.pt")["model"], read_tensors(tmp_path / "weights.pt")
