@@ -22,11 +22,10 @@ def on_terminal(*words: str | Path, columns: int) -> tuple[int, str]:
     """
     process, terminal = pty.fork()
     if process == 0:
-        os.environ.update({"TERM": "xterm", "PYTHONPATH": str(Path(__file__).parents[1])})
-        for name in ("COLUMNS", "LINES", "NO_COLOR"):
-            os.environ.pop(name, None)
+        shell = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
+        shell |= {"TERM": "xterm", "PYTHONPATH": str(Path(__file__).parents[1])}
         fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-        os.execv(sys.executable, [sys.executable, *map(str, words)])  # noqa: S606
+        os.execve(sys.executable, [sys.executable, *map(str, words)], shell)  # noqa: S606
     printed = b""
     while part := _read(terminal):
         printed += part

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -13,8 +14,10 @@ from typing import Any
 from strmctl.cli import streams
 from strmctl.errors import OutputError, StrmctlError, in_one_line
 from strmctl.progress import Progress
+from strmctl.report.terminal.layout import GAP, blocks, fitted, in_lines
 
 PLAIN_LINE_SECONDS = 10.0
+WHOLE_LINES = 100_000  # places in a line that no table fills
 
 
 def say(message: str) -> None:
@@ -29,21 +32,36 @@ def print_json(document: Any) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table on stdout; the first column is left-aligned, all others right; no colours unless it is a terminal."""
-    from rich import box
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+    """A table on stdout, the first column left-aligned, all others right.
 
-    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 120)
+    On a terminal it is fitted between its edges; elsewhere lines stay whole, and there are no colours.
+    """
+    from rich import box
+    from rich.cells import cell_len
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    on_terminal = sys.stdout.isatty()
+    console = Console(file=sys.stdout, highlight=False, width=None if on_terminal else WHOLE_LINES)
+    width = console.width - 2  # a blank stands in front and behind
     if title:
-        console.print(title, style="bold", markup=False, soft_wrap=True)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for position, column in enumerate(columns):
-        table.add_column(column, justify="left" if position == 0 else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*[escape(streams.as_shown(str(cell))) for cell in row])
+        console.print(in_lines(title, width, cell_len), style="bold", markup=False, soft_wrap=True)
+    cells = [[streams.as_shown(str(cell)) for cell in row] for row in rows]
+    if not (lines := fitted(columns, cells, width, cell_len)):
+        console.print("\n".join(["", *blocks(columns, cells, width, cell_len), ""]), markup=False, soft_wrap=True)
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, GAP - 1, 0, 0))
+    for position, column in enumerate(lines[0]):
+        table.add_column(Text(column), justify="left" if position == 0 else "right", no_wrap=True)
+    for row in lines[1:]:
+        table.add_row(*map(Text, row))
     console.print(table)
+
+
+def print_text(text: str) -> None:
+    """A caption on stdout; on a terminal, lines end between words."""
+    print(in_lines(text, shutil.get_terminal_size().columns) if sys.stdout.isatty() else text, flush=True)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from strmctl.results import EvalResult
 
 
-def keep(result: EvalResult, stem: Path, *, tables: bool) -> tuple[Path, Path]:
+def keep(result: EvalResult, stem: Path, *, tables: bool, wide: bool = False) -> tuple[Path, Path]:
     """Writes a result and, as one CSV file, its confusion matrices, and prints the tables, whatever the disk says.
 
     Returns:
@@ -25,7 +25,7 @@ def keep(result: EvalResult, stem: Path, *, tables: bool) -> tuple[Path, Path]:
         eval_tables.write_confusion(stem.with_name(f"{stem.name}_confusion.csv"), result)
     finally:
         if tables:
-            show(result)
+            show(result, wide=wide)
     return written
 
 
@@ -42,10 +42,12 @@ def draw(results: Sequence[EvalResult], stems: Sequence[Path]) -> None:
             save_picture(draw_confusion(**figures["confusion"], title=title), path)
 
 
-def show(result: EvalResult) -> None:
-    """Prints the tables of a result."""
-    console.print_table(eval_tables.title(result), *eval_tables.accuracy(result))
-    console.say(eval_tables.INTERVALS)
+def show(result: EvalResult, *, wide: bool = False) -> None:
+    """Prints the tables of a result, on request with every interval."""
+    console.print_table(
+        eval_tables.title(result), *(eval_tables.wide_accuracy if wide else eval_tables.accuracy)(result)
+    )
+    console.say(eval_tables.ALL_INTERVALS if wide else eval_tables.INTERVALS)
     for figures in result.results:
         if figures["confused"]:
             console.print_table(f"Most confused, {figures['shot']}-shot", *eval_tables.confused(figures))

@@ -51,6 +51,6 @@ def command(names: tuple[str, ...], stems: tuple[str, ...], runs: Path, as_json:
 
     for title, table in comparison.comparison(document):
         console.print_table(title, *table)
-    click.echo(comparison.SEEDS if "groups" in document else comparison.PAIRED)
-    click.echo(document["conditional"])
+    console.print_text(comparison.SEEDS if "groups" in document else comparison.PAIRED)
+    console.print_text(document["conditional"])
     console.say("\n".join(source["result"] for source in document["sources"].values()))

@@ -80,6 +80,7 @@ USUAL = (5, 1, 10_000, 0)  # way, queries, episodes, seed
 @click.option(
     "--controls", is_flag=True, help="Test with each --frame-order and on each pair of opposite classes (2-way)."
 )
+@click.option("--wide", is_flag=True, help="Print every interval, and the numbers of episodes and classes.")
 @options.data_option
 @options.runs_option
 @options.device_option
@@ -106,6 +107,7 @@ def command(
     episodes_from: Path | None,
     no_pictures: bool,
     controls: bool,
+    wide: bool,
     data_dir: Path,
     runs: Path,
     device: str,
@@ -174,7 +176,7 @@ def command(
         with console.progress("embedding", "clips") as embedding, console.progress("matching", "episodes") as matching:
             result = evaluate_run(run, tests, drawn, embedding=embedding, matching=matching, **how)
         stem = result_stem(run, result)
-        written = eval_output.keep(result, stem, tables=not as_json)
+        written = eval_output.keep(result, stem, tables=not as_json, wide=wide)
         results.append(result)
         stems.append(stem)
         eval_output.remark(result, tests, written)

@@ -51,7 +51,7 @@ def command(names: tuple[str, ...], out: Path, runs: Path, as_json: bool) -> Non
     if not as_json:
         table = findings(document)
         console.print_table(table.title, table.columns, table.rows)
-        click.echo(table.caption)
+        console.print_text(table.caption)
     figures = _figures(document, out)
     written = write_report(document, out, {kind: figure.svg for kind, figure in figures.items()})
     if as_json:

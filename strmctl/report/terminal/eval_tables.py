@@ -14,6 +14,10 @@ Table = tuple[list[str], list[list[str]]]  # columns, rows
 Named = Sequence[tuple[str, EvalResult]]
 
 INTERVALS = (
+    "95 % intervals: ± over episodes, 1.96 · standard deviation / sqrt(episodes), as papers print it; over the test "
+    "classes by Student's t; --wide shows more"
+)
+ALL_INTERVALS = (
     "95 % intervals: over episodes, 1.96 · standard deviation / sqrt(episodes), as papers print it; over the test "
     "classes, by Student's t around their mean accuracy, and by 1,000 bootstrap resamples of classes"
 )
@@ -30,23 +34,32 @@ def title(result: EvalResult) -> str:
 
 
 def accuracy(result: EvalResult) -> Table:
-    """A row per number of shots; `INTERVALS` says what the intervals are."""
+    """A row per number of shots, with what a reader needs first; `INTERVALS` says what the intervals are."""
+    columns = ["shots", "accuracy, %", "over classes, %", "chance, %"]
+    cells = [(str(numbers["shot"]), percent(numbers), _over_classes(numbers)[0]) for numbers in result.results]
+    return columns, [[*row, _chance(result)] for row in cells]
+
+
+def wide_accuracy(result: EvalResult) -> Table:
+    """A row per number of shots, with everything; `ALL_INTERVALS` says what the intervals are."""
     intervals = ["95 % interval, %: episodes", "classes, t", "classes, bootstrap"]
     columns = ["shots", "accuracy, %", *intervals, "chance, %", "episodes", "classes"]
     rows = []
     for numbers in result.results:
         cells = [str(numbers["shot"]), f"{100 * numbers['accuracy']:.2f}"]
         cells.append(_interval(numbers["accuracy"] - numbers["ci95"], numbers["accuracy"] + numbers["ci95"]))
-        over = numbers.get("classes")  # None for a single class; results of earlier versions lack it
-        if over:
-            cells += [
-                _interval(over["mean"] - over["ci95"], over["mean"] + over["ci95"]),
-                _interval(*over["bootstrap"]),
-            ]
-        else:
-            cells += ["–", "–"]
+        cells += _over_classes(numbers)
         rows.append([*cells, _chance(result), f"{numbers['episodes']:,}", str(len(numbers["per_class"]))])
     return columns, rows
+
+
+def _over_classes(numbers: dict[str, Any]) -> list[str]:
+    """The intervals over classes, by Student's t and by bootstrap."""
+    over = numbers.get("classes")  # None for a single class; results of earlier versions lack it
+    if not over:
+        return ["–", "–"]
+    by_t = _interval(over["mean"] - over["ci95"], over["mean"] + over["ci95"])
+    return [by_t, _interval(*over["bootstrap"])]
 
 
 def confused(numbers: dict[str, Any]) -> Table:

@@ -130,7 +130,7 @@ def test_eval_prints_a_table_and_keeps_its_messages_to_itself(data, runs):
     ran = evaluate(data, runs, "--shots", "2,1")
     assert ran.code == 0, ran.err
     assert ran.out.startswith("Run sprites on mine (test): 2-way, 1 query per class, 20 episodes, seed 0")
-    assert "accuracy, %" in ran.out and "95 % interval, %" in ran.out and "Most confused, 2-shot" in ran.out
+    assert "accuracy, %" in ran.out and "over classes, %" in ran.out and "Most confused, 2-shot" in ran.out
     figures = json.loads((runs / "sprites" / "eval" / "test_2way_1q_s0_n20.json").read_text())["results"]
     rows = [line.split() for line in ran.out.splitlines() if line.startswith((" 1 ", " 2 "))]
     assert [row[0] for row in rows] == ["1", "2"]
