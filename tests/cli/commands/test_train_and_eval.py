@@ -132,12 +132,17 @@ def test_eval_prints_a_table_and_keeps_its_messages_to_itself(data, runs):
     assert ran.out.startswith("Run sprites on mine (test): 2-way, 1 query per class, 20 episodes, seed 0")
     assert "accuracy, %" in ran.out and "over classes, %" in ran.out and "Most confused, 2-shot" in ran.out
     figures = json.loads((runs / "sprites" / "eval" / "test_2way_1q_s0_n20.json").read_text())["results"]
-    rows = [line.split() for line in ran.out.splitlines() if line.startswith((" 1 ", " 2 "))]
-    assert [row[0] for row in rows] == ["1", "2"]
-    for row, figure in zip(rows, figures, strict=True):
+    wide = evaluate(data, runs, "--shots", "2,1", "--wide").out
+    short, rows = (
+        [line.split() for line in out.splitlines() if line.startswith((" 1 ", " 2 "))] for out in (ran.out, wide)
+    )
+    assert [row[0] for row in short] == [row[0] for row in rows] == ["1", "2"]
+    for few, row, figure in zip(short, rows, figures, strict=True):
+        assert few[1:4] == [f"{100 * figure['accuracy']:.1f}", "±", f"{100 * figure['ci95']:.1f}"] and few[-1] == "50"
         low, high = (100 * (figure["accuracy"] + sign * figure["ci95"]) for sign in (-1, 1))
         interval = [f"{max(0.0, low):.2f}", "to", f"{min(100.0, high):.2f}"]
         assert row[1:5] == [f"{100 * figure['accuracy']:.2f}", *interval] and row[-3:] == ["50", "20", "3"]
+        assert few[4:7] == row[5:8]  # over classes
     assert "embedding 9/9" in ran.err and "matching 20/20" in ran.err
     assert f"{runs / 'sprites' / 'eval' / 'test_2way_1q_s0_n20.csv'}" in ran.err.splitlines()
 
