@@ -188,11 +188,8 @@ class FeatureCache:
         return tensors
 
     def _mapped(self, tensors: Mapping[str, Mapping[str, Any]]) -> ClipFeatures:
-        found = {
-            name: _mapped(self.folder / name, len(self.clips), entry["shape"], entry["dtype"])
-            for name, entry in tensors.items()
-        }
-        return ClipFeatures(found, {clip: row for row, clip in enumerate(self.clips)})
+        rows = {clip: row for row, clip in enumerate(self.clips)}
+        return ClipFeatures({name: _mapped(self.folder / name, len(rows), **tensors[name]) for name in tensors}, rows)
 
     def _begin(self, part: Mapping[str, Tensor], done: int) -> None:
         """Checks the room on the disk, writes the index, and cuts off the unfinished batch that a kill left."""
@@ -221,8 +218,7 @@ class FeatureCache:
             sizes = {name: (self._partial / name).stat().st_size for name in tensors}
         except (DataError, OSError):
             return 0
-        each = {name: max(1, _row_bytes(entry["shape"], entry["dtype"])) for name, entry in tensors.items()}
-        rows = min((sizes[name] // each[name] for name in tensors), default=0)
+        rows = min((sizes[name] // max(1, _row_bytes(**entry)) for name, entry in tensors.items()), default=0)
         return rows - rows % CLIPS_PER_BATCH
 
     def _remove_others(self) -> None:
@@ -238,7 +234,7 @@ class FeatureCache:
                     shutil.rmtree(path.parent)
 
 
-def _mapped(path: Path, rows: int, shape: Sequence[int], dtype: str) -> Tensor:
+def _mapped(path: Path, rows: int, shape: Sequence[int], dtype: str, **_: str) -> Tensor:
     """A file as a memory-mapped tensor `(rows, *shape)`.
 
     Raises:
@@ -250,5 +246,5 @@ def _mapped(path: Path, rows: int, shape: Sequence[int], dtype: str) -> Tensor:
     return torch.from_file(str(path), shared=False, size=count, dtype=getattr(torch, dtype)).view(rows, *shape)
 
 
-def _row_bytes(shape: Sequence[int], dtype: str) -> int:
+def _row_bytes(shape: Sequence[int], dtype: str, **_: str) -> int:
     return math.prod(shape) * getattr(torch, dtype).itemsize

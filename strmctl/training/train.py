@@ -18,12 +18,13 @@ from torch import Tensor
 from strmctl.draws import Draws
 from strmctl.episodes.clip_loader import ClipLoader
 from strmctl.episodes.sampler import Episode, EpisodeSampler
+from strmctl.errors import CheckpointError
 from strmctl.evaluation.embed import LOADER_THREADS, ahead, loading_depth
 from strmctl.progress import Progress, silent
 from strmctl.recipe import Recipe
 from strmctl.runs.build import build_model
 from strmctl.runs.checkpoint import choose_device
-from strmctl.runs.notes import WEIGHTS, read_notes
+from strmctl.runs.notes import WEIGHTS, lost, read_notes
 from strmctl.runs.train_log import TrainLog
 from strmctl.training.in_training import RunInTraining, TrainingData, validation_protocol
 from strmctl.training.state import STATE
@@ -62,7 +63,7 @@ def train(
 
     Raises:
         UsageError: the data has too few classes or clips for the recipe's episodes.
-        CheckpointError: the state of the run is not what was written, or its best weights are lost.
+        CheckpointError: the state of the run is missing or not what was written, or its best weights are lost.
         StrmctlError: the loss, its gradient or the weights are not finite; the last good state is kept.
     """
     settings, best = recipe.train, folder / WEIGHTS["best"]
@@ -72,6 +73,10 @@ def train(
     if len(data.val) > 1:  # checked now rather than at the first validation
         validation_protocol(recipe, data).sampler(data.val)
     resuming = (folder / STATE).exists()
+    if (
+        not resuming and (folder / WEIGHTS["last"]).exists()
+    ):  # to begin at the first episode would replace what is there
+        raise CheckpointError(f"{folder} holds trained weights, and no {STATE} to go on from", lost(folder))
     model = build_model(recipe, pretrained=not resuming, announce=announce).to(choose_device(device))
     optimizer = OPTIMIZERS[settings.optimizer](model.parameters(), lr=settings.learning_rate)
     run = RunInTraining(recipe, folder, data, model, optimizer)

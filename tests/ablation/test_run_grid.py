@@ -202,7 +202,7 @@ def test_what_stands_where_a_run_should_be(data, runs):
     ("changes", "kind", "part"),
     [
         (("train.way=20",), UsageError, "20-way episodes need 20 classes"),
-        (("train.learning_rate=1e30", "train.episodes=4"), StrmctlError, "at training episode 2"),
+        (("train.learning_rate=1e30", "train.episodes=4"), StrmctlError, "at training episode 1"),
     ],
 )
 def test_a_cell_that_fails_does_not_keep_the_others_from_their_end(data, runs, changes, kind, part):

@@ -203,6 +203,13 @@ def test_a_state_of_another_kind_or_model(data, run, tmp_path):
     assert len(ran.err.splitlines()) < 8
 
 
+def test_trained_weights_without_a_state_are_not_trained_over(data, run):
+    (run / "state.pt").unlink()
+    before = snapshot(run)
+    refused(resume(data, run), 5, "no state.pt to go on from", f"strmctl train --recipe {run / 'recipe.yaml'}")
+    assert snapshot(run) == before and evaluate(data, run.parent).code == 0
+
+
 def test_a_run_of_an_earlier_version_goes_on_and_is_tested(data, run):
     """It has neither last weights nor hashes nor recipes in its files."""
     state = read_tensors(run / "state.pt")

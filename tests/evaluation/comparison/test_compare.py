@@ -77,7 +77,16 @@ def test_other_tests_are_refused_with_the_command_that_repeats_the_first(runs, c
 
 def test_all_reasons_are_given_and_the_command_has_all_settings(runs):
     settings = {"way": 3, "queries": 2, "seed": 7, "split": "val", "chosen_classes": True, "distinct_groups": True}
-    save(runs, "a", shots=(2,), frame_order="shuffled", dtype="bfloat16", dropped_classes=["yawn"], **settings)
+    save(
+        runs,
+        "a",
+        shots=(2,),
+        frame_order="shuffled",
+        dtype="bfloat16",
+        weights_file="last.pt",
+        dropped_classes=["yawn"],
+        **settings,
+    )
     save(runs, "b", shots=(1,))
     message, hint = refusal(UsageError, runs)
     for part in ("split val and test", "way 3 and 5", "queries 2 and 1", "seed 7 and 0", "shots 2 and 1"):
@@ -85,7 +94,7 @@ def test_all_reasons_are_given_and_the_command_has_all_settings(runs):
     command = (
         "strmctl eval --run b --dataset mine --shots 2 --distinct-groups --way 3 --queries 2 --episodes 40 --seed 7 "
         "--missing-classes drop --split val --classes NA,crawl,jump,run,swim,walk --frame-order shuffled "
-        f"--dtype bfloat16 --runs {runs}"
+        f"--dtype bfloat16 --weights last --runs {runs}"
     )
     assert f"`{command}`" in hint
 
