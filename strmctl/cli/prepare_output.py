@@ -59,6 +59,12 @@ def print_summary(result: PrepareResult) -> None:
             console.say(f"{kind}: {clip}: {reason}")
         if len(clips) > LINES:
             console.say(f"{kind}: {len(clips) - LINES} more; the manifest names them all")
+    if result.split_drawn:
+        held = ", ".join(f"{count.subset} {len(count.expected)}" for count in result.subsets if count.expected)
+        would = "would be" if result.dry_run else "was"
+        console.say(f"split: {result.split_file} {would} drawn by class: {held}")
+    what = f"of no subset: {{}} came after the split was drawn ({result.split_file}; remove it and --redo to draw anew)"
+    _say_names(what, "class", result.unsplit_classes)
     _say_names("note: {} of fewer than 8 frames: stored, but never sampled", "clip", result.short)
     for reason, files in result.ignored.items():
         console.say(f"ignored: {len(files)} ({reason}): {first_of(files, NAMED)}")

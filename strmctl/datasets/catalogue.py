@@ -113,7 +113,7 @@ def known_dataset(name: str) -> DataSet:
     if name in DATA_SETS:
         return DATA_SETS[name]
     guess = did_you_mean(DATA_SETS, name)
-    hint = f"{guess}known: {', '.join(DATA_SETS)}; or a folder of videos: `strmctl prepare ./{name} --name NAME`"
+    hint = f"{guess}known: {', '.join(DATA_SETS)}; or a folder of videos: `strmctl prepare ./{name}`"
     raise UsageError(f"unknown data set {name!r}", hint)
 
 

@@ -18,6 +18,7 @@ from strmctl.errors import DataError, UsageError, did_you_mean
 from strmctl.paths import shipped
 
 SUBSETS = ("train", "val", "test")
+FORM = "a split file holds three lists of classes, `train: [a, b]`, `val: [c, d]`, `test: [e, f]`, a line each"
 KEYS = ("name", "title", "source", "subsets", "opposites")
 
 
@@ -81,12 +82,15 @@ def load_split(name_or_path: str | Path) -> Split:
     try:
         content = yaml.load(path)
     except OSError as error:
-        raise DataError(f"the split {path} cannot be read: {error.strerror}") from error
+        raise DataError(f"the split {path} cannot be read: {error.strerror}", FORM) from error
     except yaml.YamlError as error:
-        raise DataError(f"the split {path} is not valid: {error}") from error
+        raise DataError(f"the split {path} is not valid: {error}", FORM) from error
+    if isinstance(content, dict) and "subsets" not in content:  # the short form
+        subsets = {subset: content.pop(subset) for subset in SUBSETS if subset in content}
+        content |= {"subsets": subsets} if subsets else {}
     problems = list(_problems(content))
     if problems:
-        raise DataError("\n  ".join([f"the split {path} is not valid:", *problems]), "`splits/` shows the form")
+        raise DataError("\n  ".join([f"the split {path} is not valid:", *problems]), FORM)
     return Split(
         name=content.get("name", path.stem),
         title=content.get("title", path.stem),
@@ -103,11 +107,12 @@ def _counted(classes: list | dict | None) -> dict[str, int | None]:
 def _problems(content: Any) -> Iterator[str]:
     """The problems of a split file's content, one line each."""
     if not isinstance(content, dict) or not isinstance(content.get("subsets"), dict):
-        yield "subsets: missing (want train, val, test: classes of each)"
+        yield "train, val, test: missing (want the classes of each)"
         return
     for key in content:
         if key not in KEYS:
-            yield f"{key}: unknown key (known: {', '.join(KEYS)})"
+            guess = did_you_mean((*SUBSETS, *KEYS), str(key))
+            yield f"{key}: unknown key ({guess}known: {', '.join(KEYS)})"
     for key in ("name", "title", "source"):
         if key in content and not isinstance(content[key], str):
             yield f"{key}: want text (got {content[key]!r})"
@@ -115,7 +120,8 @@ def _problems(content: Any) -> Iterator[str]:
     home: dict[str, tuple[str, str]] = {}  # class key -> subset and spelling that came first
     for subset, classes in subsets.items():
         if subset not in SUBSETS:
-            yield f"subsets.{subset}: unknown subset (known: {', '.join(SUBSETS)})"
+            guess = did_you_mean(SUBSETS, str(subset))
+            yield f"subsets.{subset}: unknown subset ({guess}known: {', '.join(SUBSETS)})"
         elif not isinstance(classes, dict | list | None):
             yield f"subsets.{subset}: want a list of classes, or classes with their number of clips (got {classes!r})"
         else:

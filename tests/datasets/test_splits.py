@@ -47,6 +47,44 @@ def test_a_users_file_may_list_classes_and_leave_val_out(tmp_path):
     assert split.subsets == {"train": {"walk": None, "no": None}, "val": {}, "test": {"run": 12, "sit": None}}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "train: [walk, run]\nval: [sit]\ntest: [hop]\n",
+        "name: mine\ntrain: {walk: 3, run: 4}\nval: [sit]\ntest:\n- hop\n",
+        '{"train": ["walk", "run"], "val": ["sit"], "test": ["hop"]}',
+        "\ufefftrain: [run, walk]\nval: [sit]\ntest: [hop]\n",
+    ],
+)
+def test_the_short_form(tmp_path, text):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+    split = load_split(path)
+    assert {subset: split.classes(subset) for subset in SUBSETS} == {
+        "train": ["run", "walk"],
+        "val": ["sit"],
+        "test": ["hop"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("trian: [walk]\ntest: [hop]\n", "trian: unknown key (did you mean train?"),
+        ("train: [walk]\nsubsets: {test: [hop]}\n", "train: unknown key"),
+        ("train: walk\ntest: [hop]\n", "subsets.train: want a list of classes"),
+        ("subsets: {Train: [walk]}\n", "unknown subset (did you mean train?"),
+        ("walk: train\nhop: test\n", "train, val, test: missing"),
+    ],
+)
+def test_what_is_no_short_form_is_named(tmp_path, text, problem):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(DataError) as caught:
+        load_split(path)
+    assert problem in caught.value.message and "`train: [a, b]`" in caught.value.hint
+
+
 def test_all_problems_are_named_together(tmp_path):
     path = tmp_path / "bad.yaml"
     path.write_text(

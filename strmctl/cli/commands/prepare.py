@@ -12,6 +12,9 @@ from strmctl.cli.prepare_output import print_fetch, print_left_out, print_summar
 from strmctl.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from strmctl.datasets.draw_split import Shares
     from strmctl.frames.store.shards import Shard
 
 
@@ -22,6 +25,13 @@ def frames_option(context: click.Context, parameter: click.Parameter, text: str)
     if not text.isdecimal() or int(text) < 8:
         raise click.BadParameter(f"{text!r} is neither `all` nor a number of at least 8, the frames that a clip needs")
     return int(text)
+
+
+def split_option(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | Shares | None:
+    """Turns `60/20/20` into shares; anything else is a file."""
+    from strmctl.datasets.draw_split import parse_shares
+
+    return path and (parse_shares(str(path)) or path)
 
 
 @click.command(name="prepare", short_help="Extract the frames of videos into a frame store.")
@@ -35,8 +45,15 @@ def frames_option(context: click.Context, parameter: click.Parameter, text: str)
 @click.option(
     "--list", "list_file", type=FILE, help="Take the clips of a published list only: CLASS/CLIP or CLIP a line."
 )
-@click.option("--name", help="Name of the frame store; a FOLDER needs one.  [default: DATASET]")
-@click.option("--split", "split_file", type=FILE, help="YAML file with the classes of train, val and test.")
+@click.option("--name", help="Name of the frame store.  [default: DATASET, or the name of the FOLDER]")
+@click.option(
+    "--split",
+    "split_file",
+    type=FILE,
+    metavar="FILE|60/20/20",
+    callback=split_option,
+    help="YAML file with the classes of train, val and test; for a FOLDER, or the percent of its classes to draw.",
+)
 @click.option("--flat", is_flag=True, help="FOLDER holds videos without classes.")
 @click.option("--size", metavar="N|WxH", help="Pixels: shorter side, or width x height.  [default: 256; sprites 64]")
 @click.option("--quality", type=click.IntRange(1, 100), default=90, show_default=True, help="JPEG quality.")
@@ -50,7 +67,7 @@ def frames_option(context: click.Context, parameter: click.Parameter, text: str)
 @click.option("--shard", "shard_text", metavar="I/N", help="Prepare the I-th of N parts, for job arrays; then --merge.")
 @click.option("--merge", "merging", is_flag=True, help="Join the manifests of all shards.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one per CPU]")
-@click.option("--seed", type=click.IntRange(min=0), help="Seed of the rendered videos (sprites).  [default: 0]")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of rendered videos, or of a drawn split.  [default: 0]")
 @click.option("--redo", is_flag=True, help="Throw the stored frames away and extract all again.")
 @click.option(
     "--dry-run", is_flag=True, help="Say what would be done, how much space and time it takes; write nothing."
@@ -77,6 +94,9 @@ def command(
     same eight frames each time, without the jitter of their ends. A model has the same accuracy on such a store as on
     all frames (unless the frame rate varies: with a number, frames are sampled by time).
 
+    --split 60/20/20 draws a split: DATA/NAME-split.yaml. A later run takes that file as it is, so that no class moves
+    from training to the test; classes that it does not name are left out and named.
+
     A second run skips what is done and intact; after a kill, the same command goes on where it was. A video that cannot
     be decoded becomes a row of the manifest with its reason, and the rest is done.
 
@@ -86,8 +106,9 @@ def command(
       strmctl prepare ucf101 --videos ~/UCF-101
       strmctl prepare kinetics100 --videos /k400/videos --list kinetics100.txt --frames 32
       strmctl prepare ssv2 --videos ~/20bn-something-something-v2 --annotations ~/labels --size 256x256
+      strmctl prepare ./my_videos --split 60/20/20
       strmctl prepare ./my_videos --name mine --split mine.yaml
-      strmctl prepare ./my_videos --name mine --flat --dry-run
+      strmctl prepare ./my_videos --flat --dry-run
       strmctl prepare ucf101 --download
       strmctl prepare ssv2 --frames-from /data/ssv2_256x256q5.zip --annotations ~/labels
       strmctl prepare kinetics100 --videos /k400 --shard 3/8      # 1/8 to 8/8 anywhere, then:

@@ -83,6 +83,7 @@ def prepare(
         check_no_other_shards(job.folder, shard)  # again: one may have begun in the meantime
         if redo:
             _throw_away(job.folder)
+        job.keep_split()
         if not read_settings(place.folder):
             write_settings(place.folder, job.settings)
         known = _known_rows(place)

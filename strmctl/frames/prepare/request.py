@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from strmctl.datasets.catalogue import DATA_SETS, DataSet, is_folder, known_dataset
-from strmctl.datasets.scan import Scan, scan
+from strmctl.datasets.draw_split import Shares
+from strmctl.datasets.scan import OTHER_CLASS, Scan, scan
 from strmctl.datasets.splits import SUBSETS, Split, load_split
 from strmctl.datasets.sprites.render import VERSION as SPRITES_VERSION
 from strmctl.errors import DataError, UsageError
 from strmctl.frames.in_place.extracted import ExtractedFrames
+from strmctl.frames.prepare.drawn_split import drawn_file, drawn_split
+from strmctl.frames.prepare.options import check_options, own_dataset
 from strmctl.frames.store.settings import DEFAULTS, SETTINGS, prepare_command, read_settings
 from strmctl.frames.store.shards import Shard, Workplace
+from strmctl.paths import write_text
 from strmctl.videos.extract import Size, parse_size
 
 # settings that decide stored bytes
@@ -31,14 +35,14 @@ class Request:
         videos: folder of the original videos; None: `<data_dir>/videos/<data set>`.
         annotations: folder of the annotation files of Something-Something; None: looked for near the videos.
         list_file: text file that lists the clips to take; None takes all.
-        name: name of the store; None: the data set's name.
-        split_file: split to use instead of the data set's own, or for a folder.
+        name: name of the store; None: the name of the data set or of the folder.
+        split_file: split to use instead of the data set's own, or for a folder; shares draw one for a folder.
         flat: the folder holds videos without classes.
         size: size in pixels, `256` (shorter side) or `256x256` (width x height); None: the data set's default.
         quality: quality of the JPEG images, 1 to 100.
         frames: number of evenly spaced frames to keep per clip, at least 8; None keeps all.
         frames_from: folder or zip of frames that somebody has extracted; they are used where they lie.
-        seed: seed of the rendered videos (sprites only).
+        seed: seed of the rendered videos (sprites), or of the drawn split.
     """
 
     what: str
@@ -47,7 +51,7 @@ class Request:
     annotations: Path | None = None
     list_file: Path | None = None
     name: str | None = None
-    split_file: Path | None = None
+    split_file: Path | Shares | None = None
     flat: bool = False
     size: str | None = None
     quality: int = DEFAULTS["quality"]
@@ -68,6 +72,7 @@ class Job:
         settings: content of `store.json` to be.
         size: size of the stored frames, pixels.
         request: the request that all this comes from.
+        drawn: text of the split file that is to be written, where the split is drawn now.
     """
 
     dataset: DataSet
@@ -77,6 +82,24 @@ class Job:
     settings: dict[str, Any]
     size: Size
     request: Request
+    drawn: str = ""
+
+    @property
+    def split_file(self) -> Path | None:
+        """The file of the split, or where it is to be written; None for that of a data set."""
+        shares = isinstance(self.request.split_file, Shares)
+        return drawn_file(self.folder) if shares else self.request.split_file
+
+    def unsplit_classes(self, found: Scan) -> list[str]:
+        """Class folders that came after the split was drawn."""
+        if not isinstance(self.request.split_file, Shares):
+            return []
+        return sorted({source.split("/")[0] for source in found.ignored.get(OTHER_CLASS, ())})
+
+    def keep_split(self) -> None:
+        """Writes the split that is drawn."""
+        if self.drawn:
+            write_text(self.split_file, self.drawn)
 
     @property
     def seed(self) -> int | None:
@@ -124,6 +147,8 @@ class Job:
         asked, asks = there.get("request", {}), self.settings["request"]
         lists = [Path(request["list"]).name if "list" in request else None for request in (asked, asks)]
         pairs = [("split", there.get("split"), self.settings["split"]), ("list", *lists)]
+        if self.request.name is None:  # two folders of one name
+            pairs.append(("folder", asked.get("folder"), asks.get("folder")))
         lost = [f"{what} {before}, now {now or 'none'}" for what, before, now in pairs if before not in (None, now)]
         if "request" in there and ("flat" in asked) != ("flat" in asks):
             lost.append("--flat, now without" if "flat" in asked else "class folders, now --flat")
@@ -139,13 +164,21 @@ def look_up(request: Request) -> Job:
     """
     # the clips are the user's own in a folder; and so are extracted frames under a name of the user's choice
     if is_folder(request.what) or (request.frames_from is not None and request.what not in DATA_SETS):
-        dataset = _own_dataset(request)
+        dataset = own_dataset(request)
     else:
         dataset = known_dataset(request.what)
     own = dataset.name not in DATA_SETS
-    _check_options(request, dataset, own)
-    split = None if own and request.split_file is None else load_split(request.split_file or dataset.name)
+    check_options(request, dataset, own)
     name = request.name or dataset.name
+    originals = Path(request.what) if own else request.data_dir / "videos" / dataset.name
+    originals = request.frames_from or originals
+    drawn = ""
+    if isinstance(request.split_file, Shares):
+        classes = partial(_classes_there, request, dataset, originals)
+        store = request.data_dir / name
+        split, drawn = drawn_split(request.split_file, store, seed=request.seed or 0, classes=classes)
+    else:
+        split = None if own and request.split_file is None else load_split(request.split_file or dataset.name)
     size = parse_size(request.size or str(dataset.size))
     settings: dict[str, Any] = {
         "dataset": dataset.name,
@@ -157,72 +190,35 @@ def look_up(request: Request) -> Job:
         "split": split.name if split else None,
         "classes": {subset: split.classes(subset) for subset in SUBSETS} if split else {},
         "opposites": [list(pair) for pair in split.opposites] if split else [],
-        "request": _asked(request, own=own),
+        "request": _asked(request, request.data_dir / name, own=own),
     }
-    originals = Path(request.what) if own else request.data_dir / "videos" / dataset.name
     if request.frames_from is not None:
-        originals = request.frames_from
         settings = {key: value for key, value in settings.items() if key not in ("size", "quality", "frames")}
         settings["frames_from"] = str(originals.absolute())
     if dataset.name == "sprites":
         settings |= {"seed": request.seed or 0, "generator_version": SPRITES_VERSION}
         if request.seed:  # so that two seeds do not take turns in one folder
             originals = originals.with_name(f"sprites_seed{request.seed}")
-    return Job(dataset, split, request.videos or originals, request.data_dir / name, settings, size, request)
+    return Job(dataset, split, request.videos or originals, request.data_dir / name, settings, size, request, drawn)
 
 
-def _own_dataset(request: Request) -> DataSet:
-    layout = "flat" if request.flat else "class_folders"
-    if request.frames_from is not None:
-        if os.sep in request.what:
-            hint = f"`strmctl prepare NAME --frames-from {request.frames_from}`"
-            raise UsageError("--frames-from names the frames: a folder of videos beside it makes no sense", hint)
-        return DataSet(request.name or request.what, request.what, layout)
-    if Path(request.what).is_file():
-        hint = f"name the folder that the videos lie in: `strmctl prepare {Path(request.what).parent}/ --name NAME`"
-        raise DataError(f"{request.what} is a file, not a folder of videos", hint)
-    if not request.name:
-        raise UsageError("the frame store of a folder needs a name", f"add `--name NAME` to `prepare {request.what}`")
-    if request.name in DATA_SETS:
-        hint = f"`strmctl prepare {request.name} --videos {request.what}`, or take another name"
-        raise UsageError(f"{request.name} is a data set of its own", hint)
-    return DataSet(request.name, request.name, layout)
+def _classes_there(request: Request, dataset: DataSet, originals: Path) -> set[str]:
+    extracted = request.frames_from and ExtractedFrames(request.frames_from)
+    return {clip.cls for clip in scan(dataset, None, originals, list_file=request.list_file, extracted=extracted).clips}
 
 
-def _asked(request: Request, *, own: bool) -> dict[str, Any]:
+def _asked(request: Request, store: Path, *, own: bool) -> dict[str, Any]:
     """The folders and files that the request names, absolute, so that the command works again from any folder."""
     paths = {
         "folder": Path(request.what) if own and request.frames_from is None else None,
         "videos": request.videos,
         "annotations": request.annotations,
         "list": request.list_file,
-        "split": request.split_file,
+        "split": drawn_file(store) if isinstance(request.split_file, Shares) else request.split_file,
         "frames-from": request.frames_from,
     }
     asked: dict[str, Any] = {key: str(path.absolute()) for key, path in paths.items() if path is not None}
     return asked | ({"flat": True} if request.flat else {})
-
-
-def _check_options(request: Request, dataset: DataSet, own: bool) -> None:
-    name = request.name
-    if name is not None and (name in ("", "videos") or name[0] in ".-" or {"/", "\\", os.sep} & {*name}):
-        raise UsageError(f"{name!r} cannot name a frame store", "it becomes a folder beside `videos`: use a plain word")
-    taken = request.frames_from is not None
-    clashes = {
-        "--flat is for a folder of videos, not for a data set": request.flat and not own,
-        "--flat means no classes: --split has no effect": request.flat and request.split_file is not None,
-        "--videos is for a data set; the folder is named already": own and request.videos is not None,
-        "--annotations is for ssv2 and ssv2_small": request.annotations is not None and dataset.layout != "ssv2",
-        "--frames-from takes frames where they lie: --videos has no effect": taken and request.videos,
-        "--frames-from takes frames as they are: --size, --quality and --frames have no effect": taken
-        and (request.size, request.quality, request.frames) != (None, DEFAULTS["quality"], None),
-        "sprites are rendered; there are no frames to take from elsewhere": taken and dataset.name == "sprites",
-        "--seed is for sprites, which are rendered": request.seed is not None and dataset.name != "sprites",
-        "--frames below 8 leaves clips that cannot be sampled": request.frames is not None and request.frames < 8,
-        "--quality goes from 1 to 100": not 1 <= request.quality <= 100,
-    }
-    if wrong := [message for message, applies in clashes.items() if applies]:
-        raise UsageError("; ".join(wrong), "see `strmctl prepare --help`")
 
 
 def _display_name(name: str, dataset: DataSet, split: Split | None, request: Request) -> str:

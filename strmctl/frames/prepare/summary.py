@@ -56,6 +56,9 @@ class PrepareResult:
         failed: (clip, reason) of clips without frames.
         odd: (clip, reason) of clips with fewer frames than their file declares.
         ignored: reason -> files that were left out for it.
+        split_file: file of the split; empty for that of a data set, and without one.
+        split_drawn: whether this run draws that split.
+        unsplit_classes: class folders that a split drawn before does not name.
         missing_classes: classes of the split without a clip.
         missing_clips: clips that a list or an annotation names and the folder does not hold.
         listed: class -> how many clips the list names, and how many of these are missing.
@@ -81,6 +84,9 @@ class PrepareResult:
     failed: list[tuple[str, str]]
     odd: list[tuple[str, str]]
     ignored: dict[str, list[str]]
+    split_file: str
+    split_drawn: bool
+    unsplit_classes: list[str]
     missing_classes: list[str]
     missing_clips: list[str]
     listed: dict[str, ListedClips]
@@ -137,6 +143,9 @@ def summarize(
         failed=[(row.clip, row.reason) for row in rows if row.status == "failed"],
         odd=[(row.clip, row.reason) for row in rows if row.status in STORED and row.reason],
         ignored=found.ignored,
+        split_file=str(job.split_file or ""),
+        split_drawn=bool(job.drawn),
+        unsplit_classes=job.unsplit_classes(found),
         missing_classes=[cls for classes in wanted.values() for cls in classes if cls not in held],
         missing_clips=found.missing,
         listed=found.listed,

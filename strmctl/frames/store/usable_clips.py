@@ -25,12 +25,12 @@ def usable_clips(store: FrameStore, subset: str, *, missing_classes: str) -> tup
     missing = sorted(set(expected) - set(clips))
     may_be_empty = subset == "val" and (not expected or missing_classes == "drop")  # training does without validation
     if not clips and not may_be_empty:
-        raise DataError(
-            f"the frame store {store.name} has no usable clip in its {subset} split",
-            "stores without classes are for `strmctl viz`; prepare with --split FILE to say which classes are which"
-            if not expected
-            else f"run `{store.prepare_command}` once the videos are there",
-        )
+        hint = f"run `{store.prepare_command}` once the videos are there"
+        if not expected and any(row.cls for row in store.rows):
+            hint = f"`{store.prepare_command} --split 60/20/20` draws a split of its classes; a file names one"
+        elif not expected:
+            hint = "a store without classes cannot be trained or tested on; `strmctl viz` draws its videos"
+        raise DataError(f"the frame store {store.name} has no usable clip in its {subset} split", hint)
     if missing and missing_classes == "error":
         names = first_of(missing, NAMED)
         raise DataError(

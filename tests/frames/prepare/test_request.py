@@ -16,7 +16,6 @@ from tests.videos_for_tests import write_video
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"name": None}, "needs a name"),
         ({"name": "ucf101"}, "data set of its own"),
         ({"name": "../x"}, "cannot name a frame store"),
         ({"name": "videos"}, "cannot name a frame store"),
