@@ -197,7 +197,7 @@ def test_a_flat_folder_cannot_be_trained_on(tmp_path):
     write_videos(tmp_path / "videos", ["a.mp4", "b.mp4"])
     prepare(tmp_path / "videos", "--name", "mine", "--flat", "--data", tmp_path / "data")
     ran = train(tmp_path / "data", tmp_path / "runs", "--recipe", "sprites")
-    parts = ("mine has no usable clip in its train split", "--split FILE", "strmctl viz")
+    parts = ("mine has no usable clip in its train split", "a store without classes", "strmctl viz")
     assert ran.code == 3 and all(part in ran.err for part in parts) and not (tmp_path / "runs").exists()
 
 
