@@ -62,7 +62,7 @@ def load(path: Path) -> Any:
     try:
         return parse(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
-        raise YamlError(f"{path} is not a text file") from error
+        raise YamlError("this is not a text file") from error
 
 
 def dump(value: Any) -> str:

@@ -173,7 +173,7 @@ def _do(task: Task, report: Report) -> str:
 
 
 def _train(task: Task, report: Report) -> str:
-    report("training", 0, task.recipe.train.episodes)
+    report("waiting for another process", 0, task.recipe.train.episodes)
 
     def progress(done: int, total: int, note: str) -> None:
         if done % 10 == 0 or done == total:
@@ -181,6 +181,7 @@ def _train(task: Task, report: Report) -> str:
 
     folder = task.runs / task.run
     with occupied(folder, wait=True):  # another grid may be working on the same run
+        report("training", 0, task.recipe.train.episodes)
         run = TrainingRun(task.recipe, folder, new=not folder.is_dir(), latest=False, locked=True)
         info = run.train(task.data_dir, device=task.device, progress=progress)
     chosen = info.get("validation")

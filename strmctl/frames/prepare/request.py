@@ -131,7 +131,7 @@ class Job:
         mend = "give the same options" if place.shard else "add `--redo` to make it again"
         for folder in dict.fromkeys((place.store, place.folder)):
             if not (there := read_settings(folder)):
-                if (folder / SETTINGS).exists():
+                if (folder / SETTINGS).exists() and not (folder / SETTINGS).is_symlink():  # a link is replaced
                     again = f"`{prepare_command(self.folder, self.settings)} --redo` makes the store again"
                     raise DataError(f"{folder / SETTINGS} is not what was written there", again)
                 continue
