@@ -53,11 +53,17 @@ def test_a_folder_that_cannot_be_written(data, runs, tmp_path, place):
     assert snapshot(tmp_path) == before
 
 
+def shown_and_not_kept(ran, path):
+    """A result that could not be written: its table stands on stdout, and the error names the file."""
+    assert ran.code == 1 and ran.out.startswith("Run sprites on mine")
+    refused(ran._replace(out=""), 1, path)
+
+
 def test_a_file_where_results_should_go(data, runs):
     shutil.rmtree(runs / "sprites" / "eval")
     (runs / "sprites" / "eval").write_text("a file")
     before = snapshot(runs)
-    refused(evaluate(data, runs), 1, runs / "sprites" / "eval")
+    shown_and_not_kept(evaluate(data, runs), runs / "sprites" / "eval")
     assert snapshot(runs) == before
 
 
@@ -76,7 +82,7 @@ def test_a_disk_that_is_full_while_testing(data, runs):
     before = snapshot(runs)
     with full_disk(500):  # bytes
         ran = evaluate(data, runs, "--seed", 0, "--episodes", 30)
-    refused(ran, 1, runs / "sprites" / "eval" / "test_2way_1q_s0_n30")
+    shown_and_not_kept(ran, runs / "sprites" / "eval" / "test_2way_1q_s0_n30")
     assert snapshot(runs) == before
 
 

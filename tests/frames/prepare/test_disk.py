@@ -198,8 +198,8 @@ def test_a_disk_that_is_full_at_the_end(request_, expected, monkeypatch, name, t
     original = getattr(preparation, name)
 
     class FullFile(type(Path())):
-        def write_text(self, text, **named):
-            super().write_text(text[: len(text) // 2], **named)
+        def write_bytes(self, content):
+            super().write_bytes(content[: len(content) // 2])
             full()
 
     def half_written(folder, *arguments):
