@@ -76,6 +76,10 @@ def in_one_line(error: BaseException) -> str:
     return " ".join(text.split())
 
 
+class Note(UserWarning):
+    """What a command should know about, though it goes on: a file system without locks, a wait for another process."""
+
+
 class OutputError(StrmctlError):
     """The result cannot be written: a full disk, a read-only folder."""
 

@@ -8,11 +8,12 @@ import io
 import json
 import os
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from strmctl.errors import DataError, UsageError
+from strmctl.errors import DataError, Note, UsageError
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -40,17 +41,18 @@ def with_home(path: str) -> str:
 
 
 @contextlib.contextmanager
-def replacing(path: Path, *, via: Path | None = None) -> Iterator[Path]:
+def replacing(path: Path, *, via: Path | None = None, suffix: str = "") -> Iterator[Path]:
     """Yields a temporary path; what is written there replaces `path` when the block ends without an error.
 
     Args:
         path: the file to write; a symbolic link there is replaced, never followed.
         via: folder of the temporary file, on the same disk; None for the folder of `path`.
+        suffix: end of the temporary name, for writers that choose a format by it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if via is not None:
         via.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=via or path.parent)
+    handle, name = tempfile.mkstemp(prefix=".", suffix=f".part{suffix}", dir=via or path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -66,13 +68,16 @@ def replacing(path: Path, *, via: Path | None = None) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def alone(path: Path, *, wait: bool = True, shared: bool = False) -> Iterator[None]:
+def alone(path: Path, *, wait: bool = True, shared: bool = False, waiting: str = "") -> Iterator[bool]:
     """Holds a lock against other processes; the system releases it when this process dies.
+
+    Yields whether the lock is held: where the file system has none, a `Note` says so, once per process.
 
     Args:
         path: file that stands for the lock; a process that holds it alone may remove it.
         wait: whether to wait while another process holds the lock; otherwise that is an error.
         shared: whether other shared holders are let in.
+        waiting: note that says what is waited for, where it may take long.
 
     Raises:
         BlockingIOError: another process holds the lock, and `wait` is False.
@@ -80,23 +85,50 @@ def alone(path: Path, *, wait: bool = True, shared: bool = False) -> Iterator[No
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            file = path.open("w", encoding="utf-8")
+            file = path.open("a", encoding="utf-8")
         except FileNotFoundError:  # the folder was removed at this moment
             continue
         with file:
             try:
-                import fcntl
-
-                fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
+                _lock(file.fileno(), wait=wait, shared=shared, waiting=waiting)
             except BlockingIOError:
                 raise
-            except (ImportError, OSError):  # systems and disks without such locks
-                pass
-            else:
-                if not _is_open(path, file.fileno()):  # its holder removed it: the lock is another file now
-                    continue
-            yield
+            except (ImportError, OSError) as error:
+                _say_that_there_are_no_locks(path.parent, error)
+                yield False
+                return
+            if not _is_open(path, file.fileno()):  # its holder removed it: the lock is another file now
+                continue
+            yield True
             return
+
+
+def _lock(descriptor: int, *, wait: bool, shared: bool, waiting: str) -> None:
+    import fcntl  # Windows has none
+
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if not wait:
+            raise
+        if waiting:
+            warnings.warn(waiting, Note, stacklevel=2)
+        fcntl.flock(descriptor, kind)
+
+
+_without_locks: list[Path] = []  # folders in which a lock was wanted in vain
+
+
+def _say_that_there_are_no_locks(folder: Path, error: Exception) -> None:
+    if not _without_locks:
+        reason = getattr(error, "strerror", None) or "this system has none"
+        message = (
+            f"no file can be locked in {folder} ({reason}): nothing keeps a second command from writing the same "
+            "data or run at the same time, so start one at a time"
+        )
+        warnings.warn(message, Note, stacklevel=2)
+    _without_locks.append(folder)
 
 
 def _is_open(path: Path, descriptor: int) -> bool:

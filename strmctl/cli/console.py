@@ -7,12 +7,13 @@ import json
 import shutil
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from strmctl.cli import streams
-from strmctl.errors import OutputError, StrmctlError, in_one_line
+from strmctl.errors import Note, OutputError, StrmctlError, in_one_line
 from strmctl.progress import Progress
 from strmctl.report.terminal.layout import GAP, blocks, fitted, in_lines
 
@@ -23,6 +24,19 @@ WHOLE_LINES = 100_000  # places in a line that no table fills
 def say(message: str) -> None:
     """A message for a person, on stderr."""
     print(message, file=sys.stderr, flush=True)
+
+
+def say_notes() -> None:
+    """Says each `Note` of the library as a message; what other packages warn of is shown as Python does."""
+    show = warnings.showwarning
+
+    def shown(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, Note):
+            say(f"note: {message}")
+        else:
+            show(message, category, *where, **more)
+
+    warnings.showwarning = shown
 
 
 def print_json(document: Any) -> None:

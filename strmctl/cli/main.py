@@ -46,6 +46,7 @@ class LazyGroup(Group):
         words = list(sys.argv[1:] if args is None else args)
         streams.prepare()
         wait_briefly()
+        console.say_notes()
         try:
             result = super().main(args=words, standalone_mode=False, **extra)
         except (Exception, KeyboardInterrupt) as error:
