@@ -6,24 +6,27 @@ times (`--nQbRBEz2s_000104_000114`).
 
 from __future__ import annotations
 
-import csv
+import contextlib
 import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from strmctl.datasets.catalogue import VIDEO_SUFFIXES
+from strmctl.datasets.list_readings import Line, other_readings, plain_lines, read_list
 from strmctl.datasets.names import first_of
 from strmctl.datasets.splits import class_key
 from strmctl.errors import DataError
 
 COLUMN = re.compile(r"(.*[^\s,])[\s,]+-?\d+(?:\.\d+)?")  # a label or a number of frames after the clip
-ID_COLUMN = "youtube_id"  # the column that only a Kinetics CSV has
 SUFFIXES = frozenset(VIDEO_SUFFIXES)
 KINETICS = re.compile(r"([\w-]{11})_(\d{6}_\d{6})", re.ASCII)  # YouTube id, first and last second
+LOOKED_AT = 5000  # files of which the one most like a line is looked for
 SHOWN = 5  # how many clips an error names
 
 
@@ -91,7 +94,7 @@ def match_list(
 
     Args:
         found: source (path below the video folder) -> class.
-        path: text file, one clip a line, or a Kinetics CSV.
+        path: text file, one clip a line, or a Kinetics CSV; of which little is found, its other readings are tried.
         classes: classes that the data set has besides those of `found`.
         annotated: clip id -> class, where the data set says so, also of clips that have no file.
 
@@ -99,16 +102,36 @@ def match_list(
         DataError: the list cannot be read, a line fits several clips, or two lines contradict each other.
     """
     known = {class_key(cls): cls for cls in dict.fromkeys([*classes, *found.values()]) if cls}
-    lines = list(_read_lines(path, known))
+    files, content = _Files(found, known), read_list(path)
+    lines = plain_lines(content, path, files.has)
+    problem = None
+    try:
+        best = _match(files, lines, path, annotated)
+    except DataError as error:
+        best, problem = ListMatch(), error
+    if 2 * len(best.chosen) < len(lines):  # another form of list, perhaps
+        for reading in other_readings(content, lines, known.keys(), files.has):
+            with contextlib.suppress(DataError):
+                match = _match(files, reading, path, annotated)
+                if len(match.chosen) > len(best.chosen) and not (problem and match.missing):
+                    best = match
+    if problem and not best.chosen:
+        raise problem
+    return best
+
+
+def _match(files: _Files, texts: Sequence[Line], path: Path, annotated: Mapping[str, str]) -> ListMatch:
+    """What one reading of a list chooses."""
+    found, known = files.found, files.known
+    lines = list(_list_lines(texts, known))
     usual = Counter(len(line.names) for line in lines).most_common(1)[0][0] if lines else 1
-    files = _Files(found, known)
     chosen_by: dict[str, ListLine] = {}  # source -> line that chose it first
     homes: dict[str, set[str]] = defaultdict(set)  # folder -> classes that its lines were found in
 
     def choose(line: ListLine, fits: list[str]) -> None:
         if len(fits) > 1:
             several = f"fits {len(fits)} clips: {line.text} ({first_of(fits, SHOWN)})"
-            hint = "write <class>/<clip>, with the suffix, and for Kinetics the times, where needed"
+            hint = f"write there which one is meant, such as `{fits[0]}`"
             raise DataError(f"line {line.number} of {path} {several}", hint)
         _check_agree(chosen_by.setdefault(fits[0], line), line, path)
         homes[line.home].add(found[fits[0]])
@@ -146,16 +169,35 @@ def match_list(
     return match
 
 
+def nothing_fits(match: ListMatch, path: Path, found: Iterable[str]) -> DataError:
+    """The error of a list of which nothing is there: its first line, what would fit, and the file that is most like it.
+
+    Args:
+        match: what the list chooses, nothing.
+        path: file of the list.
+        found: sources.
+    """
+    some = list(islice(found, LOOKED_AT))
+    if not match.missing:
+        return DataError(f"the list {path} names no clip", f"it wants lines such as `{without_suffix(some[0])}`")
+    line = match.missing[0]
+    nearest = max(some, key=lambda source: SequenceMatcher(None, line, source).ratio())
+    return DataError(
+        f"no line of the list {path} fits a file; the first is `{line}`, and the file most like it is {nearest}",
+        f"write <class>/<clip> or <clip>, a line each, such as `{without_suffix(nearest)}`",
+    )
+
+
 def without_suffix(name: str) -> str:
     """A file name without video suffix; `x.mp4.avi`, which is what some converters leave, has two."""
     stem, dot, suffix = name.rpartition(".")
     return without_suffix(stem) if dot + suffix.lower() in SUFFIXES else name
 
 
-def _read_lines(path: Path, classes: Collection[str]) -> Iterator[ListLine]:
+def _list_lines(texts: Sequence[Line], classes: Collection[str]) -> Iterator[ListLine]:
     """The lines of a list of clips, given the keys of the classes."""
     homes: dict[str, str] = {}  # lists have few folders and many lines
-    for number, text in _clips_of(path):
+    for number, text in texts:
         *folders, name = [part for part in text.split("/") if part not in ("", ".")] or [text]
         folder = "/".join(folders)
         if folder not in homes:
@@ -165,32 +207,6 @@ def _read_lines(path: Path, classes: Collection[str]) -> Iterator[ListLine]:
         while shorter := COLUMN.fullmatch(names[-1]):
             names.append(shorter[1])
         yield ListLine(number, text, folder, homes[folder], names)
-
-
-def _clips_of(path: Path) -> Iterator[tuple[int, str]]:
-    """(line number, text) of each clip; the rows of a Kinetics CSV become `<class>/<id>_<start>_<end>`.
-
-    Blank lines and comments are skipped. A comment is a `#` on its own or before a blank: HMDB51 has clips that are
-    called `#20_Rhythm_…`.
-    """
-    try:
-        lines = path.read_bytes().decode("utf-8-sig").split("\n")  # a name may hold what else `splitlines` splits at
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"the list {path} cannot be read: {error}") from error
-    texts = [(number, text) for number, line in enumerate(lines, 1) if (text := line.strip())]
-    texts = [(number, text) for number, text in texts if text.split(maxsplit=1)[0] != "#"]
-    header = texts[0][1].split(",") if texts else []
-    if ID_COLUMN not in header:
-        yield from texts
-        return
-    for number, text in texts[1:]:
-        row = dict(zip(header, next(csv.reader([text])), strict=False))
-        if not row.get(ID_COLUMN):
-            raise DataError(f"line {number} of {path} has no {ID_COLUMN}: {text}")
-        clip, times = row[ID_COLUMN], [row.get(column, "") for column in ("time_start", "time_end")]
-        if all(time.isdecimal() for time in times):
-            clip += "".join(f"_{int(time):06d}" for time in times)
-        yield number, f"{row['label']}/{clip}" if row.get("label") else clip
 
 
 class _Files:
@@ -215,6 +231,11 @@ class _Files:
                     return _nearest(fits, line.folder), []
                 others = others or sources
         return [], list(others)
+
+    def has(self, name: str) -> bool:
+        """Whether a file is called so, in any spelling, wherever it lies."""
+        last = name.rstrip("/").rpartition("/")[2].strip()
+        return any(map(len, self._from_exact_to_loose(last)))
 
     def _from_exact_to_loose(self, name: str) -> Iterator[Sequence[str]]:
         yield self._called(str, name)

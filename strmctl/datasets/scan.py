@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from strmctl.datasets.catalogue import TRAIN_ANNOTATIONS, VALIDATION_ANNOTATIONS, VIDEO_SUFFIXES, DataSet, how_to_get
-from strmctl.datasets.lists import ListedClips, match_list, without_suffix
+from strmctl.datasets.lists import ListedClips, match_list, nothing_fits, without_suffix
 from strmctl.datasets.names import BAD_NAME, is_left_out, readable
 from strmctl.datasets.splits import Split, class_key, read_annotation
 from strmctl.errors import DataError
@@ -125,6 +125,8 @@ def scan(
         found, missing, counts, annotated = _annotated(files, dataset, split, near, ignored)
     if list_file is not None:
         match = match_list(found, list_file, split.by_key().values() if split else (), annotated)
+        if found and not match.chosen:
+            raise nothing_fits(match, list_file, found)
         missing, counts = match.missing, match.counts
         ignored[NOT_LISTED] += [source for source in found if source not in match.chosen]
         found = match.chosen

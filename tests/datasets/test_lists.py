@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strmctl.datasets.lists import ListMatch, _clips_of, match_list
+from strmctl.datasets.list_readings import plain_lines, read_list
+from strmctl.datasets.lists import ListMatch, match_list
 from strmctl.errors import DataError
 
 KINETICS = {
@@ -265,7 +266,7 @@ def test_any_accepted_spelling_chooses_its_file(tmp_path_factory, clips, label, 
 def test_read_takes_names_that_begin_with_a_hash_or_hold_odd_line_ends(tmp_path):
     path = tmp_path / "list.txt"
     path.write_bytes("#\r\n#20_Rhythm_clap_u_nm\r\n  #\tcomment\r\n#\r\na\u2028b\x0cc\r\n#1".encode())
-    assert list(_clips_of(path)) == [(2, "#20_Rhythm_clap_u_nm"), (5, "a\u2028b\x0cc"), (6, "#1")]
+    assert plain_lines(read_list(path), path) == [(2, "#20_Rhythm_clap_u_nm"), (5, "a\u2028b\x0cc"), (6, "#1")]
 
 
 def test_what_is_no_text_is_a_data_error(tmp_path):

@@ -43,7 +43,10 @@ def split_option(context: click.Context, parameter: click.Parameter, path: Path 
 @click.option("--frames-from", type=FOLDER, metavar="DIR|ZIP", help="Use frames that are extracted already, in place.")
 @click.option("--annotations", type=FOLDER, help="Folder of train.json and validation.json (ssv2, ssv2_small).")
 @click.option(
-    "--list", "list_file", type=FILE, help="Take the clips of a published list only: CLASS/CLIP or CLIP a line."
+    "--list",
+    "list_file",
+    type=FILE,
+    help="Take the clips of a list only: CLASS/CLIP or CLIP a line, a table with both, or JSON.",
 )
 @click.option("--name", help="Name of the frame store.  [default: DATASET, or the name of the FOLDER]")
 @click.option(
