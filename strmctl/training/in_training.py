@@ -132,7 +132,7 @@ class RunInTraining:
         save_tensors(self.folder / STATE, state)
         self.saved, self._saved_at = self.done, time.monotonic()
 
-    def restore(self) -> None:
+    def restore(self, announce: Callable[[str], None]) -> None:
         """Continues from what `save` wrote, and writes again what was lost of it.
 
         Raises:
@@ -150,18 +150,20 @@ class RunInTraining:
                 f"the frame store {store.name} has changed since run {self.folder.name} was begun on it",
                 "start a new run, or bring the old frames back",
             )
-        if not self._mended("best"):
+        if not self._mended("best", announce):
             if finished:
                 path = self.folder / WEIGHTS["best"]
                 raise CheckpointError(
                     f"{path} is not what was written there, and the training of run {self.folder.name} is at its end",
                     lost(self.folder),
                 )
-            self.best = -1.0  # the next validation keeps its weights
-        if not self._mended("last") and finished:
+            if self.best >= 0:
+                announce(f"note: {WEIGHTS['best']} is not what was written there; the next validation keeps new ones")
+            self.best = -1.0
+        if not self._mended("last", announce) and finished:
             self._write("last", {"selected_by": LAST})
 
-    def _mended(self, which: str) -> bool:
+    def _mended(self, which: str, announce: Callable[[str], None]) -> bool:
         """Whether weights are there with their notes, which are written again where they were lost."""
         path, notes = self.folder / WEIGHTS[which], self.notes.get(which)
         if belong_together(path):
@@ -169,4 +171,5 @@ class RunInTraining:
         if not notes or not path.is_file() or notes.get("sha256") != sha256_of(path):
             return False
         write_json(path.with_suffix(".json"), notes)
+        announce(f"note: {path.with_suffix('.json')} was not what was written there, and is mended")
         return True

@@ -81,7 +81,7 @@ def train(
     optimizer = OPTIMIZERS[settings.optimizer](model.parameters(), lr=settings.learning_rate)
     run = RunInTraining(recipe, folder, data, model, optimizer)
     if resuming:
-        run.restore()
+        run.restore(announce)
     if run.done < settings.episodes:
         begin()
     log = TrainLog(folder, after=run.done)

@@ -74,7 +74,8 @@ def test_notes_that_are_not_what_was_written(data, run, spoil, name):
         listed = strmctl("runs", "--runs", run.parent)
         assert listed.code == 3 and "weights.json" in listed.err and "defect" not in listed.err
     if not (run / f"{name}.json").is_dir():
-        assert resume(data, run).code == 0  # the way out
+        ran = resume(data, run)  # the way out
+        assert ran.code == 0 and f"{run / name}.json was not what was written there, and is mended" in ran.err
         assert (run / f"{name}.json").read_text() == before
         assert evaluate(data, run.parent, *which).code == 0
 

@@ -187,3 +187,13 @@ def test_accumulation_equals_one_step_on_the_mean_gradient(tmp_path, store):
     trained = read_tensors(tmp_path / "state.pt")["model"]
     for name, parameter in model.named_parameters():
         torch.testing.assert_close(trained[name], parameter - 0.5 * parameter.grad, rtol=1e-5, atol=1e-6)
+
+
+def test_a_best_that_is_lost_on_the_way_is_said_and_found_again(tmp_path, store):
+    with pytest.raises(KilledError):
+        run(tmp_path, recipe_of(), store, progress=kill)
+    (tmp_path / "weights.pt").write_bytes(b"lost")
+    said = []
+    info = run(tmp_path, recipe_of(), store, announce=said.append)
+    assert said[0].startswith("note: weights.pt is not what was written there")
+    assert info["training_episodes"] in (8, 12) and load_run(tmp_path, device="cpu").info == info
