@@ -67,7 +67,7 @@ class ToFetch(NamedTuple):
 
 
 def fetch(wanted: ToFetch, *, progress: Progress = silent) -> list[str]:
-    """Downloads and unpacks videos. Of several processes, one does it and the others wait.
+    """Downloads and unpacks videos. Of several processes, one does it and the others wait, saying so.
 
     Args:
         wanted: what to fetch; the archive stays, so that nothing is fetched twice.
@@ -82,16 +82,21 @@ def fetch(wanted: ToFetch, *, progress: Progress = silent) -> list[str]:
         OSError: the disk is full, or a folder cannot be written; what was downloaded is kept.
     """
     _program("bsdtar")  # better said before the download than after it
-    with alone(wanted.archive.parent / ".lock"):
-        if wanted.is_done():  # another process was faster
-            return []
-        if not wanted.archive.is_file():
-            try:
-                download(wanted.url, wanted.archive, checksum=wanted.checksum, progress=progress)
-            except OSError as error:
-                error.filename = error.filename or str(wanted.archive)  # a full disk names no file
-                raise
-        return unpack(wanted.archive, wanted.videos, classes=wanted.classes, progress=progress)
+    lock = wanted.videos.with_name(f".{wanted.videos.name}.lock")  # whichever address the archive comes from
+    with alone(lock, waiting=f"another process fetches {wanted.videos}: waiting for it to end"):
+        try:
+            if wanted.is_done():  # another process was faster
+                return []
+            if not wanted.archive.is_file():
+                wanted.archive.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    download(wanted.url, wanted.archive, checksum=wanted.checksum, progress=progress)
+                except OSError as error:
+                    error.filename = error.filename or str(wanted.archive)  # a full disk names no file
+                    raise
+            return unpack(wanted.archive, wanted.videos, classes=wanted.classes, progress=progress)
+        finally:
+            lock.unlink(missing_ok=True)
 
 
 def download(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from strmctl.datasets.sprites.motions import MOTIONS
 from strmctl.datasets.sprites.objects import SIDE, Sprite, bystanders
 from strmctl.draws import Draws
 from strmctl.errors import OutputError
-from strmctl.paths import write_text
+from strmctl.paths import alone, replacing, write_bytes
 from strmctl.progress import Progress, silent
 from strmctl.videos.extract import one_thread
 from strmctl.workers import each_in_processes
@@ -32,6 +33,9 @@ FRAMES_PER_SECOND = 12
 MARGIN = 8  # pixels of scene around the frame, for the camera to drift over
 SUBPIXEL_BITS = 4
 CLIPS_PER_TASK = 20
+ORIGIN = "sprites.yaml"  # file that says what the videos of a folder are
+PARTIAL = ".partial"  # folder of the videos that are being written
+Clip = tuple[str, int]  # class and number
 
 
 def render(
@@ -45,6 +49,8 @@ def render(
 ) -> None:
     """Renders `<folder>/<class>/<number>.mp4`; videos of the same seed and version that are there are kept.
 
+    Of several processes, one does it and the others wait, saying so.
+
     Args:
         folder: folder of the videos, such as `data/videos/sprites`.
         seed: seed of the whole data set.
@@ -56,60 +62,81 @@ def render(
     Raises:
         OutputError: OpenCV cannot write there, or a process was killed.
     """
-    origin = folder / "sprites.yaml"
-    meant = yaml.dump({"generator_version": VERSION, "seed": seed})
-    same = origin.is_file() and origin.read_bytes() == meant.encode()
     wanted = [(name, number) for name in classes for number in range(clips)]
-    missing = [(name, number) for name, number in wanted if not (same and _path(folder, name, number).is_file())]
-    if not same:
-        origin.unlink(missing_ok=True)  # a kill in between leaves no mixture that passes for whole
+    if not _missing(folder, seed, wanted):
+        return
+    waiting = f"another process renders videos in {folder}: waiting for it to end"
+    with alone(folder / ".lock", waiting=waiting):
+        shutil.rmtree(folder / PARTIAL, ignore_errors=True)  # of a run that was killed
+        try:
+            _render_missing(folder, seed, wanted, workers=workers, progress=progress)
+        finally:
+            shutil.rmtree(folder / PARTIAL, ignore_errors=True)
+            (folder / ".lock").unlink(missing_ok=True)
+
+
+def _origin(seed: int) -> bytes:
+    """What `sprites.yaml` says of videos of this seed."""
+    return yaml.dump({"generator_version": VERSION, "seed": seed}).encode()
+
+
+def _missing(folder: Path, seed: int, wanted: Sequence[Clip]) -> list[Clip]:
+    """The videos that are not there, or are of another seed or version."""
+    origin = folder / ORIGIN
+    same = origin.is_file() and origin.read_bytes() == _origin(seed)
+    return [(name, number) for name, number in wanted if not (same and _path(folder, name, number).is_file())]
+
+
+def _render_missing(folder: Path, seed: int, wanted: Sequence[Clip], *, workers: int, progress: Progress) -> None:
+    missing, total = _missing(folder, seed, wanted), len(wanted)
+    if missing == wanted:
+        (folder / ORIGIN).unlink(missing_ok=True)  # a kill in between leaves no mixture that passes for whole
         for name, number in missing:
             _path(folder, name, number).unlink(missing_ok=True)
-        write_text(origin, meant)
+        write_bytes(folder / ORIGIN, _origin(seed))
     tasks = [missing[first : first + CLIPS_PER_TASK] for first in range(0, len(missing), CLIPS_PER_TASK)]
-    done = len(wanted) - len(missing)
-    if not tasks:
-        return
-    progress(done, len(wanted), "")
+    done = total - len(missing)
+    progress(done, total, "")
     work, crashed = functools.partial(_render_task, folder, seed), functools.partial(_crashed, folder)
     with contextlib.closing(each_in_processes(work, tasks, workers=workers, crashed=crashed)) as finished:
         for rendered in finished:
             done += rendered
-            progress(done, len(wanted), "")
+            progress(done, total, "")
 
 
 def _path(folder: Path, name: str, number: int) -> Path:
     return folder / name / f"{number:03d}.mp4"
 
 
-def _render_task(folder: Path, seed: int, task: list[tuple[str, int]]) -> int:
+def _render_task(folder: Path, seed: int, task: list[Clip]) -> int:
     with one_thread():
         for name, number in task:
             path = _path(folder, name, number)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f".{path.name}")  # keeps the suffix: OpenCV chooses the container by it
-            _write_mp4(temporary, render_clip(name, number, seed=seed))
-            temporary.replace(path)
+            with replacing(path, via=folder / PARTIAL, suffix=path.suffix) as temporary:  # OpenCV looks at the suffix
+                _write_mp4(temporary, render_clip(name, number, seed=seed), path)
     return len(task)
 
 
-def _crashed(folder: Path, task: list[tuple[str, int]]) -> int:
+def _crashed(folder: Path, task: list[Clip]) -> int:
     (name, number), count = task[0], len(task)
     message = f"the process that rendered {count} videos from {_path(folder, name, number)} on was killed"
     hint = "is there enough memory? The same command goes on where it was; `--workers 1` needs least"
     raise OutputError(message, hint)
 
 
-def _write_mp4(path: Path, frames: np.ndarray) -> None:
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), FRAMES_PER_SECOND, (SIDE, SIDE))
+def _write_mp4(temporary: Path, frames: np.ndarray, path: Path) -> None:
+    writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter_fourcc(*"mp4v"), FRAMES_PER_SECOND, (SIDE, SIDE))
     if not writer.isOpened():
         raise OutputError(f"OpenCV cannot write {path}", "is the folder writable, and the disk not full?")
     for frame in frames:
         writer.write(frame)
     writer.release()
-    if int(cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FRAME_COUNT)) != len(frames):  # the writer reports no error
-        path.unlink(missing_ok=True)
-        raise OutputError(f"OpenCV could not write the whole of {path}", "is the disk full?")
+    # the writer reports no error
+    if int(cv2.VideoCapture(str(temporary)).get(cv2.CAP_PROP_FRAME_COUNT)) != len(frames):
+        raise OutputError(
+            f"OpenCV could not write the whole of {path}",
+            "is the disk full, or the size of files limited (`ulimit -f`)?",
+        )
 
 
 def render_clip(name: str, number: int, *, seed: int = 0) -> np.ndarray:

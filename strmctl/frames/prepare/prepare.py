@@ -69,18 +69,21 @@ def prepare(
     check_no_other_shards(job.folder, shard)
     if not redo:
         job.check_settings(place)
-    if job.seed is not None:
-        render_sprites(
-            job.originals,
-            seed=job.seed,
-            workers=workers,
-            progress=lambda done, total, _: progress(done, total, "rendering videos"),
-        )
-    found = job.scan(shard)
+    found = None if job.seed is not None else job.scan(shard)
     for path in (place.partial, place.journal, job.folder / FRAMES):
         check_no_links(job.folder, path)
     with place.occupied():
-        check_no_other_shards(job.folder, shard)  # again: one may have begun in the meantime
+        check_no_other_shards(job.folder, shard)  # again: another run may have been here in the meantime
+        if not redo:
+            job.check_settings(place)
+        if found is None:
+            render_sprites(
+                job.originals,
+                seed=job.seed,
+                workers=workers,
+                progress=lambda done, total, _: progress(done, total, "rendering videos"),
+            )
+            found = job.scan(shard)
         if redo:
             _throw_away(job.folder)
         job.keep_split()

@@ -114,7 +114,7 @@ class Workplace:
 
     @contextlib.contextmanager
     def occupied(self) -> Iterator[None]:
-        """Keeps a second run out, and removes what a killed one was writing.
+        """Keeps a second run out, and removes what a killed one was writing; no empty folders are left.
 
         Shards may be at work together, but not beside a run of the whole.
 
@@ -122,6 +122,8 @@ class Workplace:
             UsageError: another run is at work here.
         """
         whole = self.store / PARTIAL / LOCK
+        folders = dict.fromkeys((self.folder, self.folder.parent, self.store, self.store.parent))
+        new = [folder for folder in folders if not folder.exists()]
         with contextlib.ExitStack() as locks:
             try:
                 locks.enter_context(alone(whole, wait=False, shared=self.shard is not None))
@@ -136,8 +138,14 @@ class Workplace:
                 yield
             finally:
                 shutil.rmtree(self.partial, ignore_errors=True)
-        with contextlib.suppress(BlockingIOError), alone(whole, wait=False):  # no other shard is at work
-            shutil.rmtree(whole.parent, ignore_errors=True)
+                locks.close()
+                if self.shard is not None:
+                    with contextlib.suppress(BlockingIOError), alone(whole, wait=False) as is_last:
+                        if is_last:  # no other shard is at work
+                            shutil.rmtree(whole.parent, ignore_errors=True)
+                for folder in new:
+                    with contextlib.suppress(OSError):
+                        folder.rmdir()
 
 
 def shards_in(store: Path) -> list[Workplace]:
