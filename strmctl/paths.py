@@ -145,13 +145,23 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a whole text file at once, UTF-8, with `\\n` line ends."""
-    write_bytes(path, text.encode())
+    """Writes a whole text file at once, UTF-8, with `\\n` line ends; odd bytes of a path in it become `\\udc…`."""
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(path: Path, document: Any) -> None:
     """Writes a JSON document at once, indented."""
-    write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    write_text(path, json_text(document) + "\n")
+
+
+def json_text(document: Any, encoding: str = "utf-8") -> str:
+    """A JSON document, indented; with escapes where an encoding lacks a letter, as UTF-8 lacks a path's odd bytes."""
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return json.dumps(document, indent=2)
+    return text
 
 
 def read_json(path: Path, hint: str = "") -> Any:

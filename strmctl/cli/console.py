@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Any
 
 from strmctl.cli import streams
 from strmctl.errors import Note, OutputError, StrmctlError, in_one_line
+from strmctl.paths import json_text
 from strmctl.progress import Progress
 from strmctl.report.terminal.layout import GAP, blocks, fitted, in_lines
 
@@ -41,8 +41,7 @@ def say_notes() -> None:
 
 def print_json(document: Any) -> None:
     """The result as one JSON document, on stdout."""
-    text = json.dumps(document, indent=2, ensure_ascii=False)
-    print(text if streams.takes(text) else json.dumps(document, indent=2), flush=True)
+    print(json_text(document, streams.encoding()), flush=True)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -70,9 +70,9 @@ def _occupy(number: int) -> None:
 def _watching(name: str, stream: TextIO | None) -> TextIO | None:
     """A stream of the same kind over `_Watched`; a console of Windows, which is no file, stays."""
     if stream is None:
-        encoding, buffered, settings = "utf-8", True, {"line_buffering": name == "stderr"}
+        spoken, buffered, settings = "utf-8", True, {"line_buffering": name == "stderr"}
     else:
-        encoding, raw = stream.encoding, getattr(stream.buffer, "raw", stream.buffer)
+        spoken, raw = stream.encoding, getattr(stream.buffer, "raw", stream.buffer)
         if type(raw) is not io.FileIO:
             stream.reconfigure(errors=ERRORS[name])
             return stream
@@ -81,7 +81,7 @@ def _watching(name: str, stream: TextIO | None) -> TextIO | None:
         settings = {"line_buffering": stream.line_buffering, "write_through": stream.write_through}
     watched = _watched[name] = _Watched(NAMES.index(name), "w", closefd=False)
     buffer = io.BufferedWriter(watched) if buffered else watched
-    return io.TextIOWrapper(buffer, encoding=encoding, errors=ERRORS[name], **settings)
+    return io.TextIOWrapper(buffer, encoding=spoken, errors=ERRORS[name], **settings)
 
 
 def failure(name: str) -> str:
@@ -94,19 +94,11 @@ def failure(name: str) -> str:
     return _CLOSED.get(watched.failure.errno, watched.failure.strerror or str(watched.failure))
 
 
-def takes(text: str) -> bool:
-    """Whether stdout can show all letters of a text."""
-    try:
-        text.encode(_encoding())
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def as_shown(text: str) -> str:
     """A text with a replacement for each letter that stdout cannot show."""
-    return text.encode(_encoding(), "replace").decode(_encoding())
+    return text.encode(encoding(), "replace").decode(encoding())
 
 
-def _encoding() -> str:
+def encoding() -> str:
+    """The encoding of stdout."""
     return getattr(sys.stdout, "encoding", None) or "utf-8"

@@ -12,6 +12,7 @@ import copy
 import hashlib
 import json
 import math
+import mmap
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -243,7 +244,9 @@ def _mapped(path: Path, rows: int, shape: Sequence[int], dtype: str, **_: str) -
     if path.stat().st_size != rows * _row_bytes(shape, dtype):
         raise DataError(f"{path} has another size than what was written there")
     count = rows * math.prod(shape)
-    return torch.from_file(str(path), shared=False, size=count, dtype=getattr(torch, dtype)).view(rows, *shape)
+    with path.open("rb") as file:  # by Python, as torch.from_file takes no path that is not UTF-8
+        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    return torch.frombuffer(content, dtype=getattr(torch, dtype), count=count).view(rows, *shape)
 
 
 def _row_bytes(shape: Sequence[int], dtype: str, **_: str) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import stat
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from strmctl.errors import DataError
 from strmctl.videos import decoder_opencv, decoder_pyav
+from strmctl.videos.plain_path import plain_path
 from strmctl.videos.video import Picture, Video
 
 
@@ -21,13 +23,14 @@ def decode(path: Path) -> Video:
         DataError: the reason in a few words, without the path.
     """
     _check_readable(path)
-    try:
-        return _started(decoder_opencv.open_video(path))
-    except DataError as first:
+    with plain_path(path) as plain:
         try:
-            return _started(decoder_pyav.open_video(path))
-        except DataError as second:
-            raise DataError(f"{first}; {second}", second.hint) from second
+            return _started(decoder_opencv.open_video(plain))
+        except DataError as first:
+            try:
+                return _started(decoder_pyav.open_video(plain))
+            except DataError as second:
+                raise DataError(f"{first}; {second}", second.hint) from second
 
 
 def _started(video: Video) -> Video:
@@ -47,12 +50,14 @@ def _started(video: Video) -> Video:
 
 
 def _check_readable(path: Path) -> None:
-    if not path.is_file():  # a pipe would keep the decoder waiting for ever
-        raise DataError("no such file" if not path.exists() else "not a regular file")
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would keep the decoder waiting for ever
+            raise DataError("not a regular file")
         with path.open("rb") as file:
             empty = not file.read(1)
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DataError("no such file") from error
+    except (OSError, ValueError) as error:  # a path may hold a NUL
+        raise DataError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if empty:
         raise DataError("the file is empty")

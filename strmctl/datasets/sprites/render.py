@@ -24,6 +24,7 @@ from strmctl.errors import OutputError
 from strmctl.paths import alone, replacing, write_bytes
 from strmctl.progress import Progress, silent
 from strmctl.videos.extract import one_thread
+from strmctl.videos.plain_path import plain_path
 from strmctl.workers import each_in_processes
 
 VERSION = 1  # version of the generator; a change needs a line in CHANGELOG and new control numbers
@@ -125,14 +126,15 @@ def _crashed(folder: Path, task: list[Clip]) -> int:
 
 
 def _write_mp4(temporary: Path, frames: np.ndarray, path: Path) -> None:
-    writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter_fourcc(*"mp4v"), FRAMES_PER_SECOND, (SIDE, SIDE))
-    if not writer.isOpened():
-        raise OutputError(f"OpenCV cannot write {path}", "is the folder writable, and the disk not full?")
-    for frame in frames:
-        writer.write(frame)
-    writer.release()
-    # the writer reports no error
-    if int(cv2.VideoCapture(str(temporary)).get(cv2.CAP_PROP_FRAME_COUNT)) != len(frames):
+    with plain_path(temporary) as plain:
+        writer = cv2.VideoWriter(str(plain), cv2.VideoWriter_fourcc(*"mp4v"), FRAMES_PER_SECOND, (SIDE, SIDE))
+        if not writer.isOpened():
+            raise OutputError(f"OpenCV cannot write {path}", "is the folder writable, and the disk not full?")
+        for frame in frames:
+            writer.write(frame)
+        writer.release()
+        written = int(cv2.VideoCapture(str(plain)).get(cv2.CAP_PROP_FRAME_COUNT))
+    if written != len(frames):  # the writer reports no error
         raise OutputError(
             f"OpenCV could not write the whole of {path}",
             "is the disk full, or the size of files limited (`ulimit -f`)?",

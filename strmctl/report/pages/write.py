@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from strmctl.paths import write_text
+from strmctl.paths import json_text, write_text
 from strmctl.report.document import Document, from_json
 from strmctl.report.pages.markdown import report_markdown
 from strmctl.report.pages.page import page
@@ -36,7 +35,7 @@ def write_report(document: Document, out: Path, figures: Mapping[str, str]) -> l
     texts = {
         "index.html": page(document, found, figures),
         "report.md": report_markdown(document, found, figures),
-        "report.json": json.dumps(content, indent=2, ensure_ascii=False) + "\n",
+        "report.json": json_text(content) + "\n",
     }
     for table in found:
         texts |= {f"{table.name}.csv": csv_table(table), f"{table.name}.tex": latex_table(table)}
