@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +13,8 @@ from strmctl.errors import DataError
 from strmctl.videos import decoder_opencv, decoder_pyav
 from strmctl.videos.plain_path import plain_path
 from strmctl.videos.video import Picture, Video
+
+NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # a path that leads to nothing
 
 
 def decode(path: Path) -> Video:
@@ -55,9 +58,9 @@ def _check_readable(path: Path) -> None:
             raise DataError("not a regular file")
         with path.open("rb") as file:
             empty = not file.read(1)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise DataError("no such file") from error
     except (OSError, ValueError) as error:  # a path may hold a NUL
+        if getattr(error, "errno", None) in NOWHERE:
+            raise DataError("no such file") from error
         raise DataError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if empty:
         raise DataError("the file is empty")
