@@ -26,16 +26,22 @@ ENCODINGS = {
 
 
 def run(words, *, redirected="", pipe="", **variables):
-    """A command in a shell: redirections and what reads its stdout; its own exit code."""
+    """A command in a shell: redirections, also into a pipe that nobody reads, what reads its stdout; its exit code."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONIOENCODING"}
-    line = f'set -o pipefail; "{sys.executable}" -m strmctl {words} {redirected} {pipe}'
-    return subprocess.run(
-        ["bash", "-c", line],
-        cwd=ROOT,
-        env=environment | {"PYTHONPATH": str(ROOT)} | variables,
-        capture_output=True,
-        check=False,
-    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    line = f'set -o pipefail; "{sys.executable}" -m strmctl {words} {redirected.format(unread=writer)} {pipe}'
+    try:
+        return subprocess.run(
+            ["bash", "-c", line],
+            cwd=ROOT,
+            env=environment | {"PYTHONPATH": str(ROOT)} | variables,
+            capture_output=True,
+            pass_fds=[writer],
+            check=False,
+        )
+    finally:
+        os.close(writer)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +91,7 @@ ONE_LINE = {
 BROKEN = {
     "closed": ({"redirected": ">&-"}, b"it is closed"),
     "full": ({"redirected": ">/dev/full"}, b"No space left on device"),
-    "not read": ({"pipe": "| true"}, b"whatever reads it has ended"),
+    "not read": ({"redirected": ">&{unread}"}, b"whatever reads it has ended"),
 }
 
 
