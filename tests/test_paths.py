@@ -45,7 +45,7 @@ def test_runs_by_name_and_the_newest(tmp_path):
 def test_without_a_run_the_hint_is_the_demo(tmp_path):
     with pytest.raises(DataError, match="no run yet") as caught:
         run_folder(tmp_path, None)
-    assert "make demo" in caught.value.hint
+    assert "strmctl demo" in caught.value.hint
 
 
 def test_a_json_file_is_read_back_and_anything_else_is_named(tmp_path):

@@ -75,9 +75,9 @@ class Base:
             UsageError: there is no seed, a seed stands twice, or the assignments set one.
         """
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
-            raise UsageError("--seeds takes different numbers from 0", "for example --seeds 0,1,2")
-        if "train.seed" in map(_key, self.assignments):
-            raise UsageError("the training seeds of a grid are those of --seeds", "leave out --set train.seed=…")
+            raise UsageError("--seeds takes different numbers from 0", "for example `--seeds 0,1,2`")
+        if seed := [text for text in self.assignments if _key(text) == "train.seed"]:
+            raise UsageError("the training seeds of a grid are those of --seeds", f"leave `--set {seed[0]}` out")
         return load_recipe(self.recipe, self.assignments)
 
     def cells(self, label: str, changes: Mapping[str, Any], slug: str) -> list[Cell]:
@@ -100,7 +100,7 @@ def components(base: Base) -> list[Cell]:
     recipe = _strm(base)
     cells = []
     if fixed := [text for text in base.assignments if _key(text).endswith(".enabled")]:
-        raise UsageError("this grid itself switches the parts on and off", f"leave out --set {fixed[0]}")
+        raise UsageError("this grid itself switches the parts on and off", f"leave `--set {fixed[0]}` out")
     for label, present in COMPONENTS.items():
         changes: dict[str, Any] = {f"{part}.enabled": on for part, on in zip(PARTS, present, strict=True)}
         if label == "TRM" and recipe.trm.cardinalities == [2]:
@@ -114,7 +114,10 @@ def cardinality(base: Base, sets: Sequence[Sequence[int]] = CARDINALITIES) -> li
     recipe, cells = _strm(base), []
     for ways in sets:
         if max(ways) > recipe.input.frames:
-            raise UsageError(f"there are no tuples of {max(ways)} of the {recipe.input.frames} frames of a clip")
+            raise UsageError(
+                f"there are no tuples of {max(ways)} of the {recipe.input.frames} frames of a clip",
+                f"`--set input.frames={max(ways)}` takes more",
+            )
         label = ",".join(map(str, ways))
         cells += base.cells(label, {"trm.cardinalities": list(ways)}, f"strm-w{label.replace(',', '')}")
     return cells
@@ -131,9 +134,11 @@ def tuples(base: Base, fractions: Sequence[float], trials: int, *, retrain: bool
     """
     recipe, cells = _strm(base), []
     if not fractions or not all(0 < fraction <= 1 for fraction in fractions):
-        raise UsageError("--fractions lie above 0, up to 1", "for example --fractions 0.2,0.4,0.6,0.8,1.0")
+        raise UsageError("--fractions lie above 0, up to 1", "for example `--fractions 0.2,0.4,0.6,0.8,1.0`")
     if recipe.trm.tuple_fraction < 1:
-        raise UsageError("this grid itself chooses the share of the tuples", "leave out --set trm.tuple_fraction")
+        raise UsageError(
+            "this grid itself chooses the share of the tuples", "set it to all: `--set trm.tuple_fraction=1`"
+        )
     label = f"STRM {_set(recipe)}"
     whole = base.cells(label, {}, "strm")
     for fraction in sorted({float(f"{fraction:g}") for fraction in fractions}):  # as precise as in file names
@@ -158,7 +163,7 @@ def training(base: Base, factors: Sequence[int], methods: Sequence[str]) -> list
     """Methods after multiples of the recipe's training episodes: is one better, or only faster?"""
     episodes, cells = base.load().train.episodes, []
     if not factors or min(factors) < 1:
-        raise UsageError("--factors count from 1", "for example --factors 1,4")
+        raise UsageError("--factors count from 1", "for example `--factors 1,4`")
     for method in _methods(methods):
         for factor in sorted(set(factors)):
             slug = method if factor == 1 else f"{method}-x{factor}"
@@ -189,7 +194,10 @@ def custom(base: Base, path: Path) -> list[Cell]:
     cells = []
     for label, changes in named.items():
         if any(str(key).strip() in ("train.seed", "name") for key in changes):
-            raise RecipeError(f"{path}: cells differ in neither name nor train.seed", "--name and --seeds are for that")
+            raise RecipeError(
+                f"{path}: cells differ in neither name nor train.seed",
+                "leave them out: `--name` and `--seeds` are for that",
+            )
         try:
             cells += base.cells(label, changes, _slug(label))
         except TypeError as error:  # YAML has values that recipes do not, such as dates
@@ -218,7 +226,9 @@ def _key(assignment: str) -> str:
 def _strm(base: Base) -> Recipe:
     recipe = base.load()
     if recipe.method != "strm":
-        raise UsageError(f"this grid varies STRM, but the method of the recipe is {recipe.method}", "--set method=strm")
+        raise UsageError(
+            f"this grid varies STRM, but the method of the recipe is {recipe.method}", "`--set method=strm` changes it"
+        )
     return recipe
 
 

@@ -72,7 +72,7 @@ class Grid:
         if path.is_file():
             before = read_grid(runs, self.name)
             if before.kind != self.kind:
-                raise UsageError(f"there is a grid {self.name} of another kind in {runs}", "choose another --name")
+                raise UsageError(f"there is a grid {self.name} of another kind in {runs}", "choose another `--name`")
             if before.protocol == self.protocol:
                 recipes = {cell.run: cell.recipe for cell in cells}  # a run of another recipe is not that run any more
                 kept = [cell for cell in before.cells if recipes.get(cell.run, cell.recipe) == cell.recipe]

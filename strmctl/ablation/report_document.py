@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from operator import attrgetter
@@ -43,7 +44,9 @@ def collect(runs: Path, names: Sequence[str] = (), *, cost: bool = True) -> Docu
     """
     known = grid_names(runs)
     if not names and not known:
-        raise DataError(f"no grid yet in {runs}", "run one: `strmctl ablate components`, or name tested runs")
+        raise DataError(
+            f"no grid yet in {runs}", "run one: `strmctl ablate components --recipe sprites`, or name tested runs"
+        )
     chosen = list(dict.fromkeys(names)) or known
     grids = _by_kind([read_grid(runs, name) for name in chosen if name in known])
     groups = _groups(runs, [name for name in chosen if name not in known])
@@ -68,9 +71,10 @@ def _by_kind(grids: Sequence[Grid]) -> dict[str, Grid]:
     made: dict[str, Grid] = {}
     for grid in grids:
         if (other := made.setdefault(grid.kind, grid)) is not grid:
+            one_each = {one.kind: one.name for one in grids}.values()
             raise UsageError(
                 f"{other.name} and {grid.name} are both grids of {grid.kind}, and a report has one of each kind",
-                "name the ones to report: `strmctl report GRID GRID …`",
+                f"name the one to report: `{shlex.join(['strmctl', 'report', *one_each])}`",
             )
     return {kind: made[kind] for kind in KINDS if kind in made}
 

@@ -118,7 +118,7 @@ def _check_recipe(runs: Path, run: str, recipe: Recipe) -> None:
         check_new(runs, run)
     if file.is_file() and load_recipe(file) != recipe:
         raise UsageError(
-            f"there is a run {run} in {runs} already, of another recipe", "choose another --name for the grid"
+            f"there is a run {run} in {runs} already, of another recipe", "choose another `--name` for the grid"
         )
 
 

@@ -113,7 +113,7 @@ def planned(
     name = f"{options['name'] or base.load().name}-{suffix}"
     check_name(options["name"] or name)
     if (options["runs"] / name / "recipe.yaml").is_file():
-        raise UsageError(f"there is a run {name} in {options['runs']} already", "choose another --name for the grid")
+        raise UsageError(f"there is a run {name} in {options['runs']} already", "choose another `--name` for the grid")
     source = provenance()
     notes |= {"recipe": options["recipe"], "jobs": options["jobs"], "threads": _threads(options)}
     notes["commands"] = [source["command"]]

@@ -8,18 +8,20 @@ import importlib
 import sys
 import traceback
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 import click
 
 from strmctl import __version__
 from strmctl.cli import console, streams
+from strmctl.cli.advice import options_of, with_folders
 from strmctl.cli.group import Group
 from strmctl.errors import ExitCode, StrmctlError, did_you_mean
 from strmctl.threads import wait_briefly
 
 SAME_COMMAND = "what was finished is kept, and the same command goes on from there"
-RESUME = "what was saved last is kept: `strmctl train --resume`, with the same --runs and --data, goes on from there"
+RESUME = "what was saved last is kept: `strmctl train --resume` goes on from there"
 # in this order in --help
 COMMANDS = (
     *("prepare", "data", "train", "eval", "compare", "viz", "ablate"),
@@ -90,6 +92,7 @@ def _fail(error: BaseException, words: list[str]) -> NoReturn:
     message, hint, code = _describe(error)
     command = next((word for word in words if not word.startswith("-")), None)
     hint = hint.replace(SAME_COMMAND, {"train": RESUME, "bench": ""}.get(command, SAME_COMMAND))  # a bench begins anew
+    hint = with_folders(hint, words, partial(options_of, main))
     lost = streams.failure("stdout")
     if lost and isinstance(error, OSError) and error.filename is None:
         message, hint, code = f"the result cannot be printed on stdout: {lost}", "", ExitCode.UNEXPECTED

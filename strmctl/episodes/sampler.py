@@ -19,6 +19,7 @@ No rule depends on the shot, so that all shots share their episodes.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -30,7 +31,9 @@ from strmctl.episodes.distinct_groups import ClassClips, enough, sparing_queries
 from strmctl.errors import UsageError
 
 ATTEMPTS = 10  # attempts to find queries that leave every class enough clips from other sources
-FEW_SOURCES = "use fewer --shots or --queries, leave these out of --classes, or do without --distinct-groups"
+FEW_SOURCES = "leave `--distinct-groups` out; with fewer shots or queries it may do"
+OPTIONS = {"way": "--way {}", "shot": "--shots {}", "queries": "--queries {}", "classes": "--classes {}"}  # of `eval`
+TRAIN_OPTIONS = {key: f"--set train.{key}={{}}" for key in ("way", "shot", "queries")}
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class EpisodeSampler:
         queries: query clips per class.
         seed: seed of all episodes.
         groups: clip id -> source video, for distinct groups; None lets support and query share a source.
+        options: how a user sets way, shot, queries and classes; those that are not named cannot be set.
 
     Raises:
         UsageError: more ways than classes, or a class with too few clips or, for distinct groups, too few sources; the
@@ -85,13 +89,13 @@ class EpisodeSampler:
         queries: int,
         seed: int,
         groups: Mapping[str, str] | None = None,
+        options: Mapping[str, str] = OPTIONS,
     ) -> None:
         if way > len(clips):
+            fewer = options["way"].format(len(clips)) if "way" in options and len(clips) > 1 else ""
             raise UsageError(
                 f"{way}-way episodes need {way} classes, but the {split} split has {len(clips)}",
-                f"use --way {len(clips)} or less (in training, --set train.way={len(clips)})"
-                if len(clips) > 1
-                else "prepare more classes",
+                f"`{fewer}` takes all of them" if fewer else "prepare more classes",
             )
         need = shot + queries
         few = [f"{name} ({len(clips[name])})" for name in sorted(clips) if len(clips[name]) < need]
@@ -99,7 +103,7 @@ class EpisodeSampler:
             raise UsageError(
                 f"{shot}-shot episodes with {queries} queries per class need {need} clips of a class, "
                 f"but the {split} split has classes with fewer: {', '.join(few)}",
-                f"use at most {need - 1} clips in all, or leave these classes out" if need > 2 else "",
+                _fewer_clips(clips, way, shot, queries, options),
             )
         self.way, self.shot, self.queries, self.seed = way, shot, queries, seed
         self._key = (seed, split, way, queries)
@@ -154,6 +158,22 @@ class EpisodeSampler:
                 f"from other source videos: {', '.join(few)}",
                 FEW_SOURCES,
             )
+
+
+def _fewer_clips(
+    clips: Mapping[str, Sequence[str]], way: int, shot: int, queries: int, options: Mapping[str, str]
+) -> str:
+    """The options that do with the clips of the smallest class, or without that class."""
+    least = min(map(len, clips.values()))
+    changes = [("queries", least - shot), ("shot", least - queries)]
+    ways = [options[key].format(number) for key, number in changes if key in options and number > 0]
+    if not ways and least > 1 and "queries" in options:
+        ways = [f"{options['shot'].format(least - 1)} {options['queries'].format(1)}"]
+    enough = [name for name in sorted(clips) if len(clips[name]) >= shot + queries]
+    if not ways and len(enough) >= way and "classes" in options:
+        ways = [options["classes"].format(shlex.quote(",".join(enough)))]
+    listed = " or ".join(f"`{way}`" for way in ways)
+    return f"{listed} takes no more than there are" if ways else "prepare more clips, or leave these classes out"
 
 
 def shared_source_share(episodes: Collection[Episode], groups: Mapping[str, str], shot: int) -> float:

@@ -54,14 +54,15 @@ def episodes_of_file(
     saved = read_episodes(path, clips)
     if max(protocol.shots) > saved.shot:
         raise UsageError(
-            f"the episodes of {path} have {saved.shot} support clips per class", f"use --shots {saved.shot}"
+            f"the episodes of {path} have {saved.shot} support clips per class",
+            f"`--shots {saved.shot}` takes all of them",
         )
     protocol = replace(protocol, way=saved.way, queries=saved.queries, episodes=len(saved))
     episodes = [saved.episode(index) for index in range(len(saved))]
     if protocol.distinct_groups and (share := shared_source_share(episodes, groups, saved.shot)) > 0:
         raise UsageError(
             f"support and query share a source in {100 * share:.1f} % of the episodes of {path}",
-            "leave out --distinct-groups, or draw others: `strmctl eval --distinct-groups --save-episodes FILE`",
+            "leave `--distinct-groups` out, or leave `--episodes-from` out, which draws others",
         )
     notes = {"episodes_from": str(path), "episodes_file_sha256": sha256_of(path)}
     return Drawn(episodes, protocol, {**_notes(episodes, groups, protocol), **notes})

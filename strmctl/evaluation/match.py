@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from strmctl.episodes.clip_loader import ClipLoader
-from strmctl.episodes.sampler import Episode, EpisodeSampler
+from strmctl.episodes.sampler import OPTIONS, Episode, EpisodeSampler
 from strmctl.errors import NotFiniteError
 from strmctl.evaluation.embed import LOADER_THREADS, OVERFLOW, ClipFeatures, embed_clips, evaluating, pixels_to_model
 from strmctl.model.finite import is_finite
@@ -51,11 +51,16 @@ class Protocol:
     seed: int = 0
     distinct_groups: bool = False
 
-    def sampler(self, clips: Mapping[str, Sequence[str]], groups: Mapping[str, str] | None = None) -> EpisodeSampler:
+    def sampler(
+        self,
+        clips: Mapping[str, Sequence[str]],
+        groups: Mapping[str, str] | None = None,
+        options: Mapping[str, str] = OPTIONS,
+    ) -> EpisodeSampler:
         """Episodes with the most shots; see `EpisodeSampler` for what can be wrong."""
         shape = {"way": self.way, "shot": max(self.shots), "queries": self.queries}
         kept_apart = groups if self.distinct_groups else None
-        return EpisodeSampler(clips, split=self.split, seed=self.seed, groups=kept_apart, **shape)
+        return EpisodeSampler(clips, split=self.split, seed=self.seed, groups=kept_apart, options=options, **shape)
 
     def draw(self, clips: Mapping[str, Sequence[str]], groups: Mapping[str, str] | None = None) -> list[Episode]:
         """All episodes, drawn before any other work, so that an error in one of them comes first."""

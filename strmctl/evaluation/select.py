@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,7 @@ def store_of(run: LoadedRun, data_dir: Path, dataset: str | None) -> FrameStore:
     """
     if dataset is None and run.info.get("imported_from") and run.info["dataset"] is None:
         found = ", ".join(FrameStore.names(data_dir)) or "none yet, see `strmctl prepare --help`"
-        hint = f"name one: --dataset NAME (in {data_dir}: {found})"
+        hint = f"name one with `--dataset`; in {data_dir}: {found}"
         raise UsageError(f"it is not known which data set run {run.name} belongs to", hint)
     return FrameStore.open(data_dir, dataset or run.recipe.data.dataset)
 
@@ -84,9 +85,15 @@ def select(
     if seen := [name for name in clips if class_key(name) in trained]:
         raise UsageError(
             f"run {run.name} was trained on {', '.join(seen)}: few-shot tests need classes that are new to the model",
-            "test on other classes: --classes, --split or --dataset",
+            _other_classes(clips, seen),
         )
     return EvaluationSet(store, clips, dropped, bool(classes), run.info["train_classes"] is not None)
+
+
+def _other_classes(clips: Mapping[str, Any], seen: Sequence[str]) -> str:
+    new = [name for name in clips if name not in seen]
+    named = f"`--classes {shlex.quote(','.join(new))}` has only classes that are; " if len(new) > 1 else ""
+    return f"{named}`--split` and `--dataset` name other ones"
 
 
 def _chosen(parts: Sequence[str], clips: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def choose_device(name: str) -> torch.device:
         UsageError: `cuda` was asked for and there is none.
     """
     if name == "cuda" and not torch.cuda.is_available():
-        raise UsageError("there is no CUDA device here", "use --device cpu or --device auto")
+        raise UsageError("there is no CUDA device here", "`--device cpu` computes without one")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
@@ -123,7 +123,7 @@ def _weights_file(folder: Path, weights: Path | str) -> Path:
         if path not in own:
             raise DataError(
                 f"run {folder.name} has no weights at {path}",
-                f"finish its training: `strmctl train --resume --name {folder.name}`, or name another run with --run",
+                f"finish its training: `strmctl train --resume --name {folder.name}`, or name another run with `--run`",
             )
         return path
     if not Path(weights).is_file():

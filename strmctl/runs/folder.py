@@ -29,20 +29,23 @@ def run_folder(runs: Path, name: str | None, announce: Callable[[str], None] = l
     if folder is not None and (folder / RECIPE).is_file():
         return folder
     if name is None:
-        raise DataError(
-            f"no run yet in {runs}", "run `make demo` (or `strmctl demo`), or train: `strmctl train --recipe sprites`"
-        )
+        raise DataError(f"no run yet in {runs}", "run `strmctl demo`, or train: `strmctl train --recipe sprites`")
     if any((folder or runs / LATEST).glob("*.pt")):
         raise DataError(
             f"run {name} in {runs} has no {RECIPE}", "bring it back, or train anew: `strmctl train --recipe sprites`"
         )
-    found = sorted(folder.name for folder in _folders(runs) if not folder.is_symlink())
+    found = run_names(runs)
     hint = (
         f"{did_you_mean(found, name)}runs here: {', '.join(found)}"
         if found
-        else "run `make demo`, or name the folder with --runs"
+        else "run `strmctl demo`, or name the folder of the runs with `--runs`"
     )
     raise DataError(f"no run named {name!r} in {runs}", hint)
+
+
+def run_names(runs: Path) -> list[str]:
+    """Names of the runs in a folder."""
+    return sorted(folder.name for folder in _folders(runs) if not folder.is_symlink())
 
 
 def newest_run(runs: Path, announce: Callable[[str], None] = lambda message: None) -> Path | None:
@@ -111,7 +114,7 @@ def check_new(runs: Path, name: str, hint: str = "") -> None:
     """
     check_name(name)
     if (runs / name).exists():
-        raise UsageError(f"there is a run {name} in {runs} already", f"{hint}choose another --name")
+        raise UsageError(f"there is a run {name} in {runs} already", f"{hint}choose another `--name`")
 
 
 def check_name(name: str) -> None:
@@ -121,4 +124,4 @@ def check_name(name: str) -> None:
         UsageError: it cannot.
     """
     if name.strip() in ("", ".", "..", LATEST) or Path(name).name != name or len(name.encode()) > LONGEST_NAME:
-        raise UsageError(f"{name!r} cannot name a run", "choose another --name")
+        raise UsageError(f"{name!r} cannot name a run", "choose another `--name`")

@@ -127,14 +127,14 @@ def begun_run(
     folder = run_folder(runs, name, announce)
     if not (folder / STATE).exists() and "imported_from" in read_notes(folder / "weights.pt"):
         raise UsageError(
-            f"run {folder.name} was imported, so there is no training of it to go on with", "name another with --name"
+            f"run {folder.name} was imported, so there is no training of it to go on with", "name another with `--name`"
         )
     own = load_recipe(folder / "recipe.yaml")
     assignments = tuple(assignments)
     if recipe is None and assignments:
-        raise UsageError("a run goes on with the recipe it was begun with", "leave out --set, or start a new run")
+        raise UsageError("a run goes on with the recipe it was begun with", "leave `--set` out, or start a new run")
     if recipe is not None and load_recipe(recipe, assignments) != own:
         raise UsageError(
-            f"run {folder.name} was begun with another recipe", f"leave out --recipe; {folder}/recipe.yaml is used"
+            f"run {folder.name} was begun with another recipe", f"leave `--recipe` out; {folder}/recipe.yaml is used"
         )
     return TrainingRun(own, folder, new=False)

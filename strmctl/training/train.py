@@ -17,7 +17,7 @@ from torch import Tensor
 
 from strmctl.draws import Draws
 from strmctl.episodes.clip_loader import ClipLoader
-from strmctl.episodes.sampler import Episode, EpisodeSampler
+from strmctl.episodes.sampler import TRAIN_OPTIONS, Episode, EpisodeSampler
 from strmctl.errors import CheckpointError
 from strmctl.evaluation.embed import LOADER_THREADS, ahead, loading_depth
 from strmctl.progress import Progress, silent
@@ -67,11 +67,10 @@ def train(
         StrmctlError: the loss, its gradient or the weights are not finite; the last good state is kept.
     """
     settings, best = recipe.train, folder / WEIGHTS["best"]
-    sampler = EpisodeSampler(
-        data.train, split="train", way=settings.way, shot=settings.shot, queries=settings.queries, seed=settings.seed
-    )
+    shape = {key: getattr(settings, key) for key in ("way", "shot", "queries", "seed")}
+    sampler = EpisodeSampler(data.train, split="train", options=TRAIN_OPTIONS, **shape)
     if len(data.val) > 1:  # checked now rather than at the first validation
-        validation_protocol(recipe, data).sampler(data.val)
+        validation_protocol(recipe, data).sampler(data.val, options={"shot": "--set validation.shot={}"})
     resuming = (folder / STATE).exists()
     if (
         not resuming and (folder / WEIGHTS["last"]).exists()

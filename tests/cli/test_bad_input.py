@@ -63,7 +63,7 @@ def test_a_checkpoint_of_another_model(data, runs, tmp_path):
     [
         (("--shots", "1,9"), ("9-shot episodes with 1 queries per class need 10 clips", "crawl (3)", "walk (3)")),
         (("--queries", 3), ("need 4 clips of a class", "crawl (3)")),
-        (("--way", 4), ("4-way episodes need 4 classes, but the test split has 3", "--way 3 or less")),
+        (("--way", 4), ("4-way episodes need 4 classes, but the test split has 3", "`--way 3`")),
         (("--split", "val", "--way", 3), ("the val split has 2",)),
         (("--classes", "walk,runn"), ("runn: not in the test split of mine", "crawl, swim, walk")),
         (("--classes", "walk"), ("2-way episodes need 2 classes",)),
@@ -85,8 +85,8 @@ def test_what_a_split_cannot_give_is_a_usage_error(data, runs, words, parts):
 def test_no_run_yet(data, tmp_path):
     video, runs = write_video(tmp_path / "x.mp4"), tmp_path / "none"
     for words in (("eval", "--data", data), ("viz", "--video", video), ("train", "--resume", "--data", data)):
-        refused(strmctl(*words, "--runs", runs), 3, f"no run yet in {runs}", "make demo")
-        refused_in_json(strmctl(*words, "--runs", runs, "--json"), 3, "no run yet", "make demo")
+        refused(strmctl(*words, "--runs", runs), 3, f"no run yet in {runs}", "strmctl demo")
+        refused_in_json(strmctl(*words, "--runs", runs, "--json"), 3, "no run yet", "strmctl demo")
     assert not runs.exists()
 
 

@@ -160,7 +160,7 @@ def test_an_episode_that_cannot_be_is_named():
         assert len({groups[clip] for clip in fits.query_clips}) == 1
     with pytest.raises(UsageError, match=r"in episode 3 .* too few .*: class [01] \(4\)$") as caught:
         sampler(data, shot=5, **settings).episode(3)
-    assert "--shots" in caught.value.hint
+    assert "`--distinct-groups`" in caught.value.hint
 
 
 def test_the_shared_source_share_is_counted_by_hand():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,9 +106,14 @@ def show(
     """
     given = [option for option, value in choice.items() if value]
     if clips and given:
-        raise UsageError(f"--{given[0].replace('_', '-')} chooses clips, which are named already", "leave one out")
+        raise UsageError(
+            f"--{given[0].replace('_', '-')} chooses clips, which are named already",
+            f"leave `--{given[0].replace('_', '-')}` out",
+        )
     if out is not None and out.suffix.lower() != ".png":
-        raise UsageError(f"--out {out}: the picture is a PNG file", f"use --out {out.with_suffix('.png')}")
+        raise UsageError(
+            f"--out {out}: the picture is a PNG file", f"`--out {shlex.quote(str(out.with_suffix('.png')))}`"
+        )
     store = _open(data_dir, name)
 
     from strmctl.frames.show import named_clips, some_clips
@@ -154,7 +160,10 @@ def _open(data_dir: Path, name: str | None) -> FrameStore:
     names = FrameStore.names(data_dir)
     if name is None:
         if not names:
-            raise DataError(f"no frame store in {data_dir}", "make one: `strmctl prepare sprites`, or name --data DIR")
+            raise DataError(
+                f"no frame store in {data_dir}",
+                "make one: `strmctl prepare sprites`; or name the folder of the stores with `--data`",
+            )
         if len(names) > 1:
             here = f"frame stores here: {', '.join(names)}"
             raise DataError(f"{len(names)} frame stores in {data_dir}, and none is named", here)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,9 @@ def command(video: Path, run_name: str | None, out: Path | None, device: str, ru
       strmctl viz --video my_clip.mp4 --run sprites --out look.png
     """
     if out is not None and out.suffix.lower() != ".png":
-        raise UsageError(f"--out {out}: the picture is a PNG file", f"use --out {out.with_suffix('.png')}")
+        raise UsageError(
+            f"--out {out}: the picture is a PNG file", f"`--out {shlex.quote(str(out.with_suffix('.png')))}`"
+        )
     folder = run_folder(runs, run_name, console.say)
 
     from strmctl.explain.attention import attention_maps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from strmctl.evaluation.comparison.seed_groups import compare_groups, training_s
 from strmctl.evaluation.result_files import SETTINGS
 from strmctl.evaluation.statistics.paired import FLIPS, paired_figures
 from strmctl.provenance import provenance
+from strmctl.runs.folder import run_names
 
 FLIP_SEED = 0
 CONDITION = (
@@ -51,7 +53,9 @@ def compare(runs: Path, names: Sequence[str], stems: Sequence[str] = ()) -> dict
         ('strm', ['trx'])
     """
     if len(names) < 2:
-        raise UsageError("a comparison takes at least two runs", "`strmctl compare BASE OTHER`")
+        others = [name for name in run_names(runs) if name not in names]
+        hint = f"`{shlex.join(['strmctl', 'compare', *names, others[0]])}`, for example" if others else "train another"
+        raise UsageError("a comparison takes at least two runs", hint)
     groups = read_results(runs, [runs_named(runs, name) for name in names], stems)
     base, *others = [one for group in groups for one in group]
     warnings = [warning for other in others for warning in check_same_test(base, other, runs)]

@@ -59,7 +59,7 @@ def read_results(runs: Path, groups: Sequence[Sequence[str]], stems: Sequence[st
     flat = [folder for group in folders for folder in group]
     if len(stems) not in (0, 1, len(groups)):
         raise UsageError(
-            f"{len(stems)} results are named for {len(groups)} runs", "give --result once, or once for each of the runs"
+            f"{len(stems)} results are named for {len(groups)} runs", f"give `--result` once, or {len(groups)} times"
         )
     stems = [stem.removesuffix(".json") for stem in stems] or [_newest_common_stem(flat)]
     stems = stems * len(groups) if len(stems) == 1 else stems
@@ -95,8 +95,10 @@ def _no_result(folder: Path, stem: str, folders: Sequence[Path], runs: Path) -> 
     for other in folders:
         if stem in result_stems(other) and (result := read_document(other / "eval" / f"{stem}.json")):
             return DataError(message, f"`{eval_command(result, folder, runs)}` tests it as {other.name} was tested")
+    if own:
+        return DataError(message, f"name one of these: `--result {shlex.quote(own[0])}`")
     words = ["strmctl", "eval", "--run", folder.name, *(["--runs", str(runs)] if runs != Path("runs") else [])]
-    return DataError(message, f"name another --result, or test it: `{shlex.join(words)}`")
+    return DataError(message, f"test it: `{shlex.join(words)}`")
 
 
 def _read(folder: Path, stem: str, runs: Path, label: str) -> RunResult:

@@ -40,7 +40,7 @@ def check_one_recipe(recipes: Mapping[str, Mapping[str, Any]]) -> None:
         if seed in by_seed:
             raise UsageError(
                 f"{by_seed[seed]} and {run} have the same training seed {seed}, so they count as one run",
-                "leave one out, or train another seed: `strmctl train --set train.seed=…`",
+                "leave one out, or train one with another `--set train.seed=`",
             )
         by_seed[seed] = run
 
@@ -108,7 +108,7 @@ def compare_groups(groups: Sequence[Sequence[EvalResult]]) -> dict[str, Any]:
             raise UsageError(
                 f"runs are paired by their training seed, but {','.join(base['runs'])} have the seeds {base['seeds']} "
                 f"and {','.join(other['runs'])} {other['seeds']}",
-                "train the missing ones: `strmctl train --set train.seed=…`, or leave out the runs without a partner",
+                "leave out the runs without a partner, or train their partners with `--set train.seed=`",
             )
         comparisons.append({"runs": other["runs"], "results": _by_shot(base, other)})
     return {"groups": summaries, "comparisons": comparisons}

@@ -34,7 +34,9 @@ def to_fetch(request: Request, *, url: str | None = None) -> ToFetch | None:
     if source is None and url is None:
         raise UsageError(f"{dataset.title} cannot be downloaded by strmctl", how_to_get(dataset))
     if request.videos is not None or request.frames_from is not None:
-        raise UsageError("--download puts the videos where they are looked for", "leave --videos and --frames-from out")
+        raise UsageError(
+            "--download puts the videos where they are looked for", "leave `--videos` and `--frames-from` out"
+        )
     address = urlsplit(url or source.url)
     if address.scheme.lower() not in ("http", "https"):
         hint = "a file that is here already is unpacked by hand; then name its folder with `--videos`"

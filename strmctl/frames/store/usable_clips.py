@@ -35,7 +35,7 @@ def usable_clips(store: FrameStore, subset: str, *, missing_classes: str) -> tup
         names = first_of(missing, NAMED)
         raise DataError(
             f"{len(missing)} of {len(expected)} {subset} classes of {store.name} have no usable clip: {names}",
-            "prepare the missing videos, or go on without them: `train --set data.missing_classes=drop`, "
-            "`eval --missing-classes drop`",
+            "prepare the missing videos, or go on without them: `--missing-classes drop` in a test, "
+            "`--set data.missing_classes=drop` in training",
         )
     return clips, missing

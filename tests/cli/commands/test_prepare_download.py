@@ -100,7 +100,7 @@ def test_what_cannot_be_downloaded_is_exit_2_with_the_whole_instruction(tmp_path
     ("given", "parts"),
     [
         (("--url", "http://127.0.0.1:1/x.rar"), ("--url says where to --download from", "add `--download`")),
-        (("--download", "--videos", "v"), ("--download puts the videos", "leave --videos")),
+        (("--download", "--videos", "v"), ("--download puts the videos", "leave `--videos`")),
         (("--download", "--url", "ftp://127.0.0.1/x.rar"), ("is not an http:// or https:// address", "--videos")),
         (("--merge", "--dry-run"), ("--merge joins what is prepared", "leave --dry-run out")),
         (("--merge", "--redo", "--download"), ("does nothing else: not --download, --redo",)),

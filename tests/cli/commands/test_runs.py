@@ -102,5 +102,5 @@ def test_a_damaged_run_is_named_and_hides_no_other(runs):
 
 def test_no_run_or_none_that_can_be_read(tmp_path):
     for folder in (tmp_path, tmp_path / "none"):
-        refused_in_json(strmctl("runs", "--json", "--runs", folder), 3, "no run yet", "make demo")
+        refused_in_json(strmctl("runs", "--json", "--runs", folder), 3, "no run yet", "strmctl demo")
     refused(strmctl("runs", "--runs", spoil(tmp_path)), 3, "can be read", *PROBLEMS)

@@ -54,9 +54,9 @@ def test_the_newest_run_is_tested_unless_another_is_named(data, runs):
 @pytest.mark.parametrize("name", ["sprites", "latest", "a/b", "..", ".", ""])
 def test_a_name_that_cannot_be_given_to_a_new_run(data, runs, tmp_path, name):
     before = snapshot(tmp_path)
-    refused(train(data, runs, "--recipe", "sprites", "--name", name), 2, "another --name")
+    refused(train(data, runs, "--recipe", "sprites", "--name", name), 2, "another `--name`")
     if name != "sprites":
-        refused(train(data, tmp_path / "none", "--recipe", "sprites", "--name", name), 2, "another --name")
+        refused(train(data, tmp_path / "none", "--recipe", "sprites", "--name", name), 2, "another `--name`")
     assert snapshot(tmp_path) == before and not (tmp_path / "none").exists()
 
 
@@ -118,7 +118,7 @@ def test_resume_refuses_another_recipe(data, runs):
     before = snapshot(runs)
     other = train(data, runs, "--resume", "--recipe", "sprites", changes=("trm.dim=9",))
     refused(other, 2, "run sprites was begun with another recipe")
-    refused(train(data, runs, "--resume"), 2, "leave out --set")  # `train` adds --set
+    refused(train(data, runs, "--resume"), 2, "leave `--set` out")  # `train` adds --set
     unknown = strmctl("train", "--resume", "--name", "none", "--data", data, "--runs", runs)
     refused(unknown, 3, "no run named 'none'", "runs here: sprites")
     assert strmctl("train", "--data", data, "--runs", runs).code == 2

@@ -123,4 +123,4 @@ def test_what_is_no_video_is_a_data_error_that_names_it(tmp_path, run, make, pro
 
 def test_usage_errors(video, run):
     assert strmctl("viz", "--runs", run.parent).code == ExitCode.USAGE
-    refused(viz_of(video, run, "--out", "look.jpg"), ExitCode.USAGE, "use --out look.png")
+    refused(viz_of(video, run, "--out", "look.jpg"), ExitCode.USAGE, "`--out look.png`")

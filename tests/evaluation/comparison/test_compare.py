@@ -161,8 +161,8 @@ def test_the_newest_result_that_all_have_is_taken_unless_one_is_named(runs):
     assert message == "run b has no result own; it has new, old"
     command = f"strmctl eval --run b --dataset mine --shots 1,5 --episodes 40 --seed 2 --runs {runs}"
     assert hint == f"`{command}` tests it as a was tested"
-    assert "name another --result, or test it" in refusal(DataError, runs, stems=["none"])[1]
-    assert "give --result once" in refusal(UsageError, runs, stems=["a", "b", "c"])[1]
+    assert "--result own" in refusal(DataError, runs, stems=["none"])[1]
+    assert "give `--result` once" in refusal(UsageError, runs, stems=["a", "b", "c"])[1]
 
 
 def test_two_results_of_one_run(runs):
