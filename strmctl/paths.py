@@ -31,8 +31,10 @@ def with_home(path: str) -> str:
     """A path in which `~` or `~user` at the beginning is spelled out, as a shell does; `--data=~/x` hides it from one.
 
     Raises:
-        UsageError: there is no such user.
+        UsageError: there is no such user, or no path can look like this.
     """
+    if "\0" in path:  # from a recipe; no shell passes it on
+        raise UsageError(f"{path!r} is no path: it holds a NUL")
     spelled = os.path.expanduser(path)  # noqa: PTH111 - where a Path raises, this says nothing
     if spelled.startswith("~") and not os.path.lexists(spelled):
         first = path.partition(os.sep)[0]

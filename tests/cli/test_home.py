@@ -58,6 +58,8 @@ def test_what_is_not_at_the_beginning_stays(home):
     assert with_home("~root/x") == f"{pwd.getpwnam('root').pw_dir}/x"
     with pytest.raises(UsageError, match="~nobody-here is not known"):
         with_home("~nobody-here/x")
+    with pytest.raises(UsageError, match="holds a NUL"):
+        with_home("a\0b")
     (home / "~mine").touch()
     assert with_home("~mine") == "~mine"
     assert isinstance(HomePath().convert(Path("~/x"), None, None), Path)
