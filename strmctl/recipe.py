@@ -221,6 +221,14 @@ class Recipe(create_model("_MethodSections", __base__=_Sections, **_OWN)):
         return yaml.dump(self.model_dump())
 
 
+def flat(recipe: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Turns `{"train": {"seed": 0}}` into `{"train.seed": 0}`."""
+    found: dict[str, Any] = {}
+    for key, value in recipe.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return found
+
+
 def shipped_recipes() -> dict[str, Path]:
     """The recipes that come with the tool: name -> file."""
     return {path.stem: path for path in sorted(shipped("recipes").glob("*.yaml"))}

@@ -21,7 +21,19 @@ from strmctl.evaluation.statistics.summary import summarise
 from strmctl.paths import shipped, write_text
 from strmctl.provenance import provenance, sha256_of
 from strmctl.recipe import Recipe, load_recipe
-from strmctl.report.document import Cost, Document, Entry, GridInfo, Paper, Run, Table1, Table1Row, Trials, build
+from strmctl.report.document import (
+    Cost,
+    Document,
+    Entry,
+    GridInfo,
+    Paper,
+    Run,
+    Table1,
+    Table1Ours,
+    Table1Row,
+    Trials,
+    build,
+)
 from strmctl.results import EvalResult, QueryRow
 
 CLIPS = {name: [f"{name}/{number}" for number in range(12)] for name in ("NA", "crawl", "jump", "run", "swim", "walk")}
@@ -212,7 +224,7 @@ def sample(**changes) -> Document:
                     method=row.method,
                     backbone=row.backbone,
                     published=row.values,
-                    ours=[None, entry(0.6) if row is table.rows[6] else None, None, None],
+                    ours=[[], [Table1Ours(entry=entry(0.6), differs=[])] * (row is table.rows[6]), [], []],
                 )
                 for row in table.rows
             ],

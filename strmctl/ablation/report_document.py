@@ -10,23 +10,23 @@ from pathlib import Path
 from typing import Any
 
 from strmctl import yaml
-from strmctl.ablation.cells import COMPONENTS, PARTS, Cell
+from strmctl.ablation.cells import COMPONENTS, Cell
 from strmctl.ablation.claims import claims
 from strmctl.ablation.cost import cost_table
 from strmctl.ablation.entries import Found, Tested, by_label, entries, found_results, trials
 from strmctl.ablation.grid_file import Grid, grid_names, read_grid
+from strmctl.ablation.published import in_words, shipped_recipe, table1
 from strmctl.errors import DataError, UsageError, did_you_mean
 from strmctl.evaluation.comparison.saved_results import read_results
-from strmctl.model.backbones.table import BACKBONES
 from strmctl.model.methods.table import METHODS
 from strmctl.model.tuples import tuple_indices
 from strmctl.paths import shipped
 from strmctl.provenance import provenance
-from strmctl.recipe import Recipe, load_recipe
-from strmctl.report.document import Cost, Document, Entry, GridInfo, Paper, Run, Table1, Table1Row, build
-from strmctl.results import EvalResult
+from strmctl.recipe import Recipe, flat, load_recipe
+from strmctl.report.document import Cost, Document, GridInfo, Paper, Run, build
 from strmctl.runs.folder import run_folder
 
+SAID = ("name", "train.seed", "train.episodes", "train.shot")  # of a recipe, in a grid's caption anyway
 KINDS = ("components", "cardinality", "tuples", "shots", "training", "custom")  # in this order
 
 
@@ -53,14 +53,19 @@ def collect(runs: Path, names: Sequence[str] = (), *, cost: bool = True) -> Docu
     found = {kind: found_results(grid, runs) for kind, grid in grids.items()}
     paper = build(Paper, yaml.load(shipped("reports", "paper.yaml")))
     datasets = dict.fromkeys(one.result.dataset for group in (*found.values(), *groups) for one in group)
-    labelled = [group for kind in ("components", "shots") for group in by_label(found.get(kind, [])).values()]
+    labelled = [
+        group
+        for kind in ("components", "shots")
+        for label, group in by_label(found.get(kind, [])).items()
+        if label in {method.label for method in METHODS.values()}  # and not STRM without some of its parts
+    ]
     document = Document(
         title=", ".join(datasets) or "nothing finished yet",
         **{kind: _section(kind, grid, found[kind]) for kind, grid in grids.items()},
         runs=[_run(group) for group in groups],
         grids={kind: _about(grid, found[kind]) for kind, grid in grids.items()},
         paper=paper,
-        table1=_table1(paper, [*groups, *labelled]),
+        table1=table1(paper, [*groups, *labelled]),
         cost=build(Cost, cost_table()) if cost else None,
         provenance=provenance(),
     )
@@ -121,12 +126,23 @@ def _about(grid: Grid, found: Found) -> GridInfo:
         runs=len({cell.run for cell in grid.cells}),
         missing=list(dict.fromkeys(cell.run for cell in grid.cells if id(cell) not in done)),
         tuple_counts=counts,
+        changed=_changed([cell.recipe for cell in grid.cells]),
         retrained=grid.notes.get("retrained") if grid.kind == "tuples" else None,
     )
 
 
 def _tuples(recipe: Recipe) -> int:
     return sum(len(tuple_indices(recipe.input.frames, w)) for w in recipe.trm.cardinalities)
+
+
+def _changed(recipes: Sequence[Recipe]) -> list[str]:
+    """What all recipes of a grid have otherwise than the shipped recipe; captions name its data and training anyway."""
+    each = []
+    for recipe in recipes:
+        shipped = shipped_recipe(recipe.data.dataset, recipe.backbone.name, recipe.method)
+        own, theirs = flat(recipe.model_dump()), flat((shipped or recipe).model_dump())
+        each.append({in_words(key, own[key]) for key in own if key not in SAID and own[key] != theirs[key]})
+    return sorted(set.intersection(*each))
 
 
 def _groups(runs: Path, names: Sequence[str]) -> list[Found]:
@@ -175,40 +191,3 @@ def _run(group: Found) -> Run:
 
 def _common_shots(group: Found) -> set[int]:
     return set.intersection(*({numbers["shot"] for numbers in one.result.results} for one in group))
-
-
-def _table1(paper: Paper, groups: Sequence[Found]) -> Table1:
-    """Table 1 with ours beside it, where a run of the same complete model was tested 5-way 5-shot on all classes."""
-    ours: dict[tuple[str | None, ...], Entry] = {}
-    for group in groups:
-        recipe, source = group[0].cell.recipe, group[0].result.provenance
-        place = METHODS[recipe.method].table1, BACKBONES[recipe.backbone.name].table1, source["store"]
-        usual = all(_whole_split(one.result) for one in group) and 5 in _common_shots(group)
-        if usual and _as_published(recipe) and place not in ours:
-            ours[place] = entries(group, [5])[5]
-    table = paper.table1
-    rows = [
-        Table1Row(
-            method=row.method,
-            backbone=row.backbone,
-            published=row.values,
-            ours=[ours.get((row.method, row.backbone, name)) for name in table.columns],
-        )
-        for row in table.rows
-    ]
-    return Table1(columns=table.columns, rows=rows, notes=table.notes, source=paper.source)
-
-
-def _as_published(recipe: Recipe) -> bool:
-    """Whether a recipe has all that the paper's model of its method has."""
-    whole = recipe.trm.cardinalities == [2] and all(getattr(recipe, part).enabled for part in PARTS)
-    return (recipe.method != "strm" or whole) and recipe.trm.tuple_fraction == 1
-
-
-def _whole_split(result: EvalResult) -> bool:
-    """Whether a result is of 5-way episodes of all test classes, with frames in their order."""
-    source = result.provenance
-    changed = source.get("chosen_classes") or source.get("dropped_classes") or source.get("tuples")
-    return (
-        (result.way, result.split) == (5, "test") and source.get("frame_order", "natural") == "natural" and not changed
-    )

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from strmctl.errors import DataError
 
-SCHEMA = 2
+SCHEMA = 3
 Kind = TypeVar("Kind")
 
 
@@ -133,6 +133,7 @@ class GridInfo:
     runs: int  # number of runs
     missing: list[str]  # names of the runs without a result
     tuple_counts: dict[str, int] = field(default_factory=dict)  # label -> number of tuples, of a grid of cardinalities
+    changed: list[str] = field(default_factory=list)  # what all cells have otherwise than the shipped recipe
     retrained: bool | None = None  # whether models were trained with their share of the tuples, of a grid of tuples
 
 
@@ -151,22 +152,36 @@ class Run:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Table1Ours:
+    """A run in a place of Table 1, or the training seeds of one recipe, with all that is not as the paper has it."""
+
+    entry: Entry
+    differs: list[str]
+
+    @property
+    def runs(self) -> str:
+        """Names of the runs."""
+        return ", ".join(self.entry.runs)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Table1Row:
-    """A row of Table 1: percent as published, and what was run here, for each data set of `Table1.columns`."""
+    """A row of Table 1: percent as published, and all that was run here, for each data set of `Table1.columns`."""
 
     method: str
     backbone: str
     published: list[float | None]
-    ours: list[Entry | None]
+    ours: list[list[Table1Ours]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Table1:
-    """Table 1 of the paper with the runs of the same models beside it."""
+    """Table 1 of the paper with the runs of the same models beside it; remarks name the runs of other models."""
 
     columns: list[str]
     rows: list[Table1Row]
     notes: list[str]
+    remarks: list[str] = field(default_factory=list)
     source: str
 
 

@@ -33,8 +33,9 @@ def tested_on(test: Any, shots: Sequence[int] = (), *, episodes_from: str | None
 def measured_on(grid: GridInfo, shots: Sequence[int]) -> str:
     """The sentence that says on what the accuracies of a grid were measured."""
     count, episodes = len(grid.seeds), "" if grid.kind == "training" else f"{grid.training_episodes:,} "
+    changed = f" with {', '.join(grid.changed)}" if grid.changed else ""
     return (
-        f"{tested_on(grid, shots)}; recipe {grid.recipe}, backbone {grid.backbone}, trained on {episodes}"
+        f"{tested_on(grid, shots)}; recipe {grid.recipe}{changed}, backbone {grid.backbone}, trained on {episodes}"
         f"{grid.training_shot}-shot episodes, training seed{'' if count == 1 else 's'} {listed(grid.seeds)} "
         f"(n = {count}{', fewer where runs are missing' if grid.missing else ''})"
     )

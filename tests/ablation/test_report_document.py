@@ -9,14 +9,15 @@ from strmctl.ablation.cells import COMPONENTS, PARTS
 from strmctl.ablation.cost import cost_table
 from strmctl.ablation.entries import entries, found_results, trials
 from strmctl.ablation.report_document import collect
+from strmctl.datasets.splits import known_splits, load_split
 from strmctl.errors import UsageError
 from strmctl.paths import shipped
+from strmctl.recipe import load_recipe
 from strmctl.report.document import Cost, Paper, build, from_json
-from tests.saved import grid_of, recipe_of, result_of, rows_of, write_cell, write_run
+from strmctl.report.wording import measured_on
+from tests.saved import CLIPS, grid_of, recipe_of, result_of, rows_of, write_cell, write_run
 
 pytestmark = pytest.mark.slow
-
-SSV2 = ("backbone.weights=none",)
 
 
 def components(seeds=(0, 1, 2), **more):
@@ -47,7 +48,9 @@ def save_run(runs, run, recipe, accuracy=0.6, *, stem="test_5way_1q_s0_n40", sho
     weights = write_run(runs, run, recipe)
     source = {"store": recipe.data.dataset, "weights_sha256": weights, **more}
     rows = rows_of(accuracy, shots=shots, answers=answers, **shape)
-    replace(result_of(run, rows, **shape, **source), dataset="Sprites").write(runs / run / "eval" / stem)
+    result = replace(result_of(run, rows, **shape, **source), dataset="Sprites")
+    result.provenance["recipe"] = recipe.model_dump()
+    result.write(runs / run / "eval" / stem)
 
 
 def test_components_in_the_order_of_the_paper(tmp_path):
@@ -154,61 +157,159 @@ def test_runs_that_are_seeds_of_one_recipe_count_together(tmp_path):
     assert next(iter(document.components)) == "TRM"
 
 
+def save_ssv2(runs, run, *changes, recipe="ssv2_r50", seed=0, accuracy=0.6, **more):
+    """A run of a shipped recipe with these changes, tested on all test classes of its data set."""
+    made = load_recipe(recipe, (*changes, f"train.seed={seed}"))
+    store = more.pop("store", made.data.dataset)
+    classes = load_split(store).classes("test") if store in known_splits() else sorted(CLIPS)
+    save_run(runs, run, made, accuracy, **{"classes": classes, "store": store, **more})
+
+
 def table1_of(document):
     """(method, backbone, data set) -> ours, of the places that are filled."""
     return {
-        (row.method, row.backbone, name): entry
+        (row.method, row.backbone, name): ours
         for row in document.table1.rows
-        for name, entry in zip(document.table1.columns, row.ours, strict=True)
-        if entry
+        for name, ours in zip(document.table1.columns, row.ours, strict=True)
+        if ours
     }
 
 
-def test_table_1_is_filled_by_a_run_of_the_same_kind(tmp_path):
+STRM = ("STRM", "ResNet-50", "ssv2")
+FEW = "40 test episodes"  # results of tests are small
+
+
+def test_table_1_is_filled_by_runs_of_the_shipped_recipes(tmp_path):
     for seed, accuracy in ((0, 0.6), (1, 0.7)):
-        save_run(tmp_path, f"strm_s{seed}", recipe_of(*SSV2, recipe="ssv2_r50", seed=seed), accuracy, answers=seed)
-    save_run(tmp_path, "trx", recipe_of(*SSV2, "method=trx", recipe="ssv2_r50"), 0.5)
-    save_run(tmp_path, "vit", recipe_of(*SSV2, recipe="ucf101_vit"), 0.8)
+        save_ssv2(tmp_path, f"strm_s{seed}", seed=seed, accuracy=accuracy, answers=seed)
+    save_ssv2(tmp_path, "trx", "method=trx")
+    save_ssv2(tmp_path, "vit", recipe="ucf101_vit")
     document = read(tmp_path, "strm_s0", "strm_s1", "trx", "vit")
     filled = table1_of(document)
-    assert set(filled) == {("STRM", "ResNet-50", "ssv2"), ("TRX", "ResNet-50", "ssv2"), ("STRM", "ViT", "ucf101")}
-    assert filled["STRM", "ResNet-50", "ssv2"] == document.runs[0].shots[5]
-    assert document.runs[0].shots[5].seeds == [0, 1]
+    assert set(filled) == {STRM, ("TRX", "ResNet-50", "ssv2"), ("STRM", "ViT", "ucf101")}
+    assert [(one.entry, one.differs) for one in filled[STRM]] == [(document.runs[0].shots[5], [FEW])]
+    assert document.runs[0].shots[5].seeds == [0, 1] and document.table1.remarks == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "test", "differs"),
+    [
+        (("input.crop=112",), {}, ["input.crop 112"]),
+        (("input.frames=4", "train.shot=1"), {}, ["input.frames 4", "train.shot 1"]),
+        (("backbone.weights=none",), {}, ["random weights"]),
+        (("backbone.weights=mine.pt", "input.flip=true"), {}, ["input.flip true", "backbone.weights mine.pt"]),
+        (("train.gradient_clip=1.0", "validation.every=9"), {}, ["train.gradient_clip 1", "validation.every 9"]),
+        (("validation.every=9",), {"weights_file": "last.pt"}, []),
+        (("name=mine", "trm.tuple_trial=3", "patch_enrichment.hidden=null", "query_class.dim=null"), {}, []),
+        (("method=trx", "query_class.weight=0", "prediction=trm", "patch_enrichment.patches=2"), {}, []),
+        (("method=otam", "trm.dim=8", "train.way=4"), {}, ["train.way 4"]),
+        (("backbone.batch_norm=frozen",), {}, ["backbone.batch_norm frozen"]),
+        (("backbone.batch_norm=frozen", "query_class.dim=384"), {"recipe": "ssv2_vit"}, []),
+        (("data.dataset=kinetics100",), {"store": "ssv2"}, ["data.dataset kinetics100"]),
+        ((), {"dtype": "bfloat16"}, ["features in bfloat16"]),
+        ((), {"weights_file": "old.pt"}, ["weights of old.pt"]),
+        ((), {"distinct_groups": True}, ["support and query of different source videos"]),
+        ((), {"episodes_file_sha256": "0" * 64, "episodes_from": "e.csv"}, ["episodes of e.csv"]),
+        ((), {"cached": False, "chosen_classes": True}, []),
+    ],
+)
+def test_what_differs_in_training_or_test_stands_in_the_row(tmp_path, changes, test, differs):
+    save_ssv2(tmp_path, "mine", *changes, **test)
+    document = read(tmp_path, "mine")
+    ((place, (ours,)),) = table1_of(document).items()
+    assert place[2] == "ssv2" and sorted(ours.differs) == sorted([*differs, FEW])
+    claim = next((one for one in document.claims if one.source == "Table 1"), None)
+    assert claim is None or claim.claim.endswith(f"on SSv2 ({', '.join(ours.differs)})")
+
+
+def test_the_paper_tests_10000_episodes_of_one_query_after_the_whole_training(tmp_path):
+    save_ssv2(tmp_path, "mine")
+    path = tmp_path / "mine/eval/test_5way_1q_s0_n40.json"
+    path.write_text(path.read_text().replace('"episodes": 40,', '"episodes": 10000,', 1))
+    document = read(tmp_path, "mine")
+    assert [one.differs for one in table1_of(document)[STRM]] == [[]]
+    (tmp_path / "mine/train.csv").write_text("episode,loss\n10,1.0\n")
+    path.write_text(path.read_text().replace('"queries": 1,', '"queries": 2,', 1))
+    ((ours,),) = table1_of(read(tmp_path, "mine")).values()
+    assert ours.differs == ["2 queries per class", "10 of 75,000 training episodes"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "test", "reason"),
+    [
+        (("model.preset=released",), {}, "model.preset released"),
+        (("model.deviations=[gate]",), {}, 'model.deviations ["gate"]'),
+        (("query_class.weight=0",), {}, "query_class.weight 0"),
+        (("query_class.trained=false",), {}, "query_class.trained false"),
+        (("prediction=trm",), {}, "prediction trm"),
+        (("trm.distance=norm", "trm.dim=8"), {}, "trm.dim 8 and trm.distance norm"),
+        (("patch_enrichment.enabled=false",), {}, "patch_enrichment.enabled false"),
+        (("query_class.enabled=false",), {}, "query_class.enabled false"),
+        (("trm.cardinalities=[2,3]",), {}, "trm.cardinalities [2, 3]"),
+        (("trm.tuple_fraction=0.5",), {}, "trm.tuple_fraction 0.5"),
+        (("method=trx", "model.preset=released"), {}, "model.preset released"),
+        (("method=otam", "otam.smoothing=0.5"), {}, "otam.smoothing 0.5"),
+        ((), {"way": 4}, "4-way episodes"),
+        ((), {"split": "val"}, "the val split"),
+        ((), {"shots": (1, 3)}, "no 5-shot test"),
+        ((), {"classes": ["run", "sit"]}, "classes that are not the 24 of its test split"),
+        ((), {"frame_order": "shuffled"}, "shuffled frames"),
+        ((), {"tuples": {"fraction": 0.2}}, "a share of the tuples"),
+    ],
+)
+def test_another_model_or_task_is_not_in_table_1_which_says_why(tmp_path, changes, test, reason):
+    save_ssv2(tmp_path, "mine", *changes, **test)
+    document = read(tmp_path, "mine")
+    assert table1_of(document) == {} and document.runs[0].run == "mine"
+    (remark,) = document.table1.remarks
+    assert remark.startswith("mine cannot stand beside ") and remark.endswith(f"on SSv2, because of {reason}")
 
 
 @pytest.mark.parametrize(
     ("changes", "test"),
-    [
-        (("patch_enrichment.enabled=false",), {}),
-        (("query_class.enabled=false",), {}),
-        (("trm.cardinalities=[2,3]",), {}),
-        (("trm.tuple_fraction=0.5",), {}),
-        (("method=trm",), {}),
-        (("backbone.name=resnet34",), {}),
-        (("data.dataset=sprites",), {}),
-        ((), {"way": 4}),
-        ((), {"split": "val"}),
-        ((), {"shots": (1, 3)}),
-        ((), {"chosen_classes": True}),
-        ((), {"dropped_classes": ["run"]}),
-        ((), {"frame_order": "reversed"}),
-        ((), {"store": "ssv2_small"}),
-    ],
+    [(("method=trm",), {}), (("backbone.name=resnet34",), {}), (("data.dataset=sprites",), {}), ((), {"store": "own"})],
 )
-def test_table_1_is_not_filled_by_anything_else(tmp_path, changes, test):
-    save_run(tmp_path, "mine", recipe_of(*SSV2, *changes, recipe="ssv2_r50"), **test)
+def test_runs_that_table_1_has_no_row_or_column_for_are_not_spoken_of(tmp_path, changes, test):
+    save_ssv2(tmp_path, "mine", *changes, **test)
     document = read(tmp_path, "mine")
-    assert table1_of(document) == {} and document.runs[0].run == "mine"
+    assert table1_of(document) == {} and document.table1.remarks == []
+
+
+def test_what_was_tested_counts_and_not_a_recipe_that_was_edited_later(tmp_path):
+    save_ssv2(tmp_path, "mine", "input.crop=112")
+    write_run(tmp_path, "mine", load_recipe("ssv2_r50"))
+    ((ours,),) = table1_of(read(tmp_path, "mine")).values()
+    assert "input.crop 112" in ours.differs
+
+
+def test_two_runs_for_one_place_are_both_there(tmp_path):
+    save_ssv2(tmp_path, "first", accuracy=0.9)
+    save_ssv2(tmp_path, "second", "input.crop=112", accuracy=0.7, answers=1)
+    ((first, second),) = table1_of(read(tmp_path, "first", "second")).values()
+    assert (first.runs, second.runs) == ("first", "second") and first.entry.accuracy > second.entry.accuracy
+    assert first.differs == [FEW] and second.differs == ["input.crop 112", FEW]
 
 
 def test_table_1_is_filled_from_grids_but_not_by_a_part_of_strm(tmp_path):
-    changes = (*SSV2, "query_class.enabled=false")
-    whole, part = (recipe_of(*words, recipe="ssv2_r50") for words in (SSV2, changes))
+    whole, part = (load_recipe("ssv2_r50", words) for words in ((), ("query_class.enabled=false",)))
     grid = saved(tmp_path, grid_of([("TRM+PLE+FLE", part), ("STRM", whole)]), skip=["strm-s0"])
-    assert table1_of(read(tmp_path)) == {}
-    write_cell(tmp_path, grid.cells[1], grid, 0.9)
     document = read(tmp_path)
-    assert table1_of(document) == {("STRM", "ResNet-50", "ssv2"): document.components["STRM"][5]}
+    assert table1_of(document) == {} and document.table1.remarks == []
+    write_cell(tmp_path, grid.cells[1], grid, 0.9, classes=load_split("ssv2").classes("test"))
+    document = read(tmp_path, grid.name, "strm-s0")
+    ((ours,),) = table1_of(document).values()
+    assert ours.entry == document.components["STRM"][5]
+
+
+def test_a_grid_says_what_all_of_its_cells_have_otherwise_than_the_shipped_recipe(tmp_path):
+    changes = ("query_class.weight=0", "input.crop=112", "train.episodes=10")
+    cells = [(name.upper(), load_recipe("ssv2_r50", (*changes, f"method={name}"))) for name in ("trm", "strm")]
+    saved(tmp_path, grid_of(cells, kind="shots"))
+    document = read(tmp_path)
+    assert document.grids["shots"].changed == ["input.crop 112", "query_class.weight 0"]
+    words = "recipe sprites with input.crop 112, query_class.weight 0, backbone resnet50"
+    assert words in measured_on(document.grids["shots"], (1, 5))
+    assert table1_of(document) == {} and "because of query_class.weight 0" in document.table1.remarks[0]
 
 
 def test_published_values_are_those_of_the_file_and_costs_those_that_are_counted(tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 from strmctl.errors import UsageError
 from strmctl.evaluation.statistics.intervals import t_interval
 from strmctl.evaluation.statistics.paired import mean_figures
+from strmctl.recipe import flat
 from strmctl.results import EvalResult
 
 FREE = ("name", "train.seed")  # what may differ between the seeds of one recipe
@@ -24,18 +25,18 @@ def check_one_recipe(recipes: Mapping[str, Mapping[str, Any]]) -> None:
     Raises:
         UsageError: the recipes differ in more than name and train.seed, or two runs have the same seed.
     """
-    flat = {run: _flat(recipe) for run, recipe in recipes.items()}
-    first, *others = flat
+    keys_of = {run: flat(recipe) for run, recipe in recipes.items()}
+    first, *others = keys_of
     for run in others:
-        keys, absent = sorted((flat[first].keys() | flat[run].keys()) - set(FREE)), object()
-        if differing := [key for key in keys if flat[first].get(key, absent) != flat[run].get(key, absent)]:
-            values = "; ".join(f"{key}: {flat[first].get(key)} and {flat[run].get(key)}" for key in differing)
+        keys, absent = sorted((keys_of[first].keys() | keys_of[run].keys()) - set(FREE)), object()
+        if differing := [key for key in keys if keys_of[first].get(key, absent) != keys_of[run].get(key, absent)]:
+            values = "; ".join(f"{key}: {keys_of[first].get(key)} and {keys_of[run].get(key)}" for key in differing)
             raise UsageError(
                 f"{first} and {run} are not seeds of one recipe, their recipes differ in {values}",
                 f"runs of different recipes are compared, not averaged: `strmctl compare {first} {run}`",
             )
     by_seed: dict[int, str] = {}
-    for run, recipe in flat.items():
+    for run, recipe in keys_of.items():
         seed = recipe["train.seed"]
         if seed in by_seed:
             raise UsageError(
@@ -43,14 +44,6 @@ def check_one_recipe(recipes: Mapping[str, Mapping[str, Any]]) -> None:
                 "leave one out, or train one with another `--set train.seed=`",
             )
         by_seed[seed] = run
-
-
-def _flat(recipe: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Turns `{"train": {"seed": 0}}` into `{"train.seed": 0}`."""
-    flat: dict[str, Any] = {}
-    for key, value in recipe.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat
 
 
 def training_seed(result: EvalResult) -> int:

@@ -25,6 +25,7 @@ class Entry:
         rename: a tensor's name in a file of weights to its name in the network that the trunk was cut from; None: the
             same.
         crop: side in pixels of the only frames that it takes; None: any.
+        batch_norm: whether it has batch norm.
         table1: name in Table 1 of the paper; None where it is not there.
     """
 
@@ -36,6 +37,7 @@ class Entry:
     classifier: str = "fc."
     rename: str | None = None
     crop: int | None = None
+    batch_norm: bool = True
     table1: str | None = None
 
 
@@ -58,6 +60,7 @@ BACKBONES: dict[str, Entry] = {
         classifier="heads.",
         rename=f"{HERE}.vision_transformer:present_name",
         crop=224,
+        batch_norm=False,
         table1="ViT",
     ),
     "efficientnet_lite0": Entry(

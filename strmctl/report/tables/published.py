@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from strmctl.report.document import Run, Table1
+from strmctl.report.document import Run, Table1, Table1Ours
 from strmctl.report.tables.table import (
     DATASETS,
     NONE,
@@ -19,22 +19,19 @@ from strmctl.report.wording import joined, listed, seeds_of
 
 
 def table1(table: Table1) -> ReportTable:
-    """A row per method and backbone; for each data set what is published and what was run here."""
-    run_on = [any(entries) for entries in zip(*(row.ours for row in table.rows), strict=True)]
+    """A row per method and backbone; for each data set what is published, and every run here with what differs."""
+    run_on = [any(found) for found in zip(*(row.ours for row in table.rows), strict=True)]
     titles = [DATASETS.get(name, name) for name in table.columns]
-    columns, rows, found, in_paper = ["method", "backbone"], [], [], []
+    columns, rows, found, more = ["method", "backbone"], [], [], []
     for name, ran in zip(titles, run_on, strict=True):
         columns += [f"{name}, paper, %", f"{name}, ours, %"][: 1 + ran]
     for row in table.rows:
         cells = [row.method, row.backbone]
-        for name, ran, value, entry in zip(table.columns, run_on, row.published, row.ours, strict=True):
-            number = NONE
-            if entry is not None:
-                number = f"{percent(entry)} ({entry.episodes:,} episodes, n = {seeds_of(len(entry.seeds))})"
-            cells += [published(value), number][: 1 + ran]
-            if value is not None or entry is not None:
-                found.append(([row.method, row.backbone, name], entry))
-                in_paper.append(value)
+        for name, ran, value, ours in zip(table.columns, run_on, row.published, row.ours, strict=True):
+            cells += [published(value), "; ".join(_number(one, named=len(ours) > 1) for one in ours) or NONE][: 1 + ran]
+            for one in ours or [None] * (value is not None):
+                found.append(([row.method, row.backbone, name], one and one.entry))
+                more.append([value, ", ".join(one.differs) if one else ""])
         rows.append(cells)
     names, numbers = accuracy_csv(["method", "backbone", "dataset"], found)
     absent = [name for name, ran in zip(titles, run_on, strict=True) if not ran]
@@ -45,15 +42,24 @@ def table1(table: Table1) -> ReportTable:
             f"5-way 5-shot. Paper: {table.source}, Table 1, mean over 10,000 random test tasks",
             f"Ours: {OVER_EPISODES}; n counts training seeds" if any(run_on) else "",
             f"No run here on {listed(absent)}" if absent else "",
+            "In brackets: all that is not as in the shipped recipe and the paper's test" if any(run_on) else "",
+            *table.remarks,
             *table.notes,
         ),
         columns=columns,
         rows=rows,
-        csv_columns=[*names, "published_percent"],
-        csv_rows=[[*row, value] for row, value in zip(numbers, in_paper, strict=True)],
+        csv_columns=[*names, "published_percent", "differs"],
+        csv_rows=[[*row, *last] for row, last in zip(numbers, more, strict=True)],
         published=tuple(place for place, name in enumerate(columns) if ", paper," in name),
         words=2,
     )
+
+
+def _number(one: Table1Ours, *, named: bool) -> str:
+    """`66.2 ± 0.4 (10,000 episodes, n = 3 seeds; input.crop 112)`; named where it is not alone."""
+    about = f"{one.entry.episodes:,} episodes, n = {seeds_of(len(one.entry.seeds))}"
+    differs = f"; {', '.join(one.differs)}" if one.differs else ""
+    return f"{one.runs}: " * named + f"{percent(one.entry)} ({about}{differs})"
 
 
 def runs(ours: Sequence[Run]) -> ReportTable:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from strmctl.report.document import Table1Ours
 from strmctl.report.tables.cost import against_trx
 from strmctl.report.tables.findings import findings
 from strmctl.report.tables.grids import tables
@@ -134,7 +135,27 @@ def test_table_1_keeps_published_and_ours_apart():
     assert "UCF101, ours, %" not in table.columns  # nothing was run on it
     assert "No run here on Kinetics-100, HMDB51 and UCF101." in table.caption
     assert column(table, "SSv2, paper, %")["ARN", "ResNet-50"] == "–"
-    assert ["STRM", "ViT", "ucf101", *[None] * 4, 0, *[None] * 4, "", 98.1] in table.csv_rows
+    assert ["STRM", "ViT", "ucf101", *[None] * 4, 0, *[None] * 4, "", 98.1, ""] in table.csv_rows
+
+
+def test_every_run_beside_table_1_is_named_with_what_differs():
+    made = sample()
+    small = Table1Ours(entry=entry(0.7, seeds=(0,), run="small"), differs=["input.crop 112", "random weights"])
+    made.table1.rows[6].ours[1].append(small)
+    document = sample(table1=replace(made.table1, remarks=["mine cannot stand beside STRM"]))
+    table = named(document)["table1"]
+    assert column(table, "SSv2, ours, %")["STRM", "ResNet-50"] == (
+        "sample-s0, sample-s1, sample-s2: 60.0 ± 0.4 (10,000 episodes, n = 3 seeds); "
+        "small-s0: 70.0 ± 0.4 (10,000 episodes, n = 1 seed; input.crop 112, random weights)"
+    )
+    assert "mine cannot stand beside STRM." in table.caption
+    assert [row[-1] for row in table.csv_rows if row[:3] == ["STRM", "ResNet-50", "ssv2"]] == [
+        "",
+        "input.crop 112, random weights",
+    ]
+    words = [row[0] for row in findings(document).rows if row[0].startswith("Table 1")]
+    assert words[1] == "Table 1 ≤ STRM (ResNet-50) on SSv2, run small-s0 (input.crop 112, random weights), 5-shot"
+    assert words[0].startswith("Table 1 ≤ STRM (ResNet-50) on SSv2, run sample-s0, sample-s1, sample-s2, 5-shot")
 
 
 def test_cost_as_it_is_counted():
@@ -184,7 +205,7 @@ def test_a_finding_says_claim_paper_here_holds_and_n():
 
 
 def test_table_1_without_a_run_and_the_cost_are_findings():
-    rows = [replace(row, ours=[None] * 4) for row in sample().table1.rows]
+    rows = [replace(row, ours=[[]] * 4) for row in sample().table1.rows]
     found = {row[0]: row[1:] for row in findings(sample(table1=replace(sample().table1, rows=rows))).rows}
     assert found["Table 1 is reached"] == ["Table 1", "no run here on its data sets", "not settled", "0"]
     assert found["STRM needs about 4 % more FLOPs than TRX"][2:] == ["no", "–"]
