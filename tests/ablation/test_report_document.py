@@ -44,7 +44,7 @@ def read(runs, *names):
 
 def save_run(runs, run, recipe, accuracy=0.6, *, stem="test_5way_1q_s0_n40", shots=(1, 5), answers=0, **more):
     """A tested run; `more` are settings of the test or provenance."""
-    shape = {name: more.pop(name) for name in ("way", "split", "episodes") if name in more}
+    shape = {name: more.pop(name) for name in ("way", "split", "episodes", "queries") if name in more}
     weights = write_run(runs, run, recipe)
     source = {"store": recipe.data.dataset, "weights_sha256": weights, **more}
     rows = rows_of(accuracy, shots=shots, answers=answers, **shape)
@@ -223,15 +223,13 @@ def test_what_differs_in_training_or_test_stands_in_the_row(tmp_path, changes, t
 
 
 def test_the_paper_tests_10000_episodes_of_one_query_after_the_whole_training(tmp_path):
-    save_ssv2(tmp_path, "mine")
-    path = tmp_path / "mine/eval/test_5way_1q_s0_n40.json"
-    path.write_text(path.read_text().replace('"episodes": 40,', '"episodes": 10000,', 1))
+    save_ssv2(tmp_path, "mine", shots=(5,), episodes=10_000)
     document = read(tmp_path, "mine")
     assert [one.differs for one in table1_of(document)[STRM]] == [[]]
-    (tmp_path / "mine/train.csv").write_text("episode,loss\n10,1.0\n")
-    path.write_text(path.read_text().replace('"queries": 1,', '"queries": 2,', 1))
-    ((ours,),) = table1_of(read(tmp_path, "mine")).values()
-    assert ours.differs == ["2 queries per class", "10 of 75,000 training episodes"]
+    save_ssv2(tmp_path, "cut", queries=2)
+    (tmp_path / "cut/train.csv").write_text("episode,loss\n10,1.0\n")
+    ((ours,),) = table1_of(read(tmp_path, "cut")).values()
+    assert ours.differs == [FEW, "2 queries per class", "10 of 75,000 training episodes"]
 
 
 @pytest.mark.parametrize(
