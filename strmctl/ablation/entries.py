@@ -15,7 +15,7 @@ from strmctl.ablation.grid_file import Grid, finished_result, result_path
 from strmctl.errors import DataError
 from strmctl.evaluation.statistics.intervals import episode_interval, t_interval
 from strmctl.report.document import Entries, Entry, Trials
-from strmctl.results import EvalResult
+from strmctl.results import EvalResult, QueryRow, read_result
 
 
 class Tested(NamedTuple):
@@ -99,24 +99,14 @@ def trials(found: Found, shots: Iterable[int]) -> dict[int, Trials]:
     return made
 
 
-def episode_accuracies(path: Path, result: EvalResult) -> pd.Series:
-    """Accuracy of each episode by (shot, episode), from the rows beside a result's JSON file.
+def episode_accuracies(path: Path) -> pd.Series:
+    """Accuracy of each episode by (shot, episode), from the rows of the result in a JSON file.
 
     Raises:
-        DataError: the rows are damaged, or not those that the result counts.
+        DataError: the result is damaged; the message names the file.
     """
-    table, hint = path.with_suffix(".csv"), "remove it and run `strmctl ablate` (or `strmctl eval`) again"
-    try:
-        rows = pd.read_csv(table, usecols=["shot", "episode", "true", "predicted"], na_filter=False)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise DataError(f"{table} is damaged: {error}", hint) from error
+    rows = pd.DataFrame(read_result(path).rows, columns=QueryRow._fields)
     right = (rows["true"] == rows["predicted"]).astype(float)
-    found = right.groupby(rows["shot"]).agg(["size", "mean"])
-    counted = {numbers["shot"]: (numbers["queries"], numbers["accuracy"]) for numbers in result.results}
-    if list(found.index) != sorted(counted) or not all(
-        size == counted[shot][0] and abs(mean - counted[shot][1]) < 1e-9 for shot, size, mean in found.itertuples()
-    ):
-        raise DataError(f"{table} does not hold the queries that {path.name} beside it counts", hint)
     return right.groupby([rows["shot"], rows["episode"]]).mean()
 
 
@@ -129,7 +119,7 @@ def _over_episodes(found: Found, shots: Iterable[int]) -> dict[int, float]:
     first = found[0]
     if len(found) == 1:
         return {shot: _of_shot(first.result, shot)["ci95"] for shot in shots}
-    rows = [episode_accuracies(one.path, one.result).loc[sorted(shots)] for one in found]
+    rows = [episode_accuracies(one.path).loc[sorted(shots)] for one in found]
     for one, own in zip(found, rows, strict=True):
         if one.result.seed != first.result.seed or not own.index.equals(rows[0].index):
             raise DataError(

@@ -143,14 +143,18 @@ def finished_result(
         cell: cell that was tested.
         protocol: settings of the test.
         manifest_sha256: manifest of the frames that it must have seen; None for any.
+
+    Raises:
+        DataError: there is one, but it is not what was written; the message names the file.
     """
     path = result_path(runs, cell, protocol)
-    result, weights = read_document(path), runs / cell.run / "weights.pt"
-    if result is None or not path.with_suffix(".csv").is_file() or not weights.is_file():
+    weights = runs / cell.run / "weights.pt"
+    if not path.is_file() or not weights.is_file():
         return None
+    result = read_document(path)
     source = result.provenance
     same = all(getattr(result, name) == getattr(protocol, name) for name in SETTINGS)
-    same &= set(protocol.shots) <= {figures["shot"] for figures in result.results}
+    same &= set(protocol.shots) <= set(result.shots)
     same &= source.get("weights_sha256") == sha256_of(weights) and source.get("recipe") == cell.recipe.model_dump()
     same &= manifest_sha256 in (None, source.get("manifest_sha256"))
     return result if same and trained_episodes(runs / cell.run) >= cell.recipe.train.episodes else None

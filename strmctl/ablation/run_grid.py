@@ -5,6 +5,7 @@ Each cell is an ordinary run folder. Nothing is done twice: a grid that was kill
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -92,8 +93,11 @@ def open_tasks(grids: Sequence[Grid], runs: Path, data_dir: Path, device: str = 
             tasks.append(Task(cells=(), protocol=Protocol(), **where))
         alike: dict[tuple[float | None, Protocol], list[Cell]] = {}  # all trials of a share are one task
         for (fraction, _, test), (cell, shots) in tests[run].items():
-            if before := finished_result(runs, cell, test, store.manifest_sha256):
-                tested = {figures["shot"] for figures in before.results}
+            before = None
+            with contextlib.suppress(DataError):  # damaged: it is tested again
+                before = finished_result(runs, cell, test, store.manifest_sha256)
+            if before:
+                tested = set(before.shots)
                 if shots <= tested:
                     continue
                 shots.update(tested)  # a new result must not lose what another grid has tested

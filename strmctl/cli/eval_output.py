@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from strmctl.cli import console
 from strmctl.report.terminal import comparison, eval_tables
+from strmctl.results import result_files
 
 if TYPE_CHECKING:
     from strmctl.evaluation.select import EvaluationSet
@@ -21,12 +22,14 @@ def keep(result: EvalResult, stem: Path, *, tables: bool, wide: bool = False) ->
         The paths of the result.
     """
     try:
-        written = result.write(stem)
-        eval_tables.write_confusion(stem.with_name(f"{stem.name}_confusion.csv"), result)
+        whole = result.write(stem)
+        eval_tables.write_confusion(stem.with_name(f"{stem.name}_confusion.csv"), whole)
     finally:
         if tables:
             show(result, wide=wide)
-    return written
+    if kept := sorted({*whole.shots} - {*result.shots}):
+        console.say(f"kept beside it, of an earlier call of the same test: {', '.join(map(str, kept))} shots")
+    return result_files(stem)
 
 
 def draw(results: Sequence[EvalResult], stems: Sequence[Path]) -> None:
@@ -73,7 +76,7 @@ def remark(result: EvalResult, tests: EvaluationSet, written: tuple[Path, Path])
             f"support and query share a source video in {shares} of the episodes; --distinct-groups avoids that"
         )
     narrow = ", ".join(f"{count} at {shot}-shot" for shot, count in source["narrow"].items())
-    console.say(f"predictions that rounding may decide (margin below 1e-4 of the logits' range): {narrow}")
+    console.say(f"predictions that rounding may decide (margin below 1e-5 of the largest logit): {narrow}")
     console.say("\n".join(map(str, written)))
 
 

@@ -10,7 +10,7 @@ from strmctl.errors import DataError, StrmctlError
 from strmctl.provenance import sha256_of
 from strmctl.recipe import load_recipe
 from strmctl.report.terminal.run_table import RunRow, Score
-from strmctl.results import read_document
+from strmctl.results import read_document, result_documents
 from strmctl.runs.folder import LATEST, newest_run, run_folder
 from strmctl.runs.notes import WEIGHTS, read_notes
 from strmctl.runs.train_log import trained_episodes
@@ -79,18 +79,23 @@ def _content(folder: Path, weights: Path) -> dict[str, Any]:
         "recipe_episodes": recipe.train.episodes,
         "weights": weights.is_file(),
         "validation": Score(*(validation[key] for key in ("shot", "accuracy", "ci95"))) if validation else None,
-        "tests": _tests(folder / "eval", weights),
+        **_tests(folder / "eval", weights),
     }
 
 
-def _tests(folder: Path, weights: Path) -> tuple[Score, ...]:
-    """Scores of the results in a folder that are of these weights, or of the last ones."""
-    results = {path.stem: read_document(path) for path in sorted(folder.glob("*.json"))}
-    own = [weights.with_name(name) for name in WEIGHTS.values()] if results else []
+def _tests(folder: Path, weights: Path) -> dict[str, tuple]:
+    """Scores of the results in a folder that are of these weights or of the last ones, and results that are damaged."""
+    scores: list[Score] = []
+    damaged: list[str] = []
+    documents = result_documents(folder)
+    own = [weights.with_name(name) for name in WEIGHTS.values()] if documents else []
     hashes = {sha256_of(path) for path in own if path.is_file()}
-    return tuple(
-        Score(figures["shot"], figures["accuracy"], figures["ci95"], stem)
-        for stem, result in results.items()
-        if result is not None and result.provenance.get("weights_sha256") in hashes
-        for figures in result.results
-    )
+    for path in documents:
+        try:
+            result = read_document(path)
+        except DataError as error:
+            damaged.append(error.message)
+            continue
+        if result.provenance.get("weights_sha256") in hashes:
+            scores += [Score(one["shot"], one["accuracy"], one["ci95"], path.stem) for one in result.results]
+    return {"tests": tuple(scores), "damaged": tuple(damaged)}

@@ -8,7 +8,7 @@ import pytest
 
 from strmctl.ablation.entries import by_label, entries, found_results, trials
 from strmctl.errors import DataError
-from tests.saved import T_95, grid_of, recipe_of, write_cell
+from tests.saved import T_95, forget_hashes, grid_of, recipe_of, write_cell
 
 CLOSE = {"rel": 1e-9}
 
@@ -113,6 +113,7 @@ def shorten(text):
 def test_rows_that_are_damaged_or_of_another_result_are_refused(tmp_path, damage):
     grid = grid_of([("STRM", recipe_of(seed=seed)) for seed in (0, 1)])
     paths = [write_cell(tmp_path, cell, grid, answers=seed) for seed, cell in enumerate(grid.cells)]
+    forget_hashes(paths[1])
     table = paths[1].with_suffix(".csv")
     rows = table.read_text(encoding="utf-8").replace("run,crawl", "run,swim")
     damaged = damage(rows)

@@ -1,6 +1,7 @@
 """`grid.json`, and when a cell counts as finished."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -11,8 +12,9 @@ from strmctl.errors import DataError, UsageError
 from strmctl.evaluation.match import Protocol
 from strmctl.paths import write_text
 from strmctl.provenance import sha256_of
-from strmctl.results import EvalResult
+from strmctl.results import EvalResult, QueryRow
 from strmctl.runs.train_log import trained_episodes
+from tests.saved import forget_hashes
 
 TEST = Protocol(way=2, shots=(1, 5), episodes=4, seed=3)
 BASE = Base("sprites", ("train.episodes=10",))
@@ -171,6 +173,9 @@ def test_tests_that_differ_lie_in_different_files(tmp_path):
     assert usual == tmp_path / "sprites-strm-s0" / "eval" / "tuples" / "test_5way_1q_s0_0.2_t3.json"
 
 
+ANSWERS = {"r1": "run", "r2": "sit"}
+
+
 def finished(runs, cell=CELL, test=TEST, log=10):
     """A run folder as a finished cell leaves it."""
     folder = runs / cell.run
@@ -178,12 +183,13 @@ def finished(runs, cell=CELL, test=TEST, log=10):
     write_text(folder / "train.csv", "episode,loss\n" + "".join(f"{n},1.0\n" for n in range(1, log + 1)))
     source = {"weights_sha256": sha256_of(folder / "weights.pt"), "manifest_sha256": FRAMES}
     source["recipe"] = cell.recipe.model_dump()
+    rows = [QueryRow(shot, 0, clip, "run", predicted) for shot in test.shots for clip, predicted in ANSWERS.items()]
     result = EvalResult(
         run=cell.run,
         dataset="toy",
-        results=[{"shot": shot, "accuracy": 0.5, "ci95": 0.1} for shot in test.shots],
+        results=[{"shot": shot, "accuracy": 0.5, "ci95": 0.1, "queries": 2} for shot in test.shots],
         provenance=source,
-        rows=(),
+        rows=rows,
         **{name: getattr(test, name) for name in ("split", "way", "queries", "episodes", "seed")},
     )
     result.write(result_path(runs, cell, test).with_suffix(""))
@@ -207,12 +213,8 @@ def test_fewer_shots_are_taken_from_more(tmp_path):
 
 
 def test_what_makes_a_result_count_no_more(tmp_path):
-    def no_rows(folder):
-        result_path(tmp_path, CELL, TEST).with_suffix(".csv").unlink()
-
-    def half_a_result(folder):
-        path = result_path(tmp_path, CELL, TEST)
-        path.write_text(path.read_text()[:40])
+    def no_result(folder):
+        result_path(tmp_path, CELL, TEST).unlink()
 
     def other_weights(folder):
         (folder / "weights.pt").write_text("others")
@@ -227,19 +229,34 @@ def test_what_makes_a_result_count_no_more(tmp_path):
         (folder / "train.csv").unlink()
 
     def other_test(folder):
-        path = result_path(tmp_path, CELL, TEST)
-        path.write_text(path.read_text().replace('"seed": 3', '"seed": 4'))
+        change('"seed": 3', '"seed": 4')
 
     def other_recipe(folder):
-        path = result_path(tmp_path, CELL, TEST)
-        path.write_text(path.read_text().replace('"dropout": 0.1', '"dropout": 0.2'))
+        change('"dropout": 0.1', '"dropout": 0.2')
 
-    damages = (no_rows, half_a_result, other_weights, no_weights, shorter_training, no_log, other_test, other_recipe)
+    def change(old, new):
+        path = result_path(tmp_path, CELL, TEST)
+        forget_hashes(path)
+        path.write_text(path.read_text().replace(old, new))
+
+    damages = (no_result, other_weights, no_weights, shorter_training, no_log, other_test, other_recipe)
     for damage in damages:
         folder = finished(tmp_path)
         assert finished_result(tmp_path, CELL, TEST) is not None
         damage(folder)
         assert finished_result(tmp_path, CELL, TEST) is None, damage.__name__
+
+
+def test_a_damaged_result_is_named(tmp_path):
+    finished(tmp_path)
+    path = result_path(tmp_path, CELL, TEST)
+    for damaged in (path, path.with_suffix(".csv")):
+        content = damaged.read_text()
+        damaged.write_text(content.replace("0", "7", 1))
+        with pytest.raises(DataError, match=re.escape(str(damaged))):
+            finished_result(tmp_path, CELL, TEST)
+        damaged.write_text(content)
+    assert finished_result(tmp_path, CELL, TEST) is not None
 
 
 @pytest.mark.parametrize(

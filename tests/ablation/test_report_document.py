@@ -10,7 +10,7 @@ from strmctl.ablation.cost import cost_table
 from strmctl.ablation.entries import entries, found_results, trials
 from strmctl.ablation.report_document import collect
 from strmctl.datasets.splits import known_splits, load_split
-from strmctl.errors import UsageError
+from strmctl.errors import DataError, UsageError
 from strmctl.paths import shipped
 from strmctl.recipe import load_recipe
 from strmctl.report.document import Cost, Paper, build, from_json
@@ -117,15 +117,22 @@ def test_a_grid_is_reported_as_far_as_it_is_finished(tmp_path, done):
     assert [(one.claim, one.seeds, one.ci95) for one in document.claims] == [("TRM < STRM", [1], None)] * 2 * bool(done)
 
 
-@pytest.mark.parametrize("damage", ["json", "csv", "weights", "log"])
+@pytest.mark.parametrize("kind", ["json", "csv"])
+def test_a_damaged_result_is_named_and_not_left_out(tmp_path, kind):
+    saved(tmp_path, components((0,)))
+    file = tmp_path / f"strm-s0/eval/test_5way_1q_s0_n40.{kind}"
+    file.write_text(file.read_text()[:100])
+    with pytest.raises(DataError, match=str(file)):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["json", "weights", "log"])
 def test_a_cell_whose_files_do_not_fit_is_missing(tmp_path, damage):
     saved(tmp_path, components((0,)))
     run = tmp_path / "strm-s0"
     result = run / "eval/test_5way_1q_s0_n40.json"
     if damage == "json":
-        result.write_text(result.read_text()[:100])
-    elif damage == "csv":
-        result.with_suffix(".csv").unlink()
+        result.unlink()
     elif damage == "weights":
         (run / "weights.pt").write_text("of another training")
     else:

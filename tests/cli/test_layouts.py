@@ -12,6 +12,7 @@ from strmctl.datasets.splits import load_split
 from strmctl.frames.store.store import FrameStore
 from strmctl.model.weight_files import read_tensors
 from strmctl.recipe import load_recipe
+from strmctl.results import read_document
 from strmctl.runs.build import build_model
 from tests.small_world import class_folders, evaluate, prepare, read_rows, small, train, write_split, write_videos
 from tests.videos_for_tests import strmctl, write_video
@@ -45,7 +46,7 @@ def train_and_eval(recipe, folder, dataset, classes, *changes, name=None):
     assert ran.code == 0, ran.err
     document = ran.json()
     stem = runs / recipe / "eval" / "test_2way_1q_s0_n20"
-    assert document == json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
+    assert document == read_document(stem.with_suffix(".json")).document()
     check_document(document, read_rows(stem.with_suffix(".csv")), sorted(classes["test"]))
     assert (document["run"], document["dataset"], document["split"]) == (recipe, dataset, "test")
     source, store = document["provenance"], FrameStore.open(data, name or load_recipe(recipe).data.dataset)

@@ -40,7 +40,7 @@ def test_missing_test_classes(own_data, tmp_path):
     assert train(own_data, runs, changes=("data.missing_classes=error",)).code == 0
     edit_manifest(own_data, without="walk/")
     missing = "1 of 3 test classes of mine have no usable clip: walk"
-    refused(evaluate(own_data, runs), 3, missing, "eval --missing-classes drop")
+    refused(evaluate(own_data, runs), 3, missing, "--missing-classes drop")
     ran = evaluate(own_data, runs, "--missing-classes", "drop", "--json")
     assert ran.code == 0, ran.err
     assert ran.json()["provenance"]["dropped_classes"] == ["walk"]

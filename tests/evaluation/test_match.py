@@ -89,29 +89,34 @@ def test_in_float32_features_made_once_give_the_logits_of_each_episode_from_its_
             theirs = forward(model, pixels, episode, shot)
             assert (ours - theirs).abs().max() <= 1e-5 * theirs.abs().max()
             ranked = theirs.sort(dim=-1, descending=True).values
-            clear = ranked[:, 0] - ranked[:, 1] > NARROW * (ranked[:, 0] - ranked[:, -1])
+            clear = ranked[:, 0] - ranked[:, 1] > NARROW * theirs.abs().amax(dim=-1)
             assert clear.any() and torch.equal(ours.argmax(-1)[clear], theirs.argmax(-1)[clear])
 
 
 class Scripted(torch.nn.Module):
-    """A method whose logits are given: of 3 classes, with a margin that is a share of their range."""
+    """A method whose logits are given: those of two classes lie 100 and a margin below 0, those of others lower."""
 
     def __init__(self, margins):
         super().__init__()
         self.margins = torch.nn.Parameter(torch.tensor(margins, dtype=torch.float64))
 
     def match(self, support, query):
-        logits = torch.stack([torch.zeros(3), -torch.ones(3), -self.margins], dim=1)
-        return Logits(logits.expand(query["x"].shape[0], -1, -1))
+        episodes, way = support["x"].shape[:2]
+        logits = torch.full((len(self.margins), way), -200.0, dtype=torch.float64)
+        logits[:, 0], logits[:, 1] = -100, -100 - self.margins
+        return Logits(logits.expand(episodes, -1, -1))
 
 
-def test_predictions_that_rounding_may_decide_are_counted():
-    clips = {f"c{c}": [f"c{c}/{i}" for i in range(4)] for c in range(3)}
+@pytest.mark.parametrize("way", [2, 3])
+def test_predictions_that_rounding_may_decide_are_counted(way):
+    clips = {f"c{c}": [f"c{c}/{i}" for i in range(4)] for c in range(way)}
     ids = all_clips(clips)
     features = ClipFeatures({"x": torch.zeros(len(ids), 1)}, {clip: row for row, clip in enumerate(ids)})
-    protocol = Protocol(way=3, shots=(1, 2), queries=1, episodes=21)
-    found = match_episodes(Scripted([0.99e-4, 1.01e-4, 0.0]), features, protocol.draw(clips), protocol.shots)
-    assert found.narrow == {1: 2 * 21, 2: 2 * 21}
+    protocol = Protocol(way=way, shots=(1, 2), queries=1, episodes=21)
+    largest = 100.0 if way == 2 else 200.0
+    margins = [0.0, 0.99 * NARROW * largest, 1.02 * NARROW * largest][-way:]
+    found = match_episodes(Scripted(margins), features, protocol.draw(clips), protocol.shots)
+    assert found.narrow == dict.fromkeys((1, 2), (way - 1) * 21)
     assert {row.predicted for row in found.rows} == {"c0"}
 
 

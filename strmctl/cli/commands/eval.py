@@ -197,12 +197,13 @@ def _controls(run, tests, protocol, as_json: bool) -> None:
     from strmctl.evaluation.run import evaluate_controls
     from strmctl.paths import write_json, write_text
     from strmctl.report.terminal import eval_tables
+    from strmctl.results import CONTROLS
 
     with console.progress("controls", "steps") as progress:
         results = evaluate_controls(run, tests, protocol, progress=progress)
     documents = {name: result.document() for name, result in results}
     plain = result_stem(run, results[0][1])
-    stem = plain.with_name(f"controls_{plain.name}")
+    stem = plain.with_name(f"{CONTROLS}{plain.name}")
     write_json(stem.with_suffix(".json"), documents)
     write_text(stem.with_suffix(".md"), eval_tables.controls_markdown(results))
     if as_json:

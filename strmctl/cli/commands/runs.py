@@ -9,12 +9,13 @@ import click
 
 from strmctl.cli import console
 from strmctl.cli.options import json_option, runs_option
+from strmctl.errors import ExitCode
 
 
 @click.command(name="runs", short_help="List the runs with their validation and tests.")
 @runs_option
 @json_option
-def command(runs: Path, as_json: bool) -> None:
+def command(runs: Path, as_json: bool) -> ExitCode:
     """List the runs, the newest first: method, data set, training, best validation, tests.
 
     Accuracies stand with the half-width of their 95 % interval over episodes. A test other than the usual one (5-way,
@@ -31,8 +32,10 @@ def command(runs: Path, as_json: bool) -> None:
     rows = list_runs(runs)
     if as_json:
         console.print_json({"runs": [asdict(row) for row in rows]})
-        return
-    console.print_table(f"Runs in {runs}", *run_table(rows))
-    for row in rows:
-        if row.problem:
-            console.say(f"{row.name} cannot be read: {first_line(row.problem)}")
+    else:
+        console.print_table(f"Runs in {runs}", *run_table(rows))
+    problems = [f"{row.name} cannot be read: {first_line(row.problem)}" for row in rows if row.problem]
+    problems += [problem for row in rows for problem in row.damaged]
+    for problem in problems:
+        console.say(problem)
+    return ExitCode.DATA if problems else ExitCode.DONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,13 +12,13 @@ import pandas as pd
 
 from strmctl.errors import DataError, UsageError
 from strmctl.evaluation.result_files import result_stem
-from strmctl.results import EvalResult, QueryRow, read_document
+from strmctl.results import EvalResult, QueryRow, read_document, read_result, result_documents, result_files
 from strmctl.runs.checkpoint import LoadedRun
 from strmctl.runs.folder import run_folder
 from strmctl.runs.notes import WEIGHTS
 
 TYPES = {"shot": "int64", "episode": "int64", "query": "str", "true": "str", "predicted": "str"}
-SAME = ("weights_sha256", "manifest_sha256", "clip_ids_sha256", "episodes_sha256", "frame_order")
+SAME = ("weights_sha256", "manifest_sha256", "clip_ids_sha256", "frame_order")
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,10 @@ def read_results(runs: Path, groups: Sequence[Sequence[str]], stems: Sequence[st
 
 def result_stems(folder: Path) -> list[str]:
     """File names of a run's results without suffix, the newest first."""
-    documents = [path for path in (folder / "eval").glob("*.json") if path.with_suffix(".csv").is_file()]
-    newest_first = sorted(documents, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)
-    return [path.stem for path in newest_first if read_document(path)]
+    documents = result_documents(folder / "eval")
+    return [
+        path.stem for path in sorted(documents, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)
+    ]
 
 
 def _newest_common_stem(folders: Sequence[Path]) -> str:
@@ -93,7 +95,8 @@ def _no_result(folder: Path, stem: str, folders: Sequence[Path], runs: Path) -> 
     if own := result_stems(folder):
         message += f"; it has {', '.join(own)}"
     for other in folders:
-        if stem in result_stems(other) and (result := read_document(other / "eval" / f"{stem}.json")):
+        if stem in result_stems(other):
+            result = read_document(other / "eval" / f"{stem}.json")
             return DataError(message, f"`{eval_command(result, folder, runs)}` tests it as {other.name} was tested")
     if own:
         return DataError(message, f"name one of these: `--result {shlex.quote(own[0])}`")
@@ -102,25 +105,19 @@ def _no_result(folder: Path, stem: str, folders: Sequence[Path], runs: Path) -> 
 
 
 def _read(folder: Path, stem: str, runs: Path, label: str) -> RunResult:
-    """A result with its rows, which must be the ones that its numbers came from."""
+    """A result with its rows; the error of a damaged one has the command that makes it again."""
     path = folder / "eval" / f"{stem}.json"
-    result = read_document(path)
-    again = f"make it again: `{eval_command(result, folder, runs)}`"
-    table = path.with_suffix(".csv")
     try:
-        rows = _read_rows(table)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise DataError(f"{table} is damaged: {error}", again) from error
-    if tuple(rows.columns) != QueryRow._fields:
-        raise DataError(f"{table} has other columns than {', '.join(QueryRow._fields)}", again)
-    counts = rows.groupby("shot").size().to_dict()
-    if counts != {figures["shot"]: figures["queries"] for figures in result.results} or (rows == "").any(axis=None):
-        raise DataError(f"{table} does not hold the queries that {path.name} beside it counts", again)
-    return RunResult(label, path, result, rows)
+        result = read_result(path)
+    except DataError as error:
+        with contextlib.suppress(DataError):
+            error.hint = f"make it again: `{eval_command(read_document(path, check_rows=False), folder, runs)}`"
+        raise
+    return RunResult(label, path, result, _table(result))
 
 
-def _read_rows(table: Path) -> pd.DataFrame:
-    return pd.read_csv(table, dtype=TYPES, na_filter=False)  # a class may be called NA
+def _table(result: EvalResult) -> pd.DataFrame:
+    return pd.DataFrame(result.rows, columns=QueryRow._fields).astype(TYPES)
 
 
 def eval_command(result: EvalResult, folder: Path, runs: Path) -> str:
@@ -152,12 +149,17 @@ def eval_command(result: EvalResult, folder: Path, runs: Path) -> str:
 def agreement_with_float32(run: LoadedRun, result: EvalResult) -> dict[int, float] | None:
     """Shot -> share of the predictions of a run's test that the same test in float32 gives too; None without one."""
     stem = result_stem(run, replace(result, provenance={**result.provenance, "dtype": "float32"}))
-    other = read_document(stem.with_name(f"{stem.name}.json"))
-    if other is None or other.episodes != result.episodes:
+    try:
+        other = read_result(result_files(stem)[0])
+    except DataError:
+        return None
+    if other.episodes != result.episodes:
         return None
     if any(other.provenance.get(key) != result.provenance.get(key) for key in SAME):
         return None
-    ours, theirs = pd.DataFrame(result.rows, columns=QueryRow._fields), _read_rows(stem.with_name(f"{stem.name}.csv"))
-    both = ours.merge(theirs, on=["shot", "episode", "query"], suffixes=("", "_other"))
+    ours, theirs = (one.provenance["episodes_sha256"] for one in (result, other))
+    if any(ours[shot] != theirs[shot] for shot in ours.keys() & theirs.keys()):
+        return None
+    both = _table(result).merge(_table(other), on=["shot", "episode", "query"], suffixes=("", "_other"))
     same = both["predicted"] == both["predicted_other"]
     return {int(shot): float(share) for shot, share in same.groupby(both["shot"]).mean().items()} or None

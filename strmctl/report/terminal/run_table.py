@@ -38,6 +38,7 @@ class RunRow:
         weights: whether there are weights yet.
         validation: score of the weights on the val split; None without one.
         tests: scores of these weights, by file and number of shots.
+        damaged: results that cannot be read, each with its reason.
     """
 
     name: str
@@ -52,6 +53,7 @@ class RunRow:
     weights: bool = False
     validation: Score | None = None
     tests: tuple[Score, ...] = ()
+    damaged: tuple[str, ...] = ()
 
 
 def run_table(rows: Sequence[RunRow]) -> Table:

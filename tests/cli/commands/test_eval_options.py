@@ -21,6 +21,8 @@ def test_features_are_made_once_and_the_second_test_reads_no_frame(data, own_dat
     shutil.rmtree(own_data / "mine" / "frames")
     ran = evaluate(own_data, runs, "--shots", "1,2")
     assert ran.code == 0 and "embedding" not in ran.err, ran.err
+    assert rows_of(runs) != first
+    (runs / "sprites" / "eval" / f"{CSV}.json").unlink()
     assert evaluate(own_data, runs).code == 0 and rows_of(runs) == first
     shutil.rmtree(cache)
     assert evaluate(own_data, runs).code == 3

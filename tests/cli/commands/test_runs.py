@@ -58,7 +58,7 @@ def runs(tmp_path):
 
 def test_every_kind_of_run_has_its_row(runs):
     ran = strmctl("runs", "--runs", runs)
-    assert (ran.code, ran.err) == (0, "")
+    assert ran.code == 3 and "damaged.json is damaged" in ran.err and len(ran.err.splitlines()) == 1
     lines = [" ".join(line.split()) for line in ran.out.splitlines() if "──" not in line]
     begun, theirs, *done = lines[lines.index("run method data set training episodes validation, % tests, % date") + 1 :]
     assert begun == "begun (latest) otam sprites 2 of 1000 – no weights yet 2023-11-17"
@@ -94,7 +94,7 @@ PROBLEMS = ("no-recipe", "recipe.yaml is missing", "is invalid", "odd", "weights
 
 def test_a_damaged_run_is_named_and_hides_no_other(runs):
     ran = strmctl("runs", "--runs", spoil(runs))
-    assert ran.code == 0 and "begun (latest)" in ran.out and "no-recipe" not in ran.out
+    assert ran.code == 3 and "begun (latest)" in ran.out and "no-recipe" not in ran.out
     assert all(part in ran.err for part in PROBLEMS)
     rows = strmctl("runs", "--runs", runs, "--json").json()["runs"]
     assert [bool(row["problem"]) for row in rows] == [False, False, False, True, True, True]

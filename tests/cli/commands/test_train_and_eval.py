@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from strmctl.model.weight_files import read_tensors
+from strmctl.results import read_document
 from tests.small_world import CLASSES, evaluate, prepare, read_rows, refused, small, snapshot, train, write_split
 from tests.videos_for_tests import strmctl
 
@@ -161,7 +162,7 @@ def test_results_of_other_tests_do_not_overwrite_each_other(data, runs):
     }
     folder = runs / "sprites" / "eval"
     documents = {name: evaluate(data, runs, *words, "--json").json() for name, words in tests.items()}
-    files = {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+    files = {path.stem: read_document(path).document() for path in folder.glob("*.json")}
     tables = sorted(path.stem for path in folder.glob("*.csv") if not path.stem.endswith("_confusion"))
     assert tables == sorted(files) and len(files) == len(tests)
     for name, document in documents.items():

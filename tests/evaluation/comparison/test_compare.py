@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from strmctl.errors import DataError, UsageError
 from strmctl.evaluation.comparison.compare import compare
 from strmctl.evaluation.comparison.seed_groups import check_one_recipe, group_summary
-from tests.saved import CLIPS, result_of, rows_of, save
+from tests.saved import CLIPS, forget_hashes, result_of, rows_of, save
 
 STEM = "test_5way_1q_s0"
 
@@ -178,7 +179,7 @@ def test_two_results_of_one_run(runs):
 def test_runs_without_results(runs):
     save(runs, "a")
     save(runs, "b")
-    (runs / "b" / "eval" / f"{STEM}.csv").unlink()
+    (runs / "b" / "eval" / f"{STEM}.json").unlink()
     message, hint = refusal(DataError, runs)
     assert message == f"run b has no result {STEM}" and "strmctl eval --run b --dataset mine --shots 1,5" in hint
     message, hint = refusal(DataError, runs, ("b", "a"))
@@ -187,10 +188,13 @@ def test_runs_without_results(runs):
     assert "at least two" in refusal(UsageError, runs, ["a"])[0]
 
 
-@pytest.mark.parametrize("damage", ["half a line", "columns", "rows missing", "not text"])
-def test_damaged_rows_are_an_error_with_the_command_that_makes_them_again(runs, damage):
+@pytest.mark.parametrize("hashed", [True, False])
+@pytest.mark.parametrize("damage", ["half a line", "columns", "rows missing", "not text", "all right", "absent"])
+def test_damaged_rows_are_an_error_with_the_command_that_makes_them_again(runs, damage, hashed):
     save(runs, "a")
     save(runs, "b")
+    if not hashed:
+        forget_hashes(runs / "b" / "eval" / f"{STEM}.json")
     table = runs / "b" / "eval" / f"{STEM}.csv"
     text = table.read_text()
     damaged = {
@@ -198,8 +202,11 @@ def test_damaged_rows_are_an_error_with_the_command_that_makes_them_again(runs, 
         "columns": text.replace("predicted", "guess", 1),
         "rows missing": text[: text.rindex("\n", 0, -1) + 1],
         "not text": "\x00\udcff",
+        "all right": re.sub(r",(\w+),\w+$", r",\1,\1", text, flags=re.MULTILINE).replace("true,true", "true,predicted"),
     }
-    table.write_bytes(damaged[damage].encode(errors="surrogateescape"))
+    table.unlink()
+    if damage in damaged:
+        table.write_bytes(damaged[damage].encode(errors="surrogateescape"))
     message, hint = refusal(DataError, runs)
     assert str(table) in message and "make it again: `strmctl eval --run b" in hint
 
