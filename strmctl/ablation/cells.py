@@ -116,7 +116,7 @@ def cardinality(base: Base, sets: Sequence[Sequence[int]] = CARDINALITIES) -> li
         if max(ways) > recipe.input.frames:
             raise UsageError(
                 f"there are no tuples of {max(ways)} of the {recipe.input.frames} frames of a clip",
-                f"`--set input.frames={max(ways)}` takes more",
+                f"`--set input.frames={max(map(max, sets))}` takes more",
             )
         label = ",".join(map(str, ways))
         cells += base.cells(label, {"trm.cardinalities": list(ways)}, f"strm-w{label.replace(',', '')}")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 import click
 
 FOLDERS = ("--data", "--runs")
-PLACEHOLDERS = {"DIR", "FILE", "FOLDER", "NAME"}  # a command with one is no command yet
+AS_IT_IS = {"DIR", "FILE", "FOLDER", "NAME", "--help"}  # words of a command that is none yet, or needs no folder
 COMMAND = re.compile(r"`(strmctl [^`]+)`")
 
 
@@ -32,7 +32,7 @@ def with_folders(hint: str, words: Sequence[str], options_of: Callable[[list[str
             parts = shlex.split(command[1])
         except ValueError:
             return command[0]
-        known = [] if PLACEHOLDERS & {*parts} else options_of(parts[1:])
+        known = [] if AS_IT_IS & {*parts} else options_of(parts[1:])
         more = [word for option in given if option in known and option not in parts for word in (option, given[option])]
         return f"`{command[1]}{''.join(f' {shlex.quote(word)}' for word in more)}`"
 

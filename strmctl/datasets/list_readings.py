@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shlex
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,8 @@ def read_list(path: Path) -> str:
             f"the list {path} cannot be read: {error.strerror}", "`--list FILE` names a text file"
         ) from error
     except UnicodeDecodeError as error:
-        hint = f"save it as UTF-8: `iconv -f CHARSET -t UTF-8 {path} > list.txt`, CHARSET being latin1 or what wrote it"
+        command = f"iconv -f latin1 -t UTF-8 {shlex.quote(str(path))} > list.txt"
+        hint = f"save it as UTF-8: `{command}`, with the encoding that it has"
         raise DataError(f"the list {path} cannot be read, it is not UTF-8: {error}", hint) from error
 
 

@@ -172,8 +172,8 @@ def _fewer_clips(
     enough = [name for name in sorted(clips) if len(clips[name]) >= shot + queries]
     if not ways and len(enough) >= way and "classes" in options:
         ways = [options["classes"].format(shlex.quote(",".join(enough)))]
-    listed = " or ".join(f"`{way}`" for way in ways)
-    return f"{listed} takes no more than there are" if ways else "prepare more clips, or leave these classes out"
+    listed = "` or `".join(ways)
+    return f"`{listed}` takes no more than there are" if ways else "prepare more clips, or leave these classes out"
 
 
 def shared_source_share(episodes: Collection[Episode], groups: Mapping[str, str], shot: int) -> float:

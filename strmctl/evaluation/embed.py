@@ -21,8 +21,8 @@ from strmctl.progress import Progress, silent
 LOADER_THREADS = min(4, os.cpu_count() or 1)
 CLIPS_PER_BATCH = 16
 OVERFLOW = (
-    "the numbers grow too large for the precision: leave out --dtype where it was given, or train anew with a smaller "
-    "rate, such as --set train.learning_rate=1e-4"
+    "the numbers grow too large for the precision: leave `--dtype` out where it was given, or train anew with a "
+    "smaller rate, such as `--set train.learning_rate=1e-4`"
 )
 
 Item = TypeVar("Item")

@@ -13,7 +13,7 @@ from torch import Tensor
 from strmctl.errors import CheckpointError, DataError
 from strmctl.model.finite import not_finite
 
-SPOILT = "use other weights; a training that diverged needs a smaller rate, such as --set train.learning_rate=1e-4"
+SPOILT = "use other weights; a training that diverged needs a smaller rate, such as `--set train.learning_rate=1e-4`"
 
 
 def read_tensors(path: Path, hint: str = "") -> Any:

@@ -114,8 +114,8 @@ class RunInTraining:
         kept = f"the state after episode {self.saved} is kept" if self.saved else "nothing had been saved yet"
         return StrmctlError(
             f"{problem} at training episode {episode.index + 1} of run {self.folder.name}",
-            f"{kept}; start a new run with a smaller rate, --set train.learning_rate="
-            f"{self.recipe.train.learning_rate / 10:g}, or with --set train.gradient_clip=1.0",
+            f"{kept}; start a new run with a smaller rate, `--set train.learning_rate="
+            f"{self.recipe.train.learning_rate / 10:g}`, or with `--set train.gradient_clip=1.0`",
         )
 
     def save_is_due(self) -> bool:

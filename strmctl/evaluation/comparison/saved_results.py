@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -95,8 +97,8 @@ def _no_result(folder: Path, stem: str, folders: Sequence[Path], runs: Path) -> 
     if own := result_stems(folder):
         message += f"; it has {', '.join(own)}"
     for other in folders:
-        if stem in result_stems(other):
-            result = read_document(other / "eval" / f"{stem}.json")
+        if asked := [own for own in result_stems(other) if own == stem or not stem][:1]:
+            result = read_document(other / "eval" / f"{asked[0]}.json")
             return DataError(message, f"`{eval_command(result, folder, runs)}` tests it as {other.name} was tested")
     if own:
         return DataError(message, f"name one of these: `--result {shlex.quote(own[0])}`")
@@ -120,6 +122,14 @@ def _table(result: EvalResult) -> pd.DataFrame:
     return pd.DataFrame(result.rows, columns=QueryRow._fields).astype(TYPES)
 
 
+def _data_of(source: Mapping[str, Any]) -> str | None:
+    """The folder of data that the command of a result names."""
+    words = shlex.split(source.get("command", ""))
+    options = [word.split("=", 1) for word in words if word.startswith("--data=")]
+    options += [["--data", value] for word, value in pairwise(words) if word == "--data"]
+    return options[-1][1] if options else None
+
+
 def eval_command(result: EvalResult, folder: Path, runs: Path) -> str:
     """The command that tests the run in `folder` as `result` was tested."""
     source = result.provenance
@@ -140,6 +150,7 @@ def eval_command(result: EvalResult, folder: Path, runs: Path) -> str:
         "--dtype": (source.get("dtype", "float32"), "float32"),
         "--weights": ("last" if source.get("weights_file") == WEIGHTS["last"] else "best", "best"),
         "--runs": (runs, Path("runs")),
+        "--data": (_data_of(source), None),
     }
     for option, (value, default) in values.items():
         words += [option, str(value)] if value != default else []

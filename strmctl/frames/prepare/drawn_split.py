@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def drawn_split(shares: Shares, store: Path, *, seed: int, classes: Callable[[],
     if path.is_file():
         split = load_split(path)
         if split.source != how:
-            hint = f"`--split {path}` takes it as it is; remove it to draw another"
+            hint = f"`--split {shlex.quote(str(path))}` takes it as it is; remove it to draw another"
             raise UsageError(f"the split of {store} stands in {path}, {split.source or 'of your own'}, not {how}", hint)
         return split, ""
     subsets = draw_split(classes(), shares, seed=seed)

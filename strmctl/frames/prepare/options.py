@@ -27,11 +27,14 @@ def own_dataset(request: Request) -> DataSet:
     layout = "flat" if request.flat else "class_folders"
     if request.frames_from is not None:
         if os.sep in request.what:
-            hint = f"`strmctl prepare NAME --frames-from {request.frames_from}`"
+            hint = f"`{_command('prepare', _folder_name(request.what), '--frames-from', str(request.frames_from))}`"
             raise UsageError("--frames-from names the frames: a folder of videos beside it makes no sense", hint)
         return DataSet(request.name or request.what, request.what, layout)
     if Path(request.what).is_file():
-        hint = f"name the folder that the videos lie in: `{_command('prepare', f'{Path(request.what).parent}/')}`"
+        folder = Path(request.what).absolute().parent
+        beside = sum(path.is_dir() for path in folder.parent.iterdir()) > 1
+        classes = f"; with classes, the folder above: `{_command('prepare', str(folder.parent))}`" if beside else ""
+        hint = f"name its folder: `{_command('prepare', str(folder), '--flat')}`{classes}"
         raise DataError(f"{request.what} is a file, not a folder of videos", hint)
     name = request.name if request.name is not None else _folder_name(request.what)
     if name in DATA_SETS:

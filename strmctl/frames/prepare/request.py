@@ -138,8 +138,8 @@ class Job:
             pairs = [(key, there.get(key), self.settings.get(key)) for key in DECIDING]
             changed = [f"{key} {before}, now {now}" for key, before, now in pairs if before != now]
             if changed := changed + self._lost(there):
-                hint = f"{mend}, or another `--name` to keep both; it was made with "
-                hint += f"`{prepare_command(self.folder, there)}`"
+                made = prepare_command(self.folder, there)
+                hint = f"{mend}, or another `--name` to keep both; it was made with `{made}`"
                 raise UsageError(f"the frame store {self.folder} was made with {'; '.join(changed)}", hint)
 
     def _lost(self, there: dict[str, Any]) -> list[str]:

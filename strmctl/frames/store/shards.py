@@ -72,7 +72,7 @@ def shard_of_environment(environment: Mapping[str, str] = os.environ) -> Shard |
     if tasks > 1 and task >= 0:
         index, between = divmod(task - first, max(1, step))
         if between or not 0 <= index < tasks:  # to prepare all of it instead would collide with the other tasks
-            hint = "write `--array=1-n`, or name the part with `--shard i/n`"
+            hint = f"number the tasks with `--array=1-{tasks}`, or name each part, such as `--shard 1/{tasks}`"
             raise UsageError(f"task {task} of a job array of {tasks} does not tell which shard it is", hint)
         parts, origins = tasks, [SLURM_ARRAY[0]]
     # the number of tasks of the step: a batch script without srun is one process, whatever it has reserved
@@ -166,8 +166,8 @@ def check_no_other_shards(store: Path, shard: Shard | None) -> None:
     if others:
         asked = f"shard {shard}" if shard else "the whole data set"
         hint = (
-            f"finish them with `--shard i/{others[0]}` and join them with `--merge`; or remove {store / SHARDS}: "
-            "frames that are stored stay, but are extracted again"
+            f"finish them with `--shard 1/{others[0]}` to `--shard {others[0]}/{others[0]}` and join them with "
+            f"`--merge`; or remove {store / SHARDS}: frames that are stored stay, but are extracted again"
         )
         raise UsageError(f"{store} holds shards i/{others[0]} that wait to be merged, and {asked} is asked for", hint)
 
@@ -181,7 +181,9 @@ def unfinished(store: Path) -> list[str]:
     """
     places = shards_in(store)
     if not places:
-        raise UsageError(f"{store} holds no shards to merge", "prepare them with `--shard 1/n` … `--shard n/n`")
+        raise UsageError(
+            f"{store} holds no shards to merge", "prepare them first, as `--shard 1/2` and `--shard 2/2` for example"
+        )
     count, *others = sorted({place.shard.count for place in places})
     if others:
         cuts = " and ".join(f"i/{cut}" for cut in (count, *others))

@@ -38,7 +38,7 @@ class PatchTokens(nn.Module):
         side = self.image_size
         if (height, width) != (side, side):
             problem = f"the vision transformer takes frames of {side}×{side} pixels (got {width}×{height})"
-            raise RecipeError(problem, f"write `input.crop: {side}` in the recipe, or --set input.crop={side}")
+            raise RecipeError(problem, f"write `input.crop: {side}` in the recipe, or add `--set input.crop={side}`")
         patches = self.conv_proj(frames)  # (N·L, D, 14, 14)
         tokens = patches.flatten(2).transpose(1, 2)  # (N·L, 196, D)
         class_token = self.class_token.expand(len(tokens), -1, -1)  # (N·L, 1, D)

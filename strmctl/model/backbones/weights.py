@@ -13,7 +13,7 @@ from torchvision import models
 from strmctl.errors import DataError
 from strmctl.model.weight_files import check_fit
 
-WAYS_OUT = "give a file with --set backbone.weights=PATH, or start from random weights with --set backbone.weights=none"
+WAYS_OUT = "`--set backbone.weights=none` starts from random weights, `--set backbone.weights=PATH` from a file"
 
 
 def fetch_torchvision(name: str, weights: models.WeightsEnum, announce: Callable[[str], None]) -> Mapping[str, Tensor]:

@@ -42,7 +42,7 @@ def test_shards_that_were_cut_in_another_way_are_not_mixed(request_, tmp_path):
     prepare(request_, shard=Shard(1, 2))
     with pytest.raises(UsageError, match=r"holds shards i/2 .* shard 1/3 is asked for") as caught:
         prepare(request_, shard=Shard(1, 3))
-    assert "--shard i/2" in caught.value.hint and "--merge" in caught.value.hint
+    assert "--shard 1/2" in caught.value.hint and "--merge" in caught.value.hint
     shards = Workplace(request_.data_dir / "mine", Shard(1, 2)).folder.parent
     prepare(change(request_, data_dir=tmp_path / "other"), shard=Shard(2, 3))
     shutil.copytree(tmp_path / "other" / "mine" / "shards" / "2-of-3", shards / "2-of-3")  # both began at one moment
