@@ -37,6 +37,12 @@ class _Source:
         """The texts of all hints of errors that are made in a module."""
         functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
         for node in ast.walk(tree):
+            if (
+                isinstance(node, ast.Assign)
+                and isinstance(node.targets[0], ast.Attribute)
+                and node.targets[0].attr == "hint"
+            ):
+                yield from self.texts(node.value, [tree])
             if isinstance(node, ast.Call) and ERROR.fullmatch(ast.unparse(node.func).rpartition(".")[2]):
                 named = [keyword.value for keyword in node.keywords if keyword.arg == "hint"]
                 hint = [*node.args[1:2], *named]

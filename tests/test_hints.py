@@ -635,6 +635,8 @@ EXEMPT = {
             "test them alike: `strmctl eval --run NAME …`",
             "remove it and run its `strmctl ablate` again: the runs stay",
             "name the folder that they lie in with `--videos DIR`",
+            "run its `strmctl ablate` again, which makes it anew",
+            "test again, as it was tested: `{} …`",
             "`strmctl --traceback …` shows where",
             "{}known: {}; or a folder of videos: `strmctl prepare ./{}`",
             "`--list FILE` names a text file",
