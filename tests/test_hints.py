@@ -27,7 +27,6 @@ from tests.small_world import class_folders, edit_manifest, small, write_split
 from tests.videos_for_tests import Ran
 from tests.videos_for_tests import strmctl as in_this_process
 
-pytestmark = pytest.mark.slow
 Words = list[str]
 
 
@@ -701,6 +700,7 @@ def skeleton(hint: str) -> re.Pattern[str]:
     return re.compile(".*".join(parts), re.DOTALL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=[f"{number}: {case.hint[:40]}" for number, case in enumerate(CASES)])
 def test_what_a_hint_advises_works(world, case):
     words = case.provoke(world)
