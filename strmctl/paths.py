@@ -146,6 +146,18 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
+def names_in(folder: Path) -> list[str]:
+    """The sorted names in a folder; none when there is no such folder. `Path.glob` would be silent about any fault.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    try:
+        return sorted(os.listdir(folder))  # noqa: PTH208 - names are all that is wanted
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes a whole text file at once, UTF-8, with `\\n` line ends; odd bytes of a path in it become `\\udc…`."""
     write_bytes(path, text.encode("utf-8", "backslashreplace"))

@@ -6,21 +6,25 @@ what was written: the document that of its rows and its own. Whatever else lies 
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import functools
 import hashlib
 import io
 import json
 import shlex
+import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from strmctl.errors import DataError
-from strmctl.paths import alone, csv_text, read_json, write_json, write_text
+from strmctl.paths import alone, csv_text, names_in, read_json, write_json, write_text
 
 SCHEMA = 1
+PATIENCE = 2.0  # seconds for which a reader waits for a writer
 CONTROLS = "controls_"  # before the name of a document that holds several results
 # entries of the provenance in which two results of one test agree, besides its settings
 TEST = (
@@ -138,9 +142,42 @@ def result_files(stem: Path) -> tuple[Path, Path]:
 
 def result_documents(folder: Path) -> list[Path]:
     """The JSON files of the results in a folder, sorted, damaged ones included."""
-    return sorted(path for path in folder.glob("*.json") if not path.name.startswith((CONTROLS, ".")))
+    return [
+        folder / name for name in names_in(folder) if name.endswith(".json") and not name.startswith((CONTROLS, "."))
+    ]
 
 
+def _once_written(read: Callable[..., EvalResult]) -> Callable[..., EvalResult]:
+    """Reads again for a while when another process may have written one of the two files and not yet the other."""
+
+    @functools.wraps(read)
+    def patient(path: Path, **options: Any) -> EvalResult:
+        end = time.monotonic() + PATIENCE
+        while True:
+            before = _written_at(path)
+            try:
+                return read(path, **options)
+            except DataError:
+                json_time, csv_time = now = _written_at(path)
+                if (now == before and csv_time <= json_time) or time.monotonic() > end:
+                    raise
+            time.sleep(0.01)
+
+    return patient
+
+
+def _written_at(path: Path) -> tuple[int, int]:
+    """Times of the JSON and the CSV file, ns; 0 for a missing one."""
+    times = []
+    for file in (path, path.with_suffix(".csv")):
+        with contextlib.suppress(OSError):
+            times.append(file.stat().st_mtime_ns)
+            continue
+        times.append(0)
+    return times[0], times[1]
+
+
+@_once_written
 def read_document(path: Path, *, check_rows: bool = True) -> EvalResult:
     """The result in a JSON file that `write` wrote, without its rows.
 
@@ -171,6 +208,7 @@ def read_document(path: Path, *, check_rows: bool = True) -> EvalResult:
     return result
 
 
+@_once_written
 def read_result(path: Path) -> EvalResult:
     """The result in a JSON file that `write` wrote, with its rows, which are made sure to give its figures.
 
@@ -225,7 +263,9 @@ def _again(path: Path) -> str:
         return "run its `strmctl ablate` again, which makes it anew"
     run = path.parents[1]
     where = ["--runs", str(run.parent)] if run.parent != Path("runs") else []
-    return f"test again, as it was tested: `{shlex.join(['strmctl', 'eval', '--run', run.name, *where])} …`"
+    return (
+        f"`{shlex.join(['strmctl', 'eval', '--run', run.name, *where])}`, with the options of that test, makes it again"
+    )
 
 
 def _sha256(document: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -151,3 +152,16 @@ def test_a_kill_between_the_two_files_and_a_swapped_table_are_noticed(stem, path
     with pytest.raises(DataError, match="does not hold the queries"):
         read_result(path)
     assert table.is_file()
+
+
+def test_a_reader_beside_a_writer_sees_the_old_or_the_new(stem, path):
+    """The files are replaced one after the other; a reader that comes in between waits."""
+    results = [result(1, 5, answers=answers) for answers in (1, 2)]
+    results[0].write(stem)
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(lambda: [one.write(stem) for one in results * 20])
+        seen = []
+        while not writing.done():
+            seen.append([results[0].rows, results[1].rows].index(read_result(path).rows))
+        writing.result()
+    assert seen

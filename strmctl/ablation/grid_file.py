@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from strmctl.errors import DataError, UsageError, did_you_mean
 from strmctl.evaluation.match import Protocol
 from strmctl.evaluation.result_files import DISTINCT, SETTINGS, stem_of
 from strmctl.forms import misfit
-from strmctl.paths import read_json, write_json
+from strmctl.paths import names_in, read_json, write_json
 from strmctl.provenance import sha256_of
 from strmctl.recipe import Recipe
 from strmctl.results import EvalResult, read_document
@@ -121,7 +122,7 @@ def read_grid(runs: Path, name: str) -> Grid:
 
 def grid_names(runs: Path) -> list[str]:
     """Names of all grids in a folder of runs."""
-    return sorted(path.parent.name for path in runs.glob(f"*/{FILE}"))
+    return [name for name in names_in(runs) if os.path.isfile(runs / name / FILE)]  # noqa: PTH113 - false for a folder that is not for us
 
 
 def result_path(runs: Path, cell: Cell, protocol: Protocol) -> Path:

@@ -66,6 +66,9 @@ def print_summary(result: PrepareResult) -> None:
     what = f"of no subset: {{}} came after the split was drawn ({result.split_file}; remove it and --redo to draw anew)"
     _say_names(what, "class", result.unsplit_classes)
     _say_names("note: {} of fewer than 8 frames: stored, but never sampled", "clip", result.short)
+    for folder in result.unreadable[:LINES]:
+        console.say(f"error: {folder}")
+    _say_names("error: {} could not be read, so clips may be missing", "folder", result.unreadable)
     for reason, files in result.ignored.items():
         console.say(f"ignored: {len(files)} ({reason}): {first_of(files, NAMED)}")
     if not result.shard:  # other shards may hold them

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+UNREADABLE = "cannot be read"  # beginning of the reason why a folder was not looked into
+SEEN = "link to a folder that is read under another name"
 BAD_NAME = "file name is not valid Unicode or has control characters"
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # a line end in a name would break the manifest
 _LEFT_OUT = ("__macosx", "thumbs.db", "desktop.ini")  # what systems put beside files, in lower case

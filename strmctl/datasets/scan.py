@@ -14,7 +14,7 @@ from typing import Protocol
 
 from strmctl.datasets.catalogue import TRAIN_ANNOTATIONS, VALIDATION_ANNOTATIONS, VIDEO_SUFFIXES, DataSet, how_to_get
 from strmctl.datasets.lists import ListedClips, match_list, nothing_fits, without_suffix
-from strmctl.datasets.names import BAD_NAME, is_left_out, readable
+from strmctl.datasets.names import BAD_NAME, SEEN, UNREADABLE, is_left_out, readable
 from strmctl.datasets.splits import Split, class_key, read_annotation
 from strmctl.errors import DataError
 
@@ -55,12 +55,14 @@ class Scan:
     Attributes:
         clips: the clips of the data set, sorted by id.
         ignored: reason -> files that were left out for this reason, sorted.
+        unreadable: folders that could not be read, each with the reason, so that clips may be missing.
         missing: clips that a list or an annotation names but the folder does not hold.
         listed: class -> how many clips a list names and how many of these are missing.
     """
 
     clips: list[SourceClip] = field(default_factory=list)
     ignored: dict[str, list[str]] = field(default_factory=dict)
+    unreadable: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     listed: dict[str, ListedClips] = field(default_factory=dict)
 
@@ -103,13 +105,17 @@ def scan(
         DataError: a folder or file is missing, malformed, or holds no clip; says where the data set can be found.
     """
     ignored: Ignored = defaultdict(list)
+    unreadable: list[str] = []
     targets: dict[str, str] = {}
     if extracted is not None:
         files = extracted.clips()
         for name, reason in extracted.ignored:
-            ignored[reason].append(name)
+            if reason.startswith(UNREADABLE):
+                unreadable.append(f"{name}: {reason}")
+            else:
+                ignored[reason].append(name)
     elif videos.is_dir():
-        files = list(_video_files(videos, dataset, ignored, targets))
+        files = list(_video_files(videos, dataset, ignored, unreadable, targets))
     else:
         raise DataError(f"no folder of videos at {videos}", how_to_get(dataset))
     missing: list[str] = []
@@ -132,6 +138,7 @@ def scan(
         found = match.chosen
     if not found:
         reasons = "; ".join(f"{len(names)} files: {reason}" for reason, names in ignored.items() if names)
+        reasons = "; ".join([reasons, *unreadable]).removeprefix("; ")
         raise DataError(f"no clip of {dataset.name} in {videos} ({reasons or 'it is empty'})", how_to_get(dataset))
     ids = clip_ids(list(found)) if extracted is None else folder_ids(list(found), dataset)
     clips = [
@@ -147,19 +154,30 @@ def scan(
         for source, cls in found.items()
     ]
     clips.sort(key=lambda clip: clip.clip)
-    return Scan(clips, {reason: sorted(names) for reason, names in ignored.items() if names}, missing, counts)
+    kept = {reason: sorted(names) for reason, names in ignored.items() if names}
+    return Scan(clips, kept, sorted(unreadable), missing, counts)
 
 
-def _video_files(videos: Path, dataset: DataSet, ignored: Ignored, targets: dict[str, str]) -> Iterator[str]:
+def _video_files(
+    videos: Path, dataset: DataSet, ignored: Ignored, unreadable: list[str], targets: dict[str, str]
+) -> Iterator[str]:
     """Paths of the video files below a folder, `/`-separated; hidden ones and those of a system are left out.
 
-    Symbolic links are followed; `targets` receives where they lead.
+    Symbolic links are followed; `targets` receives where they lead, `unreadable` the folders that cannot be read.
     """
+
+    def below(path: str | os.PathLike[str]) -> str:
+        return readable(Path(path).relative_to(videos).as_posix())
+
+    def failed(error: OSError) -> None:
+        unreadable.append(f"{below(error.filename)}: {UNREADABLE}: {error.strerror}")
+
     seen, deep, top = set(), dataset.layout == "class_folders", os.path.realpath(videos)
-    for folder, folders, names in os.walk(videos, followlinks=True):
+    for folder, folders, names in os.walk(videos, followlinks=True, onerror=failed):
         real = os.path.realpath(folder)
         folders[:] = sorted(name for name in folders if not is_left_out(name)) if deep and real not in seen else []
-        if real in seen:  # a link that leads back up
+        if real in seen:
+            ignored[SEEN].append(below(folder))
             continue
         seen.add(real)
         for name in sorted(names):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 from strmctl.errors import DataError, UsageError, did_you_mean
+from strmctl.paths import names_in
 
 LATEST = "latest"  # link to the newest run
 RECIPE = "recipe.yaml"
@@ -68,7 +70,7 @@ def newest_run(runs: Path, announce: Callable[[str], None] = lambda message: Non
 
 def _folders(runs: Path) -> list[Path]:
     """Folders with a recipe, apart from a copy of the newest run that stands where the link should be."""
-    return [path.parent for path in runs.glob(f"*/{RECIPE}") if path.is_file() and path.parent.name != LATEST]
+    return [runs / name for name in names_in(runs) if name != LATEST and os.path.isfile(runs / name / RECIPE)]  # noqa: PTH113
 
 
 def _no_link(link: Path) -> str:

@@ -6,7 +6,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from strmctl.datasets.names import is_left_out
 from strmctl.errors import DataError, StrmctlError
+from strmctl.paths import names_in
 from strmctl.provenance import sha256_of
 from strmctl.recipe import load_recipe
 from strmctl.report.terminal.run_table import RunRow, Score
@@ -29,13 +31,14 @@ def list_runs(runs: Path) -> list[RunRow]:
     Raises:
         DataError: there is no run, or none that can be read.
     """
-    found = [
-        (folder, [folder / name for name in OWN_FILES if (folder / name).is_file()])
-        for folder in (sorted(runs.iterdir()) if runs.is_dir() else ())
-        if folder.name != LATEST and not folder.name.startswith(".")
-    ]
+    found, rows = [], []
+    for folder in (runs / name for name in names_in(runs) if name != LATEST and not is_left_out(name)):
+        try:
+            found.append((folder, [folder / name for name in OWN_FILES if (folder / name).is_file()]))
+        except OSError as error:
+            rows.append(RunRow(folder.name, latest=False, changed="", problem=f"{folder}: {error.strerror}"))
     newest = newest_run(runs)
-    rows = [
+    rows += [
         _row(folder, files, latest=newest is not None and folder.samefile(newest)) for folder, files in found if files
     ]
     if not rows:

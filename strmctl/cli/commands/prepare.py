@@ -156,7 +156,7 @@ def command(
     if not dry_run and result.clips and not result.done:  # of few clips, a shard may get none
         console.say("error: no clip could be decoded")
         return ExitCode.DATA
-    return ExitCode.DONE
+    return ExitCode.DATA if result.unreadable else ExitCode.DONE
 
 
 def _shard(text: str | None, merging: bool) -> Shard | None:

@@ -168,7 +168,7 @@ def agreement_with_float32(run: LoadedRun, result: EvalResult) -> dict[int, floa
         return None
     if any(other.provenance.get(key) != result.provenance.get(key) for key in SAME):
         return None
-    ours, theirs = (one.provenance["episodes_sha256"] for one in (result, other))
+    ours, theirs = (one.provenance.get("episodes_sha256", {}) for one in (result, other))
     if any(ours[shot] != theirs[shot] for shot in ours.keys() & theirs.keys()):
         return None
     both = _table(result).merge(_table(other), on=["shot", "episode", "query"], suffixes=("", "_other"))

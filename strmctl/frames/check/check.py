@@ -183,7 +183,11 @@ def _unknown_files(store: FrameStore) -> Finding:
         except DataError:  # no clip id: reported elsewhere
             continue
     unknown = []
-    for folder, _, names in os.walk(store.folder / FRAMES):
+
+    def failed(error: OSError) -> None:
+        raise error  # its clips cannot be checked either
+
+    for folder, _, names in os.walk(store.folder / FRAMES, onerror=failed):
         paths = [os.path.join(folder, name) for name in names]  # noqa: PTH118 - a million of them
         unknown += [Path(path).relative_to(store.folder).as_posix() for path in paths if path not in known]
     message = f"{counted(len(unknown), 'file')} among the frames of no clip of the manifest"

@@ -7,12 +7,11 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from strmctl.datasets.names import BAD_NAME, readable
+from strmctl.datasets.names import BAD_NAME, SEEN, UNREADABLE, readable
 from strmctl.errors import DataError
 from strmctl.frames.in_place.image_headers import MOST_BYTES
 from strmctl.frames.in_place.image_names import Found, fault
 
-SEEN = "link to a folder that is read under another name"
 NO_FILE = "not a regular file"
 
 
@@ -42,7 +41,7 @@ class FrameFolder:
             except OSError as error:
                 if not folder:
                     raise DataError(f"the folder {self.path} cannot be read: {error.strerror}") from error
-                ignored.append((folder, f"cannot be read: {error.strerror}"))
+                ignored.append((folder, f"{UNREADABLE}: {error.strerror}"))
                 continue
             waiting += sorted(folders, reverse=True)
             clips += [folder] if has_images else []

@@ -204,7 +204,13 @@ def look_up(request: Request) -> Job:
 
 def _classes_there(request: Request, dataset: DataSet, originals: Path) -> set[str]:
     extracted = request.frames_from and ExtractedFrames(request.frames_from)
-    return {clip.cls for clip in scan(dataset, None, originals, list_file=request.list_file, extracted=extracted).clips}
+    found = scan(dataset, None, originals, list_file=request.list_file, extracted=extracted)
+    if found.unreadable:
+        raise DataError(
+            f"a split is drawn of all classes, and some may be missing: {'; '.join(found.unreadable)}",
+            "make all folders readable",
+        )
+    return {clip.cls for clip in found.clips}
 
 
 def _asked(request: Request, store: Path, *, own: bool) -> dict[str, Any]:

@@ -56,6 +56,7 @@ class PrepareResult:
         failed: (clip, reason) of clips without frames.
         odd: (clip, reason) of clips with fewer frames than their file declares.
         ignored: reason -> files that were left out for it.
+        unreadable: folders of originals that could not be read, each with the reason.
         split_file: file of the split; empty for that of a data set, and without one.
         split_drawn: whether this run draws that split.
         unsplit_classes: class folders that a split drawn before does not name.
@@ -84,6 +85,7 @@ class PrepareResult:
     failed: list[tuple[str, str]]
     odd: list[tuple[str, str]]
     ignored: dict[str, list[str]]
+    unreadable: list[str]
     split_file: str
     split_drawn: bool
     unsplit_classes: list[str]
@@ -143,6 +145,7 @@ def summarize(
         failed=[(row.clip, row.reason) for row in rows if row.status == "failed"],
         odd=[(row.clip, row.reason) for row in rows if row.status in STORED and row.reason],
         ignored=found.ignored,
+        unreadable=found.unreadable,
         split_file=str(job.split_file or ""),
         split_drawn=bool(job.drawn),
         unsplit_classes=job.unsplit_classes(found),

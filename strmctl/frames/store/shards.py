@@ -13,7 +13,7 @@ from pathlib import Path
 
 from strmctl.errors import DataError, UsageError
 from strmctl.frames.store.manifest import JOURNAL, MANIFEST
-from strmctl.paths import alone
+from strmctl.paths import alone, names_in
 
 SHARDS = "shards"  # folder of the shards in a store, until they are merged
 PARTIAL = ".partial"  # folder of what is being written
@@ -150,7 +150,7 @@ class Workplace:
 
 def shards_in(store: Path) -> list[Workplace]:
     """Where the shards of a store are prepared, including unfinished ones."""
-    names = (re.fullmatch(r"(\d+)-of-(\d+)", path.name) for path in (store / SHARDS).glob("*-of-*"))
+    names = (re.fullmatch(r"(\d+)-of-(\d+)", name) for name in names_in(store / SHARDS))
     found = [Workplace(store, Shard(int(name[1]), int(name[2]))) for name in names if name]
     return sorted(found, key=lambda place: place.shard.index)
 

@@ -3,11 +3,11 @@ import sys
 
 import pytest
 
-from strmctl.datasets.names import BAD_NAME
+from strmctl.datasets.names import BAD_NAME, SEEN
 from strmctl.errors import DataError
 from strmctl.frames.in_place import frame_folders
 from strmctl.frames.in_place.extracted import ExtractedFrames
-from strmctl.frames.in_place.frame_folders import NO_FILE, SEEN
+from strmctl.frames.in_place.frame_folders import NO_FILE
 from strmctl.frames.in_place.image_names import NO_CLIP_FOLDER
 from tests.frames.in_place.frames_for_tests import image, write_tree
 
