@@ -27,7 +27,8 @@ def own_dataset(request: Request) -> DataSet:
     layout = "flat" if request.flat else "class_folders"
     if request.frames_from is not None:
         if os.sep in request.what:
-            hint = f"`{_command('prepare', _folder_name(request.what), '--frames-from', str(request.frames_from))}`"
+            name = _plain(Path(request.what)) or "mine"
+            hint = f"`{_command('prepare', name, '--frames-from', str(request.frames_from))}`"
             raise UsageError("--frames-from names the frames: a folder of videos beside it makes no sense", hint)
         return DataSet(request.name or request.what, request.what, layout)
     if Path(request.what).is_file():
@@ -55,10 +56,16 @@ def _folder_name(folder: str) -> str:
     Raises:
         UsageError: nothing of it can be one.
     """
-    plain = re.sub(r"[^\w.-]+", "_", Path(folder).resolve().name).strip("._-")
-    if plain in ("", "videos"):
+    plain = _plain(Path(folder))
+    if not plain:
         raise UsageError(f"the folder {folder} gives the frame store no name", "add `--name mine`, or any plain word")
     return plain
+
+
+def _plain(folder: Path) -> str:
+    """The name of a folder as a plain word; empty where it is none that a frame store can have."""
+    plain = re.sub(r"[^\w.-]+", "_", folder.resolve().name).strip("._-")
+    return "" if plain == "videos" else plain
 
 
 def check_options(request: Request, dataset: DataSet, own: bool) -> None:

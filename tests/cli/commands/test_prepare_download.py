@@ -106,7 +106,7 @@ def test_what_cannot_be_downloaded_is_exit_2_with_the_whole_instruction(tmp_path
         (("--merge", "--redo", "--download"), ("does nothing else: not --download, --redo",)),
         (("--merge", "--shard", "1/2"), ("--shard and --merge exclude each other",)),
         (("--shard", "3/2"), ("'3/2' is not a shard", "1/8")),
-        (("--merge",), ("holds no shards to merge", "--shard 1/n")),
+        (("--merge",), ("holds no shards to merge", "--shard 1/2")),
     ],
 )
 def test_options_that_do_not_go_together(tmp_path, monkeypatch, given, parts):
