@@ -635,7 +635,7 @@ EXEMPT = {
             "remove it and run its `strmctl ablate` again: the runs stay",
             "name the folder that they lie in with `--videos DIR`",
             "run its `strmctl ablate` again, which makes it anew",
-            "test again, as it was tested: `{} …`",
+            "`{}`, with the options of that test, makes it again",
             "`strmctl --traceback …` shows where",
             "{}known: {}; or a folder of videos: `strmctl prepare ./{}`",
             "`--list FILE` names a text file",
