@@ -70,7 +70,7 @@ def print_summary(result: PrepareResult) -> None:
         console.say(f"error: {folder}")
     _say_names("error: {} could not be read, so clips may be missing", "folder", result.unreadable)
     for reason, files in result.ignored.items():
-        console.say(f"ignored: {len(files)} ({reason}): {first_of(files, NAMED)}")
+        console.say(f"ignored: {result.ignored_counts[reason]} ({reason}): {first_of(files, NAMED)}")
     if not result.shard:  # other shards may hold them
         _say_names("missing: {} of the split", "class", result.missing_classes)
     _say_names("missing: {}", "listed clip", result.missing_clips)

@@ -21,7 +21,7 @@ from email.message import Message
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from strmctl.datasets.names import readable
+from strmctl.datasets.names import is_left_out, readable
 from strmctl.datasets.splits import class_key
 from strmctl.disk import FULL, megabytes
 from strmctl.errors import DataError, OutputError
@@ -63,7 +63,7 @@ class ToFetch(NamedTuple):
 
     def is_done(self) -> bool:
         """Whether the folder of the videos holds something."""
-        return self.videos.is_dir() and any(not path.name.startswith(".") for path in self.videos.iterdir())
+        return self.videos.is_dir() and any(not is_left_out(path.name) for path in self.videos.iterdir())
 
 
 def fetch(wanted: ToFetch, *, progress: Progress = silent) -> list[str]:
@@ -234,10 +234,10 @@ def unpack(archive: Path, videos: Path, *, classes: Collection[str] = (), progre
                     path.unlink()
             packed = {path: place for path in sorted(folder.rglob("*")) if (place := _place(path))}
         left_out += [f"{readable(path.name)}: left packed: too many archives in archives" for path in packed]
-        inside = list(folder.iterdir())
+        inside = _content(folder)
         while len(inside) == 1 and inside[0].is_dir() and class_key(inside[0].name) not in classes:
             folder = inside[0]
-            inside = list(folder.iterdir())
+            inside = _content(folder)
         if not inside:
             raise DataError(f"{archive} cannot be unpacked: it is empty", BY_HAND)
         videos.mkdir(exist_ok=True)
@@ -247,14 +247,19 @@ def unpack(archive: Path, videos: Path, *, classes: Collection[str] = (), progre
     return left_out
 
 
+def _content(folder: Path) -> list[Path]:
+    """What lies in a folder, without what a system has put there."""
+    return [path for path in folder.iterdir() if not is_left_out(path.name)]
+
+
 def _place(path: Path) -> Path | None:
     """The folder that an inner archive is unpacked into; None when it is no archive or cannot have such a folder."""
     found = INNER.fullmatch(path.name)
-    if not found or not path.is_file() or path.with_name(found[1]).is_file():
+    if not found or is_left_out(path.name) or not path.is_file() or path.with_name(found[1]).is_file():
         return None
     with _running(_program("bsdtar"), "-tf", f"{path.absolute()}") as bsdtar:
         names = os.fsdecode(bsdtar.communicate()[0]).splitlines()
-    tops = {PurePosixPath(name).parts[:1] for name in names}
+    tops = {parts[:1] for name in names if not is_left_out("".join((parts := PurePosixPath(name).parts)[:1]))}
     # brush_hair.rar that holds brush_hair/ needs no brush_hair/brush_hair
     return path.parent if tops == {(found[1],)} else path.with_name(found[1])
 

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from strmctl.datasets.catalogue import TRAIN_ANNOTATIONS, VALIDATION_ANNOTATIONS, VIDEO_SUFFIXES, DataSet, how_to_get
 from strmctl.datasets.lists import ListedClips, match_list, nothing_fits, without_suffix
-from strmctl.datasets.names import BAD_NAME, SEEN, UNREADABLE, is_left_out, readable
+from strmctl.datasets.names import BAD_NAME, SEEN, UNFINISHED, UNREADABLE, is_left_out, is_unfinished, readable
 from strmctl.datasets.splits import Split, class_key, read_annotation
 from strmctl.errors import DataError
 
@@ -58,6 +58,7 @@ class Scan:
         unreadable: folders that could not be read, each with the reason, so that clips may be missing.
         missing: clips that a list or an annotation names but the folder does not hold.
         listed: class -> how many clips a list names and how many of these are missing.
+        ignored_counts: reason -> number of files left out, where `ignored` names the first of very many.
     """
 
     clips: list[SourceClip] = field(default_factory=list)
@@ -65,6 +66,7 @@ class Scan:
     unreadable: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     listed: dict[str, ListedClips] = field(default_factory=dict)
+    ignored_counts: dict[str, int] = field(default_factory=dict)
 
 
 class ClipFolders(Protocol):
@@ -73,6 +75,10 @@ class ClipFolders(Protocol):
     @property
     def ignored(self) -> list[tuple[str, str]]:
         """Files that are left out, and why: (path, reason)."""
+
+    @property
+    def ignored_counts(self) -> dict[str, int]:
+        """Reason -> number of files that are left out for it; of very many, `ignored` names the first."""
 
     def clips(self) -> list[str]:
         """Paths of the folders, `/`-separated, sorted."""
@@ -107,6 +113,7 @@ def scan(
     ignored: Ignored = defaultdict(list)
     unreadable: list[str] = []
     targets: dict[str, str] = {}
+    many = extracted.ignored_counts if extracted is not None else {}
     if extracted is not None:
         files = extracted.clips()
         for name, reason in extracted.ignored:
@@ -137,8 +144,8 @@ def scan(
         ignored[NOT_LISTED] += [source for source in found if source not in match.chosen]
         found = match.chosen
     if not found:
-        reasons = "; ".join(f"{len(names)} files: {reason}" for reason, names in ignored.items() if names)
-        reasons = "; ".join([reasons, *unreadable]).removeprefix("; ")
+        reasons = [f"{many.get(reason, len(names))} files: {reason}" for reason, names in ignored.items() if names]
+        reasons = "; ".join([*reasons, *unreadable])
         raise DataError(f"no clip of {dataset.name} in {videos} ({reasons or 'it is empty'})", how_to_get(dataset))
     ids = clip_ids(list(found)) if extracted is None else folder_ids(list(found), dataset)
     clips = [
@@ -155,7 +162,8 @@ def scan(
     ]
     clips.sort(key=lambda clip: clip.clip)
     kept = {reason: sorted(names) for reason, names in ignored.items() if names}
-    return Scan(clips, kept, sorted(unreadable), missing, counts)
+    ignored_counts = {reason: many.get(reason, len(names)) for reason, names in kept.items()}
+    return Scan(clips, kept, sorted(unreadable), missing, counts, ignored_counts)
 
 
 def _video_files(
@@ -180,12 +188,16 @@ def _video_files(
             ignored[SEEN].append(below(folder))
             continue
         seen.add(real)
-        for name in sorted(names):
+        halves = [name for name in folders if is_unfinished(name)]
+        folders[:] = [name for name in folders if name not in halves]
+        for name in sorted(names + halves):
             path = Path(folder, name).relative_to(videos).as_posix()
             if is_left_out(name) or path in dataset.beside:
                 continue
             if readable(path) != path:
                 ignored[BAD_NAME].append(readable(path))
+            elif is_unfinished(name):
+                ignored[UNFINISHED].append(path)
             elif PurePosixPath(name).suffix.lower() not in VIDEO_SUFFIXES:
                 ignored[NOT_A_VIDEO].append(path)
             else:

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from strmctl.datasets.catalogue import DATA_SETS, DataSet, is_folder, known_dataset
+from strmctl.datasets.names import UNFINISHED
 from strmctl.datasets.scan import clip_ids, scan
 from strmctl.datasets.splits import Split, load_split
 from strmctl.errors import DataError, UsageError
+from tests.datasets.test_names import LEFT_BEHIND
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -162,10 +164,20 @@ def test_flat_takes_the_videos_of_one_folder(tmp_path):
 @pytest.mark.parametrize("layout", ["class_folders", "flat"])
 def test_what_a_system_puts_beside_files_is_left_out_without_a_word(tmp_path, layout):
     folder = touch(tmp_path, "walk/a.mp4" if layout == "class_folders" else "a.mp4")
+    for name in LEFT_BEHIND:
+        touch(folder, f"{name}.files/b.mp4" if name.startswith(".") else f"{name}/b.mp4", f"walk/{name}/c.mp4")
+    touch(folder, "walk/_/Thumbs.db", "walk/_/~$a.mp4")
     touch(folder, "__MACOSX/walk/._a.mp4", "__MACOSX/walk/b.mp4", "Thumbs.db", "desktop.ini", ".DS_Store")
     touch(folder, "walk/Thumbs.db", "walk/Desktop.ini", "walk/._a.mp4", "walk/__macosx/c.mp4")
     found = scan(DataSet("odd", "odd", layout), None, folder)
     assert (len(found.clips), found.ignored) == (1, {})
+
+
+def test_halves_of_downloads_are_named(tmp_path):
+    touch(tmp_path, "walk/a.mp4", "walk/b.mp4.part", "walk/c.mp4.download/c.mp4", "run.part/d.mp4")
+    found = scan(DataSet("odd", "odd", "class_folders"), None, tmp_path)
+    assert [clip.clip for clip in found.clips] == ["walk/a"]
+    assert found.ignored == {UNFINISHED: ["run.part", "walk/b.mp4.part", "walk/c.mp4.download"]}
 
 
 def test_colliding_names_keep_their_suffix():

@@ -88,6 +88,18 @@ def test_an_inner_archive_joins_a_folder_of_its_name_and_replaces_nothing(place)
     assert found == {"wave/a.avi": b"outer", "wave/b.avi": b"b"}
 
 
+def test_what_systems_leave_behind_stands_in_the_way_of_nothing(place):
+    """Neither of the folder around the classes, nor of the archives in it."""
+    left = {f"{name}/1.mp4": b"" for name in ("__MACOSX", "@eaDir", "$RECYCLE.BIN")} | {
+        "Thumbs.db": b"",
+        ".DS_Store": b"",
+    }
+    resource = {"__MACOSX/UCF-101/._wave.zip": b"no archive", "UCF-101/._wave.zip": b"no archive"}
+    inner = zip_of({"wave/a.avi": b"a", "__MACOSX/wave/._a.avi": b""})
+    found, left_out = unpacked(place, zip_of(left | resource | {"UCF-101/wave.zip": inner, "UCF-101/a/b.avi": b"b"}))
+    assert left_out == [] and {name for name in found if "._" not in name} == {"wave/a.avi", "a/b.avi"}
+
+
 def test_archives_in_archives_end(place):
     content = b"clip"
     for _ in range(9):

@@ -41,6 +41,11 @@ def split_option(context: click.Context, parameter: click.Parameter, path: Path 
 @click.option("--download", is_flag=True, help="Fetch and unpack the videos first (ucf101, hmdb51).")
 @click.option("--url", help="Fetch them from here instead of the data set's own address.")
 @click.option("--frames-from", type=FOLDER, metavar="DIR|ZIP", help="Use frames that are extracted already, in place.")
+@click.option(
+    "--frames-pattern",
+    metavar="PATTERN",
+    help="Names of these frames, where other images lie beside them: 'img_*.jpg'.",
+)
 @click.option("--annotations", type=FOLDER, help="Folder of train.json and validation.json (ssv2, ssv2_small).")
 @click.option(
     "--list",

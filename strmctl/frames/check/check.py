@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from strmctl.datasets.catalogue import DATA_SETS
+from strmctl.datasets.names import is_left_out
 from strmctl.datasets.splits import SUBSETS, load_split
 from strmctl.errors import DataError, StrmctlError
 from strmctl.frames.check.clips import ClipCheck, check_clips
@@ -188,7 +189,8 @@ def _unknown_files(store: FrameStore) -> Finding:
         raise error  # its clips cannot be checked either
 
     for folder, _, names in os.walk(store.folder / FRAMES, onerror=failed):
-        paths = [os.path.join(folder, name) for name in names]  # noqa: PTH118 - a million of them
+        own = [name for name in names if not is_left_out(name)]
+        paths = [os.path.join(folder, name) for name in own]  # noqa: PTH118 - a million of them
         unknown += [Path(path).relative_to(store.folder).as_posix() for path in paths if path not in known]
     message = f"{counted(len(unknown), 'file')} among the frames of no clip of the manifest"
     return finding("unknown_files", sorted(unknown), message)

@@ -11,6 +11,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from strmctl.errors import DataError
 from strmctl.frames.in_place.frame_folders import FrameFolder
 from strmctl.frames.in_place.frame_zips import FrameZip
 from strmctl.frames.in_place.image_headers import MOST_PIXELS, image_header
-from strmctl.frames.in_place.image_names import image_stem, natural_order
+from strmctl.frames.in_place.image_names import natural_order, same_frame
+from strmctl.frames.in_place.name_series import frames_among
 
 LISTINGS = 256  # clips whose image names are remembered
 
@@ -45,15 +47,19 @@ class ClipFrames:
 class ExtractedFrames:
     """The frames below a folder or in a zip file, read only; threads may use it at the same time.
 
+    Attributes:
+        path: path of the folder or the zip file.
+        pattern: pattern as of a shell, which names of frames must fit; empty: a folder's one series of names.
+
     Raises:
         DataError: there is neither, or the zip is damaged.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, pattern: str = "") -> None:
         if not (path.is_dir() or path.is_file()):  # reading a pipe would wait for ever
             raise DataError(f"no frames at {path}", "name a folder or a zip file with a folder of images for each clip")
-        self.path = path
-        self._source = FrameFolder(path) if path.is_dir() else FrameZip(path)
+        self.path, self.pattern = path, pattern
+        self._source = FrameFolder(path, pattern) if path.is_dir() else FrameZip(path, pattern)
         self._listing = functools.lru_cache(LISTINGS)(self._list)
 
     def clips(self) -> list[str]:
@@ -69,11 +75,16 @@ class ExtractedFrames:
         """Files that were left out, and why: (path, reason), sorted; system files and hidden ones are not named."""
         return sorted(self._source.found.ignored)
 
+    @property
+    def ignored_counts(self) -> dict[str, int]:
+        """Reason -> number of files that were left out for it; of very many, `ignored` names the first."""
+        return dict(self._source.found.counts)
+
     def images(self, clip: str) -> list[str]:
         """Names of a clip's images in natural order: `9.jpg` before `10.jpg`.
 
         Raises:
-            DataError: there is no such clip, or several images claim to be the same frame.
+            DataError: there is no such clip, its images are of several series, or two claim to be the same frame.
         """
         with self._naming(clip):
             return list(self._listing(clip))
@@ -136,21 +147,21 @@ class ExtractedFrames:
     def _list(self, clip: str) -> dict[str, Any]:
         """Image name -> where it lies, in natural order."""
         members = self._source.members(clip)
-        stems: dict[str, str] = {}
-        for name in members:
-            first = stems.setdefault(image_stem(name), name)
-            if first != name:
-                raise DataError(f"{first} and {name} are the same frame", "keep one image of each frame")
         if not members:
             raise DataError("there are no images")
-        return {name: members[name] for name in sorted(members, key=natural_order)}
+        names = sorted(frames_among(members, self.pattern), key=natural_order)
+        for first, second in pairwise(names):
+            if same_frame(first, second):
+                hint = "keep one image of each frame, or choose with `prepare --redo --frames-pattern '*.jpg'`"
+                raise DataError(f"{first} and {second} are the same frame", hint)
+        return {name: members[name] for name in names}
 
 
 @functools.lru_cache(4)
-def opened(path: Path) -> ExtractedFrames:
+def opened(path: Path, pattern: str = "") -> ExtractedFrames:
     """The same object for a path throughout a process: the directory of a zip with millions of members takes seconds.
 
     Raises:
         DataError: as in `ExtractedFrames`.
     """
-    return ExtractedFrames(path)
+    return ExtractedFrames(path, pattern)

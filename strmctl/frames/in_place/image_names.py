@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
+import fnmatch
+import functools
 import re
+from collections import Counter
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
-from strmctl.datasets.names import BAD_NAME, is_left_out, readable
+from strmctl.datasets.names import BAD_NAME, UNFINISHED, is_left_out, is_unfinished, readable
 
 NOT_AN_IMAGE = "no image suffix"
 NO_CLIP_FOLDER = "not in a clip folder"
+NO_NUMBER = "no number in the name of the image"
+NOT_CHOSEN = "--frames-pattern does not fit"
+OUTSIDE = "outside the name series of its folder"
+MOST_NAMED = 1000  # files of a reason that are named; with optical flow beside frames, there may be millions
 
 _IMAGE = re.compile(r"(.+)\.(?:jpe?g|png)", re.IGNORECASE | re.DOTALL)
 
 
-class Found(NamedTuple):
+@dataclass
+class Found:
     """What there is below a folder or in a zip.
 
     Attributes:
         clips: paths of the folders that hold images.
-        ignored: files that were left out, and why: (path, reason).
+        ignored: files that were left out, and why: (path, reason); of each reason, the first.
+        counts: reason -> number of all files that were left out for it.
     """
 
     clips: Collection[str]
-    ignored: list[tuple[str, str]]
+    ignored: list[tuple[str, str]] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def ignore(self, path: str, reason: str) -> None:
+        """Counts a file that is left out."""
+        self.counts[reason] += 1
+        if self.counts[reason] <= MOST_NAMED:
+            self.ignored.append((path, reason))
 
 
 def image_stem(name: str) -> str:
@@ -32,15 +49,31 @@ def image_stem(name: str) -> str:
     return match[1] if match else ""
 
 
-def fault(folder: str, name: str) -> str | None:
-    """Why a file is not an image of a clip: empty when it is one, None when it is left out without a word."""
+def fault(folder: str, name: str, pattern: str) -> str | None:
+    """Why a file is not an image of a clip: empty when it is one, None when it is left out without a word.
+
+    Args:
+        folder: path of its folder; empty at the top.
+        name: name of the file.
+        pattern: pattern as of a shell, which names of frames must fit; empty: any may be one.
+    """
+    reason = _fault_of_name(name, pattern)
+    return NO_CLIP_FOLDER if reason == "" and not folder else reason
+
+
+@functools.lru_cache(1 << 14)  # folders by the thousand have images of the same names
+def _fault_of_name(name: str, pattern: str) -> str | None:
     if is_left_out(name):
         return None
-    if readable(name) != name:
-        return BAD_NAME
-    if not image_stem(name):
-        return NOT_AN_IMAGE
-    return "" if folder else NO_CLIP_FOLDER
+    stem = image_stem(name)
+    faults = {
+        BAD_NAME: readable(name) != name,
+        UNFINISHED: is_unfinished(name),
+        NOT_AN_IMAGE: not stem,
+        NO_NUMBER: not re.search("[0-9]", stem),
+        NOT_CHOSEN: pattern and not fnmatch.fnmatchcase(name.lower(), pattern.lower()),
+    }
+    return next((reason for reason, applies in faults.items() if applies), "")
 
 
 def natural_order(name: str) -> tuple[list[Any], str]:
@@ -50,3 +83,8 @@ def natural_order(name: str) -> tuple[list[Any], str]:
         digits = parts[index].lstrip("0")
         parts[index] = (len(digits), digits)
     return parts, name
+
+
+def same_frame(first: str, second: str) -> bool:
+    """Whether two names claim the same frame: they differ in the suffix and in leading zeros at most."""
+    return natural_order(image_stem(first))[0] == natural_order(image_stem(second))[0]

@@ -86,7 +86,8 @@ def _check_same_clips(job: Job, made: dict[str, Any]) -> None:
         UsageError: it does.
     """
     kept = ("request", "display_name")  # of these, the shards' values are kept
-    changed = [key for key, value in job.settings.items() if key not in kept and made.get(key) != value]
+    keys = dict.fromkeys((*job.settings, "frames_pattern"))  # which only some stores have
+    changed = [key for key in keys if key not in kept and made.get(key) != job.settings.get(key)]
     if "list" in job.settings["request"] and "list" not in made.get("request", {}):
         changed.append("list")
     if changed:

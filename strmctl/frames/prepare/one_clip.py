@@ -130,7 +130,7 @@ def to_do(clip: SourceClip) -> ClipRow:
 def _describe(task: ClipTask) -> Settled:
     """The row of frames that lie elsewhere; nothing is written."""
     try:
-        found = opened(task.job.originals).describe(task.clip.source)
+        found = opened(task.job.originals, task.job.request.frames_pattern or "").describe(task.clip.source)
     except (DataError, OSError) as error:
         return _failed(task.clip, error.message if isinstance(error, DataError) else f"{error.strerror}")
     if found.reason:  # training would stop at it

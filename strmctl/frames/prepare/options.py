@@ -86,6 +86,9 @@ def check_options(request: Request, dataset: DataSet, own: bool) -> None:
         "--frames-from takes frames where they lie: --videos has no effect": taken and request.videos,
         "--frames-from takes frames as they are: --size, --quality and --frames have no effect": taken
         and (request.size, request.quality, request.frames) != (None, DEFAULTS["quality"], None),
+        "--frames-pattern chooses among the images of --frames-from": request.frames_pattern is not None and not taken,
+        f"{request.frames_pattern!r} is no pattern for the names of images": request.frames_pattern is not None
+        and (not request.frames_pattern or os.sep in request.frames_pattern),
         "sprites are rendered; there are no frames to take from elsewhere": taken and dataset.name == "sprites",
         "--seed is for sprites, which are rendered, and for a split that is drawn": request.seed is not None
         and dataset.name != "sprites"

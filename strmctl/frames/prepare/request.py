@@ -22,7 +22,7 @@ from strmctl.paths import write_text
 from strmctl.videos.extract import Size, parse_size
 
 # settings that decide stored bytes
-DECIDING = ("dataset", "size", "quality", "frames", "frames_from", "seed", "generator_version")
+DECIDING = ("dataset", "size", "quality", "frames", "frames_from", "frames_pattern", "seed", "generator_version")
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ class Request:
         quality: quality of the JPEG images, 1 to 100.
         frames: number of evenly spaced frames to keep per clip, at least 8; None keeps all.
         frames_from: folder or zip of frames that somebody has extracted; they are used where they lie.
+        frames_pattern: pattern as of a shell, such as `img_*.jpg`, which the names of these frames must fit; None: the
+            one series of names that each folder has.
         seed: seed of the rendered videos (sprites), or of the drawn split.
     """
 
@@ -57,7 +59,12 @@ class Request:
     quality: int = DEFAULTS["quality"]
     frames: int | None = None
     frames_from: Path | None = None
+    frames_pattern: str | None = None
     seed: int | None = None
+
+    def extracted(self) -> ExtractedFrames | None:
+        """The frames that are used where they lie; None for videos."""
+        return self.frames_from and ExtractedFrames(self.frames_from, self.frames_pattern or "")
 
 
 @dataclass(frozen=True)
@@ -115,7 +122,7 @@ class Job:
             self.originals,
             annotations=request.annotations,
             list_file=request.list_file,
-            extracted=request.frames_from and ExtractedFrames(request.frames_from),
+            extracted=request.extracted(),
         )
         if shard is not None:
             found.clips = [clip for clip in found.clips if shard.has(clip.clip)]
@@ -195,6 +202,7 @@ def look_up(request: Request) -> Job:
     if request.frames_from is not None:
         settings = {key: value for key, value in settings.items() if key not in ("size", "quality", "frames")}
         settings["frames_from"] = str(originals.absolute())
+        settings |= {"frames_pattern": request.frames_pattern} if request.frames_pattern is not None else {}
     if dataset.name == "sprites":
         settings |= {"seed": request.seed or 0, "generator_version": SPRITES_VERSION}
         if request.seed:  # so that two seeds do not take turns in one folder
@@ -203,8 +211,7 @@ def look_up(request: Request) -> Job:
 
 
 def _classes_there(request: Request, dataset: DataSet, originals: Path) -> set[str]:
-    extracted = request.frames_from and ExtractedFrames(request.frames_from)
-    found = scan(dataset, None, originals, list_file=request.list_file, extracted=extracted)
+    found = scan(dataset, None, originals, list_file=request.list_file, extracted=request.extracted())
     if found.unreadable:
         raise DataError(
             f"a split is drawn of all classes, and some may be missing: {'; '.join(found.unreadable)}",

@@ -55,7 +55,8 @@ class PrepareResult:
         short: ids of clips with fewer than 8 frames, which are kept but never sampled.
         failed: (clip, reason) of clips without frames.
         odd: (clip, reason) of clips with fewer frames than their file declares.
-        ignored: reason -> files that were left out for it.
+        ignored: reason -> files that were left out for it; of very many beside extracted frames, the first.
+        ignored_counts: reason -> number of files that were left out for it.
         unreadable: folders of originals that could not be read, each with the reason.
         split_file: file of the split; empty for that of a data set, and without one.
         split_drawn: whether this run draws that split.
@@ -85,6 +86,7 @@ class PrepareResult:
     failed: list[tuple[str, str]]
     odd: list[tuple[str, str]]
     ignored: dict[str, list[str]]
+    ignored_counts: dict[str, int]
     unreadable: list[str]
     split_file: str
     split_drawn: bool
@@ -102,15 +104,18 @@ class PrepareResult:
 
     def to_json(self) -> dict[str, Any]:
         """The same for machines: of ignored files their number, and the first few for each reason."""
-        return asdict(self) | {
+        document = asdict(self)
+        counts = document.pop("ignored_counts")
+        return document | {
             "store": str(self.store),
             "short": len(self.short),
             "short_clips": self.short,
             "failed": [{"clip": clip, "reason": reason} for clip, reason in self.failed],
             "odd": [{"clip": clip, "reason": reason} for clip, reason in self.odd],
-            "ignored": sum(map(len, self.ignored.values())),
+            "ignored": sum(counts.values()),
             "ignored_because": [
-                {"reason": reason, "files": len(files), "first": files[:5]} for reason, files in self.ignored.items()
+                {"reason": reason, "files": counts[reason], "first": files[:5]}
+                for reason, files in self.ignored.items()
             ],
             "listed": {cls: count._asdict() for cls, count in self.listed.items()},
             "seconds": round(self.seconds, 3),
@@ -145,6 +150,7 @@ def summarize(
         failed=[(row.clip, row.reason) for row in rows if row.status == "failed"],
         odd=[(row.clip, row.reason) for row in rows if row.status in STORED and row.reason],
         ignored=found.ignored,
+        ignored_counts=found.ignored_counts,
         unreadable=found.unreadable,
         split_file=str(job.split_file or ""),
         split_drawn=bool(job.drawn),

@@ -21,6 +21,7 @@ FORM = {
     "classes?": {f"{subset}?": [str] for subset in SUBSETS},
     "opposites?": [[str]],
     "frames_from?": (str, None),
+    "frames_pattern?": (str, None),
     "request?": dict,
 }
 ASKED = ("videos", "annotations", "list", "split", "frames-from")  # options of `prepare` that name a folder or a file
@@ -50,6 +51,7 @@ def prepare_command(folder: Path, settings: dict[str, Any]) -> str:
         "name": name if name != dataset or (known is None and "frames-from" not in asked) else None,
         "data": folder.parent if folder.parent != Path("data") else None,
         **{option: asked.get(option) for option in ASKED},
+        "frames-pattern": settings.get("frames_pattern"),
         **{option: settings.get(option) for option, default in defaults.items() if settings.get(option) != default},
     }
     words = ["strmctl", "prepare", dataset if known or "frames-from" in asked else asked.get("folder", "FOLDER")]

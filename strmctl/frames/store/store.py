@@ -128,4 +128,4 @@ class FrameStore:
     def _elsewhere(self) -> ExtractedFrames | None:
         """Frames that somebody has extracted and that are used where they lie."""
         path = self.settings.get("frames_from")
-        return opened(Path(path)) if path else None
+        return opened(Path(path), self.settings.get("frames_pattern") or "") if path else None

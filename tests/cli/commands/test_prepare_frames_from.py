@@ -104,6 +104,8 @@ def test_shards_of_frames_make_the_same_store(twins, tmp_path):
         ("taken", ("--quality", "80"), "--frames-from takes frames as they are"),
         ("taken", ("--frames", "8"), "--frames-from takes frames as they are"),
         ("ucf101", ("--videos", "v"), "--frames-from takes frames where they lie"),
+        ("taken", ("--frames-pattern", ""), "'' is no pattern for the names of images"),
+        ("taken", ("--frames-pattern", "rgb/*.jpg"), "'rgb/*.jpg' is no pattern for the names of images"),
         ("ucf101", ("--download",), "--download puts the videos"),
         ("taken", ("--download",), "--download is for a data set"),
         ("sprites", (), "sprites are rendered"),
@@ -138,3 +140,58 @@ def test_a_list_counts_what_is_missing_per_class_for_people_and_machines(tmp_pat
     (tmp_path / "all.txt").write_text("side kick/0\nbusking/b0\n")
     other = strmctl(*words[:2], "--name", "all", "--list", tmp_path / "all.txt", "--data", tmp_path, *ONE)
     assert other.code == 0 and "missing" not in other.err
+
+
+@pytest.fixture(scope="module")
+def mixed(twins, tmp_path_factory):
+    """The images of `twins` with optical flow, masks and a cover beside them, in folders and in a zip."""
+    folder = tmp_path_factory.mktemp("mixed")
+    with zipfile.ZipFile(folder / "frames.zip", "w") as everything:
+        for clip in CLIPS:
+            (folder / "frames" / clip).mkdir(parents=True)
+            for image in (twins / "frames" / clip).iterdir():
+                for name in (f"img_{image.name}", f"flow_x_{image.name}", f"flow_y_{image.name}"):
+                    shutil.copy(image, folder / "frames" / clip / name)
+            (folder / "frames" / clip / "cover.jpg").touch()
+            (folder / "frames" / clip / ".DS_Store").touch()
+            for path in (folder / "frames" / clip).iterdir():
+                everything.write(path, f"{clip}/{path.name}")
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_images_of_other_names_beside_the_frames_are_no_data(twins, mixed, tmp_path, kind):
+    ran = take(mixed, tmp_path, kind, "--split", twins / "mine.yaml", *ONE)
+    images = len(list((twins / "frames" / CLIPS[0]).iterdir()))
+    series = ", ".join(f"{name}_*.jpg ({images})" for name in ("flow_x", "flow_y", "img"))
+    assert ran.code == 3 and f"failed: {CLIPS[0]}: 3 series of images: {series}; `prepare --redo" in ran.err
+    assert ran.err.count("ignored:") == 1 and f"ignored: {len(CLIPS)} (no number in the name of the image)" in ran.err
+    other = take(mixed, tmp_path, kind, "--split", twins / "mine.yaml", *ONE, "--frames-pattern", "img_*.jpg")
+    assert other.code == 2 and "made with frames_pattern None, now img_*.jpg" in other.err and "--redo" in other.err
+    words = ("--split", twins / "mine.yaml", *ONE, "--redo", "--frames-pattern", "img_*.jpg", "--json")
+    ran = take(mixed, tmp_path, kind, *words)
+    document = ran.json()
+    assert ran.code == 0 and (document["done"], document["failed"]) == (len(CLIPS), [])
+    counts = {
+        "no number in the name of the image": len(CLIPS),
+        "--frames-pattern does not fit": 2 * images * len(CLIPS),
+    }
+    assert {why["reason"]: why["files"] for why in document["ignored_because"]} == counts
+    assert document["ignored"] == sum(counts.values()) and "ignored_counts" not in document
+    plain, taken = FrameStore.open(twins / "data", "plain"), FrameStore.open(tmp_path, "taken")
+    assert taken.prepare_command.endswith("--frames-pattern 'img_*.jpg'")
+    for clip in CLIPS:
+        frames = taken.by_id[clip].frames
+        assert frames == plain.by_id[clip].frames == images
+        assert taken.read(clip, range(frames)) == plain.read(clip, range(frames))
+    assert strmctl("data", "check", "taken", "--data", tmp_path).code == 0
+    assert take(mixed, tmp_path, kind, "--split", twins / "mine.yaml", *ONE).code == 2  # without the pattern
+
+
+def test_shards_keep_their_pattern(mixed, tmp_path):
+    for index in (1, 2):
+        assert take(mixed, tmp_path, "zip", "--shard", f"{index}/2", *ONE, "--frames-pattern", "img_*").code == 0
+    ran = take(mixed, tmp_path, "zip", "--merge")
+    assert ran.code == 2 and "another frames_pattern" in ran.err and "--frames-pattern 'img_*' --merge" in ran.err
+    assert take(mixed, tmp_path, "zip", "--merge", "--frames-pattern", "img_*").code == 0
+    assert {row.status for row in FrameStore.open(tmp_path, "taken").rows} == {"ok"}

@@ -15,6 +15,8 @@ from tests.frames.check.test_check import add, change, change_settings, check_of
 def test_fewer_clips_than_published_and_classes_without_any(folder):
     rows = FrameStore.open(folder.parent, "mine").rows
     write_manifest(folder, [row for row in rows if row.clip not in ("walk/b", "nod/a")])
+    for name in (".DS_Store", "Thumbs.db", "._a.zip"):  # no word about them
+        (folder / "frames" / "walk" / name).touch()
     result = check_of(folder)
     found = {problem.kind: (problem.count, problem.items) for problem in result.problems}
     assert found == {
