@@ -186,7 +186,8 @@ def _unknown_files(store: FrameStore) -> Finding:
     unknown = []
 
     def failed(error: OSError) -> None:
-        raise error  # its clips cannot be checked either
+        if not isinstance(error, FileNotFoundError):  # there is none where frames lie elsewhere
+            raise error  # its clips cannot be checked either
 
     for folder, _, names in os.walk(store.folder / FRAMES, onerror=failed):
         own = [name for name in names if not is_left_out(name)]
