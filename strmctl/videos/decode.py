@@ -12,6 +12,8 @@ from pathlib import Path
 from strmctl.errors import DataError
 from strmctl.limits import what_helps
 from strmctl.videos import decoder_opencv, decoder_pyav
+from strmctl.videos.mp4_header import display_matrix
+from strmctl.videos.orientation import is_mirrored
 from strmctl.videos.plain_path import plain_path
 from strmctl.videos.video import Picture, Video
 from strmctl.workers import alive
@@ -31,18 +33,31 @@ def decode(path: Path) -> Video:
         OSError: a limit of the system, such as one on open files, keeps the video from being read.
     """
     _check_readable(path)
+    matrix = display_matrix(path)
+    mirroring = matrix if matrix is not None and is_mirrored(matrix) else None
+    late = _counts_late_starts(path)
     with plain_path(path) as plain:
         try:
-            return _started(decoder_opencv.open_video(plain))
+            return _started(decoder_opencv.open_video(plain, mirroring), late=late)
         except DataError as first:
             try:
-                return _started(decoder_pyav.open_video(plain))
+                return _started(decoder_pyav.open_video(plain, mirroring), late=late)
             except DataError as second:
                 raise DataError(f"{first}; {second}", second.hint) from second
 
 
-def _started(video: Video) -> Video:
-    """The video with the size of its first frame; decoding it shows whether there is one."""
+def _counts_late_starts(path: Path) -> bool:
+    """Whether the duration that a file declares counts from 0, and not from its first frame: MP4, Matroska, WebM."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    return head.startswith(b"\x1a\x45\xdf\xa3") or head[4:] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+
+
+def _started(video: Video, *, late: bool) -> Video:
+    """The video with the size and the start of its first frame; decoding it shows whether there is one.
+
+    `late` says whether the duration counts the time before.
+    """
     first = next(video.pictures, None)
     if first is None:
         raise DataError(f"{video.decoder.split()[0]} reads no frame")
@@ -51,12 +66,13 @@ def _started(video: Video) -> Video:
 
     def pictures() -> Iterator[Picture]:
         with contextlib.closing(video.pictures):
-            yield Picture(first.time, lambda: pixels)
+            yield Picture(first.time, first.clock, lambda: pixels)
             for picture in video.pictures:
                 alive()
                 yield picture
 
-    return replace(video, width=width, height=height, pictures=pictures())
+    start = first.clock if late and first.clock > 0 else 0.0
+    return replace(video, width=width, height=height, start=start, pictures=pictures())
 
 
 def _check_readable(path: Path) -> None:

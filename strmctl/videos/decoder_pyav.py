@@ -10,13 +10,18 @@ from typing import Any
 import numpy as np
 
 from strmctl.errors import DataError
+from strmctl.videos.orientation import Matrix, oriented
 from strmctl.videos.video import LARGEST, Picture, Video, check_size, positive
 
 INSTALL = "`pip install 'strmctl[av]'` adds PyAV, which reads more kinds of video"
 
 
-def open_video(path: Path) -> Video:
+def open_video(path: Path, matrix: Matrix | None = None) -> Video:
     """Opens a video; its size is that of the header.
+
+    Args:
+        path: the file.
+        matrix: display matrix that mirrors; None turns by the angle that FFmpeg reads.
 
     Raises:
         DataError: the reason in a few words, without the path.
@@ -46,17 +51,23 @@ def open_video(path: Path) -> Video:
         container.close()
         raise
     decoder = f"PyAV {av.__version__}"
-    return Video(context.width, context.height, round(fps, 3), declared, decoder, _pictures(container, stream))
+    return Video(context.width, context.height, round(fps, 3), declared, decoder, _pictures(container, stream, matrix))
 
 
-def _pictures(container: Any, stream: Any) -> Iterator[Picture]:
+def _pictures(container: Any, stream: Any, matrix: Matrix | None) -> Iterator[Picture]:
     import av
+
+    begin: float | None = None
 
     with container, contextlib.suppress(av.FFmpegError, OSError, ValueError):  # damaged: what came so far counts
         for frame in container.decode(stream):
-            yield Picture(float("nan") if frame.time is None else frame.time, lambda frame=frame: _pixels(frame))
+            clock = float("nan") if frame.time is None else frame.time
+            begin = clock if begin is None else begin
+            yield Picture(clock - begin, clock, lambda frame=frame: _pixels(frame, matrix))
 
 
-def _pixels(frame: Any) -> np.ndarray:
+def _pixels(frame: Any, matrix: Matrix | None) -> np.ndarray:
     pixels = frame.to_ndarray(format="bgr24")
+    if matrix is not None:
+        return oriented(pixels, matrix)
     return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90))) if frame.rotation else pixels

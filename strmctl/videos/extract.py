@@ -14,7 +14,7 @@ import numpy as np
 from strmctl.errors import DataError, UsageError
 from strmctl.videos.decode import decode
 from strmctl.videos.frame_positions import even_positions, positions_by_time
-from strmctl.videos.mp4_duration import shown_seconds
+from strmctl.videos.mp4_header import shown_seconds
 from strmctl.videos.video import LARGEST, Video
 
 Size = int | tuple[int, int]  # pixels: shorter side, or (width, height)

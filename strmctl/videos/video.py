@@ -19,12 +19,14 @@ class Picture:
     """A frame that was decoded.
 
     Attributes:
-        time: seconds since the start of the video; NaN when the file does not say.
+        time: seconds since the first frame; NaN when the file does not say.
+        clock: seconds on the clock of the file, which may start late; NaN when it does not say.
         pixels: function that gives its pixels, uint8 BGR (height, width, 3), after the rotation that the file asks for;
             call it before asking for the next picture.
     """
 
     time: float
+    clock: float
     pixels: Callable[[], np.ndarray]
 
 
@@ -39,6 +41,7 @@ class Video:
         declared: number of frames according to the file, or estimated from its duration; 0 when it does not say.
         decoder: name and version of the program.
         pictures: the frames, in the order in which they are shown, once.
+        start: seconds of the duration that pass before the first frame.
     """
 
     width: int
@@ -47,6 +50,7 @@ class Video:
     declared: int
     decoder: str
     pictures: Iterator[Picture]
+    start: float = 0.0
 
     @property
     def frames(self) -> Iterator[np.ndarray]:
@@ -66,7 +70,7 @@ class Video:
             return False
         if not self.fps or not last > 0:
             return True
-        end = self.declared / self.fps if shown is None else shown
+        end = (self.declared / self.fps if shown is None else shown) - self.start
         return end - last - 1 / self.fps > max(MISSING[0] / self.fps, MISSING[1] * end)
 
 

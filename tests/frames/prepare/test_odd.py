@@ -10,7 +10,7 @@ from strmctl.frames.store.manifest import JOURNAL
 from strmctl.frames.store.store import FrameStore
 from strmctl.videos.decode import decode
 from strmctl.videos.extract import extract
-from strmctl.videos.mp4_duration import shown_seconds
+from strmctl.videos.mp4_header import shown_seconds
 from tests.videos_for_tests import pictures_of, write_odd_video, write_video
 
 SHARED_VIDEOS = Path(__file__).parents[3].parent / "shared" / "videos"

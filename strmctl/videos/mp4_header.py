@@ -1,7 +1,7 @@
-"""How long an MP4 or MOV file shows its first video track, edits included (ISO/IEC 14496-12).
+"""What an MP4 or MOV file says of its first video track: its duration, edits included, and how it is shown.
 
-A clip that was cut without re-encoding holds frames that an edit list hides, so the number of its frames promises more
-than is shown.
+Boxes are those of ISO/IEC 14496-12. A clip that was cut without re-encoding holds frames that an edit list hides, so
+the number of its frames promises more than is shown.
 """
 
 from __future__ import annotations
@@ -12,19 +12,36 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from strmctl.videos.orientation import Matrix
+
 LARGEST_MOOV = 1 << 26  # bytes; the description of a film of hours is smaller
 
 
 def shown_seconds(path: Path) -> float | None:
-    """The duration in seconds; None when the file is no MP4 or MOV, or does not say."""
+    """The duration in seconds, with what an edit list puts before; None when the file is no MP4, or does not say."""
     with contextlib.suppress(OSError, struct.error, ValueError, ZeroDivisionError), path.open("rb") as file:
         moov = _moov(file)
         scale, _ = _times(_content(moov, b"mvhd"))
-        for kind, track in _boxes(moov):
-            if kind == b"trak" and _content(_content(track, b"mdia"), b"hdlr")[8:12] == b"vide":
-                _, duration = _times(_content(track, b"tkhd"), track=True)
-                return duration / scale if duration else None
+        _, duration = _times(_track_header(moov), track=True)
+        return duration / scale if duration else None
     return None
+
+
+def display_matrix(path: Path) -> Matrix | None:
+    """The part of the display matrix that turns and mirrors; None when the file is no MP4, or has none."""
+    with contextlib.suppress(OSError, struct.error, ValueError), path.open("rb") as file:
+        header = _track_header(_moov(file))
+        a, b, _, c, d = struct.unpack_from(">5i", header, 52 if header[0] else 40)
+        return (a, b, c, d) if any((a, b, c, d)) else None
+    return None
+
+
+def _track_header(moov: bytes) -> bytes:
+    """The header of the first video track."""
+    for kind, track in _boxes(moov):
+        if kind == b"trak" and _content(_content(track, b"mdia"), b"hdlr")[8:12] == b"vide":
+            return _content(track, b"tkhd")
+    raise ValueError("no video track")
 
 
 def _moov(file: BinaryIO) -> bytes:
