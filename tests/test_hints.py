@@ -683,6 +683,7 @@ EXEMPT = {
         (
             "leave `--distinct-groups` out; with fewer shots or queries it may do",
             "leave `--distinct-groups` out, or leave `--episodes-from` out, which draws others",
+            "keep one image of each frame, or choose with `prepare --redo --frames-pattern '*.jpg'`",
             "remove {}, run `--shard {}` again, then merge again",
             "remove it; to keep frames on another disk, let `--data` name a folder there ({}/ stays plain)",
             "wait for it to end, or give each its own `--shard i/n`",

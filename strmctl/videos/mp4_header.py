@@ -32,6 +32,8 @@ def display_matrix(path: Path) -> Matrix | None:
     with contextlib.suppress(OSError, struct.error, ValueError), path.open("rb") as file:
         header = _track_header(_moov(file))
         a, b, _, c, d = struct.unpack_from(">5i", header, 52 if header[0] else 40)
+        least = max(map(abs, (a, b, c, d))) / 100  # less is rounding
+        a, b, c, d = (value if abs(value) > least else 0 for value in (a, b, c, d))
         return (a, b, c, d) if any((a, b, c, d)) else None
     return None
 

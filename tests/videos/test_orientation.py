@@ -93,6 +93,13 @@ def test_what_no_right_angle_gives_is_named(plain, matrix):
         decode(with_matrix(plain, matrix))
 
 
+@pytest.mark.parametrize("matrix", [(1, ONE, -ONE, 1), (-ONE, 2, -2, -ONE)])
+def test_what_rounding_leaves_in_a_matrix_does_not_count(plain, matrix):
+    exact = tuple(value if abs(value) > 2 else 0 for value in matrix)
+    expected = by_pixel(first_frame(decoder_opencv.open_video(plain)), exact)
+    assert np.array_equal(first_frame(decode(with_matrix(plain, matrix))), expected)
+
+
 def test_a_matrix_of_zeros_and_a_file_without_one_are_shown_as_they_are(plain, tmp_path):
     expected = first_frame(decode(plain))
     assert np.array_equal(first_frame(decode(with_matrix(plain, (0, 0, 0, 0)))), expected)

@@ -116,7 +116,7 @@ def test_a_quick_check_finds_a_link_to_another_video_of_the_folder(tmp_path):
 
 def test_which_store(data, tmp_path):
     ran = strmctl("data", "check", "yours", "--data", data)
-    assert (ran.code, ran.out) == (3, "") and "'yours'" in ran.err and "stores here: mine" in ran.err
+    assert (ran.code, ran.out) == (3, "") and "yours does not exist" in ran.err and "mine" in ran.err
     make_store(tmp_path / "data2")
     (tmp_path / "data2" / "mine").rename(data / "other")
     ran = strmctl("data", "check", "--data", data)
@@ -184,9 +184,9 @@ def test_the_last_part_of_an_id_is_enough_where_it_is_unique(data):
     ran = show(data, "sit/v_2")
     assert ran.code == 3 and "no clip 'sit/v_2'" in ran.err and "sit/v_1" in ran.err
     ran = show(data, "--subset", "val", "--classes", "up")
-    assert ran.code == 3 and "has no clip of a class 'up' here" in ran.err and "one of these? nod, sit" in ran.err
+    assert ran.code == 3 and "has no clip of a class 'up' here" in ran.err and "it has: nod, sit" in ran.err
     ran = show(data, "--classes", "up,walks")
-    assert ran.code == 3 and "'walks'" in ran.err and "one of these? walk" in ran.err
+    assert ran.code == 3 and "'walks'" in ran.err and "did you mean walk?" in ran.err
 
 
 def test_several_sheets_are_numbered(data, tmp_path):

@@ -125,7 +125,7 @@ def test_what_cannot_be_imported(checkpoint, tiny, tmp_path):
     missing = [f"{key} is missing" for key in ("resnet.0.weight", "attn_pat.gamma", "transformers.0.k_linear.bias")]
     refused(strmctl("import", other, *new), ExitCode.CHECKPOINT, *missing)
     refused_in_json(strmctl("import", other, *new, "--json"), ExitCode.CHECKPOINT, "does not fit the released code")
-    refused(evaluate(tiny, tmp_path), ExitCode.USAGE, "which data set", "--dataset NAME", "tiny")
+    refused(evaluate(tiny, tmp_path), ExitCode.USAGE, "which data set", "`--dataset`", "tiny")
     resumed = strmctl("train", "--resume", "--name", "authors", "--runs", tmp_path)
     refused(resumed, ExitCode.USAGE, "was imported")
     assert snapshot(tmp_path) == before
