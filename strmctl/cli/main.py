@@ -18,6 +18,7 @@ from strmctl.cli import console, streams
 from strmctl.cli.advice import options_of, with_folders
 from strmctl.cli.group import Group
 from strmctl.errors import ExitCode, StrmctlError, did_you_mean
+from strmctl.limits import what_helps
 from strmctl.threads import wait_briefly
 
 SAME_COMMAND = "what was finished is kept, and the same command goes on from there"
@@ -114,6 +115,10 @@ def _tell(text: str) -> None:
 
 def _describe(error: BaseException) -> tuple[str, str, ExitCode]:
     """Message, hint and exit code of an error."""
+    if isinstance(error, MemoryError):
+        error = OSError(errno.ENOMEM, "the memory is full")
+    elif isinstance(error, RuntimeError) and "start new thread" in str(error):
+        error = OSError(errno.EAGAIN, "no further thread can be started")
     if isinstance(error, StrmctlError):
         return error.message, error.hint, error.exit_code
     if isinstance(error, click.UsageError):
@@ -129,7 +134,7 @@ def _describe(error: BaseException) -> tuple[str, str, ExitCode]:
         where = f": {error.filename}" if error.filename else ""
         hints = dict.fromkeys((errno.EROFS, errno.EACCES), "name a folder that can be written to")
         hints[errno.ENOSPC] = f"make room on that disk; {SAME_COMMAND}"
-        return f"{error.strerror}{where}", hints.get(error.errno, ""), ExitCode.UNEXPECTED
+        return f"{error.strerror}{where}", hints.get(error.errno) or what_helps(error.errno), ExitCode.UNEXPECTED
     if isinstance(error, UnicodeEncodeError) and error.encoding == sys.getfilesystemencoding() != "utf-8":
         message = f"the name {error.object!r} cannot be written in {error.encoding}, the encoding of this locale"
         return message, "`PYTHONUTF8=1 strmctl …` writes names in UTF-8", ExitCode.UNEXPECTED

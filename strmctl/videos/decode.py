@@ -10,11 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from strmctl.errors import DataError
+from strmctl.limits import what_helps
 from strmctl.videos import decoder_opencv, decoder_pyav
 from strmctl.videos.mp4_header import display_matrix
 from strmctl.videos.orientation import is_mirrored
 from strmctl.videos.plain_path import plain_path
 from strmctl.videos.video import Picture, Video
+from strmctl.workers import alive
 
 NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # a path that leads to nothing
 
@@ -24,8 +26,11 @@ def decode(path: Path) -> Video:
 
     A file that breaks off or is damaged further on ends early, without an error; see `Video.lacks`.
 
+    Each frame is a sign of life of a process with a time limit, see `strmctl.workers`.
+
     Raises:
         DataError: the reason in a few words, without the path.
+        OSError: a limit of the system, such as one on open files, keeps the video from being read.
     """
     _check_readable(path)
     matrix = display_matrix(path)
@@ -62,7 +67,9 @@ def _started(video: Video, *, late: bool) -> Video:
     def pictures() -> Iterator[Picture]:
         with contextlib.closing(video.pictures):
             yield Picture(first.time, first.clock, lambda: pixels)
-            yield from video.pictures
+            for picture in video.pictures:
+                alive()
+                yield picture
 
     start = first.clock if late and first.clock > 0 else 0.0
     return replace(video, width=width, height=height, start=start, pictures=pictures())
@@ -77,6 +84,8 @@ def _check_readable(path: Path) -> None:
     except (OSError, ValueError) as error:  # a path may hold a NUL
         if getattr(error, "errno", None) in NOWHERE:
             raise DataError("no such file") from error
+        if what_helps(getattr(error, "errno", None)):  # the file is not to blame
+            raise
         raise DataError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if empty:
         raise DataError("the file is empty")

@@ -75,6 +75,14 @@ def split_option(context: click.Context, parameter: click.Parameter, path: Path 
 @click.option("--shard", "shard_text", metavar="I/N", help="Prepare the I-th of N parts, for job arrays; then --merge.")
 @click.option("--merge", "merging", is_flag=True, help="Join the manifests of all shards.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one per CPU]")
+@click.option(
+    "--video-timeout",
+    metavar="SECONDS",
+    type=click.IntRange(0, 86_400),
+    default=600,
+    show_default=True,
+    help="Give a video up that brings no further frame for so long; 0 waits for ever.",
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of rendered videos, or of a drawn split.  [default: 0]")
 @click.option("--redo", is_flag=True, help="Throw the stored frames away and extract all again.")
 @click.option(
@@ -89,6 +97,7 @@ def command(
     url: str | None,
     shard_text: str | None,
     merging: bool,
+    video_timeout: int,
     as_json: bool,
     **request: Any,
 ) -> int:
@@ -106,7 +115,9 @@ def command(
     from training to the test; classes that it does not name are left out and named.
 
     A second run skips what is done and intact; after a kill, the same command goes on where it was. A video that cannot
-    be decoded becomes a row of the manifest with its reason, and the rest is done.
+    be decoded becomes a row of the manifest with its reason, and the rest is done. So does one at which the decoder
+    hangs: --video-timeout counts from frame to frame, so a long video is no reason to raise it. The next run tries such
+    videos again.
 
     \b
     Examples:
@@ -150,10 +161,11 @@ def command(
     if merging:
         result = merge(wanted)
     elif dry_run:
-        result = plan(wanted, redo=redo, workers=processes, shard=shard)
+        result = plan(wanted, redo=redo, workers=processes, shard=shard, video_timeout=video_timeout)
     else:
         with console.progress(f"prepare {name}", "clips") as report:
-            result = prepare(wanted, workers=processes, redo=redo, shard=shard, progress=report)
+            how = {"redo": redo, "shard": shard, "video_timeout": video_timeout}
+            result = prepare(wanted, workers=processes, **how, progress=report)
     if as_json:
         console.print_json(result.to_json())
     else:

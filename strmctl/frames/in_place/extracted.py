@@ -21,6 +21,7 @@ from strmctl.frames.in_place.frame_zips import FrameZip
 from strmctl.frames.in_place.image_headers import MOST_PIXELS, image_header
 from strmctl.frames.in_place.image_names import natural_order, same_frame
 from strmctl.frames.in_place.name_series import frames_among
+from strmctl.workers import alive
 
 LISTINGS = 256  # clips whose image names are remembered
 
@@ -102,13 +103,14 @@ class ExtractedFrames:
             return list(self._source.contents(clip, [members[position] for position in positions]))
 
     def describe(self, clip: str) -> ClipFrames:
-        """Reads all images of a clip, without decoding them.
+        """Reads all images of a clip, without decoding them; each is a sign of life, see `strmctl.workers`.
 
         Raises:
             DataError: none of them can be used; the reason in a few words, without the path.
         """
         listing, digest, faults, first = self._listing(clip), hashlib.sha256(), Counter(), None
         for name, content in zip(listing, self._source.contents(clip, listing.values()), strict=True):
+            alive()
             digest.update(f"{name}\n{len(content)}\n".encode() + content)
             header = image_header(content)
             if header is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -59,13 +60,6 @@ class ClipTask:
         with one_thread():
             return extract(path, size=self.job.size, quality=request.quality, frames=request.frames, keep=keep)
 
-    def bytes_in_memory(self) -> int:
-        """Number of bytes of the clip's frames, found by extracting them into memory; 0 for a bad video."""
-        sizes: list[int] = []
-        with contextlib.suppress(DataError):
-            self.extract(lambda jpeg: sizes.append(len(jpeg)))
-        return sum(sizes)
-
 
 @dataclass(frozen=True, slots=True)
 class Settled:
@@ -80,6 +74,28 @@ class Settled:
     row: ClipRow
     fresh: bool
     bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What extracting a clip takes.
+
+    Attributes:
+        bytes: size of its frames; 0 for a bad video.
+        seconds: time that it took.
+    """
+
+    bytes: int = 0
+    seconds: float = 0.0
+
+
+def measure(task: ClipTask) -> Measured:
+    """Extracts the frames of a clip into memory."""
+    sizes: list[int] = []
+    before = time.monotonic()
+    with contextlib.suppress(DataError):
+        task.extract(lambda jpeg: sizes.append(len(jpeg)))
+    return Measured(sum(sizes), time.monotonic() - before)
 
 
 def settle(task: ClipTask) -> Settled:
@@ -120,6 +136,11 @@ def settle(task: ClipTask) -> Settled:
 def crashed(task: ClipTask) -> Settled:
     """What becomes of a clip that brought its process down."""
     return _failed(task.clip, "the decoder crashed on it")
+
+
+def hung(task: ClipTask, seconds: int) -> Settled:
+    """What becomes of a clip that gave no further frame for this long."""
+    return _failed(task.clip, f"it hangs: no further frame for {seconds} s")
 
 
 def to_do(clip: SourceClip) -> ClipRow:

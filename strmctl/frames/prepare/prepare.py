@@ -6,6 +6,7 @@ Each finished clip is a line of a journal, so that a killed run goes on where it
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from strmctl.datasets.scan import Scan
 from strmctl.datasets.sprites.render import render as render_sprites
 from strmctl.disk import FULL, LESS, check_room, free_bytes
 from strmctl.errors import OutputError, UsageError
-from strmctl.frames.prepare.one_clip import ClipTask, Settled, crashed, settle, to_do
+from strmctl.frames.prepare.one_clip import ClipTask, Measured, Settled, crashed, hung, measure, settle, to_do
 from strmctl.frames.prepare.request import Job, Request, look_up
 from strmctl.frames.prepare.summary import PrepareResult, summarize
 from strmctl.frames.store.clip_zip import FRAMES, check_no_links
@@ -42,15 +43,18 @@ def prepare(
     workers: int = 1,
     redo: bool = False,
     shard: Shard | None = None,
+    video_timeout: int = 0,
     progress: Progress = silent,
 ) -> PrepareResult:
     """Brings a frame store up to date with its original videos.
 
     Args:
         request: what to prepare.
-        workers: number of processes; 1 works in this one.
+        workers: number of processes; 1 works in this one, or with a time limit in another one.
         redo: whether to remove the store's frames first, and to take these settings instead of those of the store.
         shard: the part to prepare; its manifest waits for `merge`. None prepares all.
+        video_timeout: seconds without a further frame after which a video has failed; however long it is, it may take
+            its time. 0 waits for ever.
         progress: called with (clips done, clips in all, note).
 
     Raises:
@@ -90,7 +94,8 @@ def prepare(
         if not read_settings(place.folder):
             write_settings(place.folder, job.settings)
         known = _known_rows(place)
-        done = _settle_all(_tasks(job, found, place, known), place, workers, progress)
+        tasks = _tasks(job, found, place, known)
+        done = _settle_all(tasks, place, workers=workers, seconds=video_timeout, progress=progress)
         rows = [settled.row for settled in done]
         write_manifest(place.folder, rows)
         write_settings(place.folder, job.settings)
@@ -99,7 +104,14 @@ def prepare(
     return summarize(job, found, rows, known, start, skipped=skipped, bytes=size, shard=str(shard or ""))
 
 
-def plan(request: Request, *, redo: bool = False, workers: int = 1, shard: Shard | None = None) -> PrepareResult:
+def plan(
+    request: Request,
+    *,
+    redo: bool = False,
+    workers: int = 1,
+    shard: Shard | None = None,
+    video_timeout: int = 0,
+) -> PrepareResult:
     """What `prepare` would do; writes nothing. Space and time are estimated: up to 20 clips are extracted into memory.
 
     Raises:
@@ -121,9 +133,12 @@ def plan(request: Request, *, redo: bool = False, workers: int = 1, shard: Shard
     tasks = _tasks(job, found, place, known)
     rows = [task.stored_row() if task.is_stored() else to_do(task.clip) for task in tasks]
     skipped = sum(row.status in STORED for row in rows)
-    sample, before = [] if request.frames_from else _spread(tasks), time.monotonic()
-    size = sum(task.bytes_in_memory() for task in sample) * len(tasks) // max(1, len(sample))
-    pace = (time.monotonic() - before) / max(1, len(sample))  # seconds per clip of one process
+    sample = [] if request.frames_from else _spread(tasks)
+    nothing = lambda task: Measured()  # noqa: E731 - of a video that crashes the decoder, or lets it hang
+    looked = each_in_processes(measure, sample, workers=1, crashed=nothing, hung=nothing, seconds=video_timeout)
+    taken = list(looked)
+    size = sum(clip.bytes for clip in taken) * len(tasks) // max(1, len(sample))
+    pace = sum(clip.seconds for clip in taken) / max(1, len(sample))  # seconds per clip of one process
     return summarize(
         job,
         found,
@@ -149,7 +164,9 @@ def _spread(tasks: Sequence[ClipTask]) -> list[ClipTask]:
     return list(tasks[:: max(1, -(-len(tasks) // SAMPLE))])
 
 
-def _settle_all(tasks: list[ClipTask], place: Workplace, workers: int, progress: Progress) -> list[Settled]:
+def _settle_all(
+    tasks: list[ClipTask], place: Workplace, *, workers: int, seconds: int, progress: Progress
+) -> list[Settled]:
     """Settles all clips; each goes into the journal when it is finished. The free space is checked on the way."""
     to_extract = [task for task in tasks if not task.is_stored()]
     first = _spread(to_extract)  # they show how much room all will need
@@ -157,10 +174,11 @@ def _settle_all(tasks: list[ClipTask], place: Workplace, workers: int, progress:
     tasks = [*first, *(task for task in tasks if task.clip.clip not in early)]
     done: list[Settled] = []
     fresh = written = 0
+    ends = {"crashed": crashed, "hung": functools.partial(hung, seconds=seconds), "seconds": seconds}
     try:
         with (
             writing_journal(place.journal) as add_to_journal,
-            contextlib.closing(each_in_processes(settle, tasks, workers=workers, crashed=crashed)) as outcomes,
+            contextlib.closing(each_in_processes(settle, tasks, workers=workers, **ends)) as outcomes,
         ):
             for settled in outcomes:
                 if settled.fresh:
