@@ -11,7 +11,7 @@ from pathlib import Path
 
 # PyTorch's threads (GNU OpenMP) wait for each other by spinning, by default for milliseconds. Beside a busy foreign
 # process, that is time taken from the thread that they wait for: 14 times slower than a single thread was measured.
-SPINS = {"GOMP_SPINCOUNT": "1000"}
+SPINS = {"GOMP_SPINCOUNT": "3000"}
 CHOICES = ("OMP_WAIT_POLICY", *SPINS)  # variables by which a user decides how threads wait
 
 

@@ -55,7 +55,7 @@ def test_without_control_groups_the_affinity_counts(tmp_path):
 
 @pytest.mark.parametrize(
     ("chosen", "expected"),
-    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
+    [({}, "3000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
 )
 def test_how_threads_wait_is_decided_before_torch_is_imported_unless_the_user_chose(chosen, expected):
     code = """if True:

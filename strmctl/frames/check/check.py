@@ -10,7 +10,7 @@ from pathlib import Path
 from strmctl.datasets.catalogue import DATA_SETS
 from strmctl.datasets.names import is_left_out
 from strmctl.datasets.splits import SUBSETS, load_split
-from strmctl.errors import DataError, StrmctlError
+from strmctl.errors import StrmctlError
 from strmctl.frames.check.clips import ClipCheck, check_clips
 from strmctl.frames.check.findings import CheckResult, ClassCount, Finding, counted, finding
 from strmctl.frames.check.overlap import duplicate_findings, find_duplicates, shared_findings, shared_sources
@@ -177,12 +177,7 @@ def _notes(store: FrameStore, classes: Sequence[ClassCount], expected: Expected)
 
 def _unknown_files(store: FrameStore) -> Finding:
     """Files among the frames that belong to no row."""
-    known = set()
-    for row in store.rows:
-        try:
-            known |= {str(archive_path(store.folder, row.clip))} if row.status in STORED else set()
-        except DataError:  # no clip id: reported elsewhere
-            continue
+    known = {str(archive_path(store.folder, row.clip)) for row in store.rows if row.status in STORED}
     unknown = []
 
     def failed(error: OSError) -> None:

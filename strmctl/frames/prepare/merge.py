@@ -13,7 +13,7 @@ from strmctl.frames.prepare.request import Job, Request, look_up
 from strmctl.frames.prepare.summary import PrepareResult, summarize
 from strmctl.frames.store.clip_zip import archive_path, check_no_links
 from strmctl.frames.store.manifest import MANIFEST, STORED, ClipRow, read_manifest, write_manifest
-from strmctl.frames.store.settings import prepare_command, read_settings, write_settings
+from strmctl.frames.store.settings import known_settings, prepare_command, read_settings, write_settings
 from strmctl.frames.store.shards import SHARDS, Workplace, shards_in, unfinished
 
 NAMED = 8  # unfinished shards that a message names
@@ -34,6 +34,7 @@ def merge(request: Request) -> PrepareResult:
     whole, shards = Workplace(job.folder, None), shards_in(job.folder)
     for place in (whole, *shards):
         check_no_links(job.folder, place.partial)
+        place.check_files()
     known = {row.clip: row for row in read_manifest(job.folder)}
     if known and not shards:  # merged before; a kill may have kept it from cleaning up
         _check_same_clips(job, read_settings(job.folder))
@@ -50,7 +51,7 @@ def merge(request: Request) -> PrepareResult:
 def _join(job: Job, whole: Workplace) -> list[ClipRow]:
     """Makes the manifest and the settings of the store from those of its shards, which go."""
     if missing := unfinished(job.folder):
-        command = prepare_command(job.folder, read_settings(shards_in(job.folder)[0].folder))
+        command = prepare_command(job.folder, known_settings(shards_in(job.folder)[0].folder))
         hint = f"run `{command} --shard {missing[0]}`{' and so on' if len(missing) > 1 else ''}, then merge again"
         state = f"{len(missing)} shards of {job.folder} are" if len(missing) > 1 else f"a shard of {job.folder} is"
         raise DataError(f"{state} not finished: {first_of(missing, NAMED)}", hint)
@@ -58,12 +59,12 @@ def _join(job: Job, whole: Workplace) -> list[ClipRow]:
     with whole.occupied():
         places = shards_in(job.folder)
         for place in places:
-            shard, own = place.shard, read_manifest(place.folder)
+            shard, own = place.shard, read_manifest(place.folder, place.mend())
             if strange := [row.clip for row in own if not shard.has(row.clip)]:
                 hint = f"remove {place.folder / MANIFEST}, run `--shard {shard}` again, then merge again"
                 raise DataError(f"the manifest of shard {shard} holds a clip of another shard: {strange[0]}", hint)
             rows += own
-        settings, *others = [read_settings(place.folder) for place in places]
+        settings, *others = [read_settings(place.folder, place.mend()) for place in places]
         if any(other != settings for other in others):
             raise UsageError(
                 f"the shards of {job.folder} were prepared with different options",

@@ -14,7 +14,7 @@ from strmctl.datasets.scan import SourceClip
 from strmctl.errors import DataError
 from strmctl.frames.in_place.extracted import opened
 from strmctl.frames.prepare.request import Job
-from strmctl.frames.store.clip_zip import archive_path, check_no_links, writing_archive
+from strmctl.frames.store.clip_zip import archive_path, check_no_links, frames_in, writing_archive
 from strmctl.frames.store.manifest import FEWEST_FRAMES, STORED, ClipRow
 from strmctl.provenance import sha256_of
 from strmctl.videos.extract import Extraction, extract, one_thread
@@ -108,7 +108,7 @@ def settle(task: ClipTask) -> Settled:
     if task.job.request.frames_from is not None:
         return _describe(task)
     archive = task.archive
-    if task.is_stored() and sha256_of(archive) == task.row.sha256:
+    if task.is_stored() and (sha256_of(archive), frames_in(archive)) == (task.row.sha256, task.row.frames):
         return Settled(task.stored_row(), False, archive.stat().st_size)
     try:
         check_no_links(task.job.folder, archive.parent)
@@ -117,6 +117,8 @@ def settle(task: ClipTask) -> Settled:
     except DataError as error:
         return _failed(task.clip, error.message)
     except OSError as error:
+        if error.errno == errno.EISDIR:
+            return _failed(task.clip, f"a folder lies where its frames belong: move {archive} away")
         if error.errno != errno.ENAMETOOLONG:
             raise
         return _failed(task.clip, LONG_NAME)

@@ -73,6 +73,7 @@ def prepare(
     check_no_other_shards(job.folder, shard)
     if not redo:
         job.check_settings(place)
+    place.check_files()
     found = None if job.seed is not None else job.scan(shard)
     for path in (place.partial, place.journal, job.folder / FRAMES):
         check_no_links(job.folder, path)
@@ -201,8 +202,9 @@ def _settle_all(
 
 def _known_rows(place: Workplace) -> dict[str, ClipRow]:
     """The rows of the manifest, overridden by those of the shard and of the journal of an interrupted run."""
-    folders = dict.fromkeys((place.store, place.folder))
-    rows = {row.clip: row for folder in folders for row in read_manifest(folder)} | read_journal(place.journal)
+    places = dict.fromkeys((Workplace(place.store, None), place))
+    manifests = [read_manifest(known.folder, known.mend()) for known in places]
+    rows = {row.clip: row for rows in manifests for row in rows} | read_journal(place.journal)
     return {clip: row for clip, row in rows.items() if place.shard is None or place.shard.has(clip)}
 
 
@@ -211,4 +213,5 @@ def _throw_away(folder: Path) -> None:
     for name in (MANIFEST, Workplace(folder, None).journal.name, SETTINGS):
         (folder / name).unlink(missing_ok=True)
     for archive in folder.glob(f"{FRAMES}/**/*.zip"):
-        archive.unlink()
+        if archive.is_symlink() or not archive.is_dir():
+            archive.unlink()

@@ -16,6 +16,7 @@ from strmctl.errors import DataError, UsageError
 from strmctl.frames.in_place.extracted import ExtractedFrames
 from strmctl.frames.prepare.drawn_split import drawn_file, drawn_split
 from strmctl.frames.prepare.options import check_options, own_dataset
+from strmctl.frames.store.manifest import MANIFEST
 from strmctl.frames.store.settings import DEFAULTS, SETTINGS, prepare_command, read_settings
 from strmctl.frames.store.shards import Shard, Workplace
 from strmctl.paths import write_text
@@ -137,10 +138,12 @@ class Job:
         """
         mend = "give the same options" if place.shard else "add `--redo` to make it again"
         for folder in dict.fromkeys((place.store, place.folder)):
-            if not (there := read_settings(folder)):
-                if (folder / SETTINGS).exists() and not (folder / SETTINGS).is_symlink():  # a link is replaced
-                    again = f"`{prepare_command(self.folder, self.settings)} --redo` makes the store again"
-                    raise DataError(f"{folder / SETTINGS} is not what was written there", again)
+            own = place if folder == place.folder else Workplace(place.store, None)
+            own.check_files()
+            again = own.mend(self.settings)
+            if not (there := read_settings(folder, again)):
+                if (folder / MANIFEST).exists() and not (folder / SETTINGS).is_symlink():  # a link is replaced
+                    raise DataError(f"{folder / SETTINGS} is missing, which says how these frames were made", again)
                 continue
             pairs = [(key, there.get(key), self.settings.get(key)) for key in DECIDING]
             changed = [f"{key} {before}, now {now}" for key, before, now in pairs if before != now]

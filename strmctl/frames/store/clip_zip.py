@@ -33,6 +33,15 @@ def archive_path(folder: Path, clip: str) -> Path:
     return folder.joinpath(FRAMES, *safe[:-1], f"{safe[-1]}.zip")
 
 
+def frames_in(path: Path) -> int:
+    """Number of frames in a zip; 0 for a file that is none."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return len(archive.infolist())
+    except Exception:  # of bytes that are no zip, zipfile raises a dozen kinds of errors
+        return 0
+
+
 def check_no_links(store: Path, path: Path) -> None:
     """Makes sure that no symbolic link lies between a store and a path below it: it may lead anywhere.
 

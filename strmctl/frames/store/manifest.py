@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
+import io
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
 
 from strmctl.datasets.splits import SUBSETS
 from strmctl.errors import DataError
-from strmctl.frames.store.settings import prepare_command, read_settings
+from strmctl.frames.store.clip_zip import archive_path
+from strmctl.frames.store.settings import known_settings, prepare_command
 from strmctl.paths import write_csv
 
 MANIFEST = "manifest.csv"
 JOURNAL = "manifest.journal.jsonl"
 STORED = ("ok", "short")  # status of a clip with frames
+LARGEST = 1 << 62  # no number of a row is as large
 FEWEST_FRAMES = 8  # a clip with fewer is kept but never sampled
 
 
@@ -78,27 +83,36 @@ def write_manifest(folder: Path, rows: Iterable[ClipRow]) -> None:
     write_csv(folder / MANIFEST, COLUMNS, map(astuple, sorted(rows, key=lambda row: row.clip)))
 
 
-def read_manifest(folder: Path) -> list[ClipRow]:
-    """The rows of a manifest; none when there is no manifest.
+def read_manifest(folder: Path, mend: str = "") -> list[ClipRow]:
+    """The rows of a manifest; none when there is no manifest. `mend` is as for `read_settings`.
 
     Raises:
-        DataError: the file is damaged.
+        DataError: the file cannot be read or is damaged.
     """
+    return read_hashed_manifest(folder, mend)[0]
+
+
+def read_hashed_manifest(folder: Path, mend: str = "") -> tuple[list[ClipRow], str]:
+    """The rows of a manifest and its SHA-256, of the same moment; as `read_manifest`."""
     path = folder / MANIFEST
+    mend = mend or f"run `{prepare_command(folder, known_settings(folder))} --redo`"
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            header, *lines = list(csv.reader(file)) or [[]]
+        content = path.read_bytes()
+        header, *lines = list(csv.reader(io.StringIO(content.decode(), newline=""))) or [[]]
         if header != COLUMNS:
             raise ValueError(f"its columns are not {', '.join(COLUMNS)}")
+        if not content.endswith(b"\n"):
+            raise ValueError("its last line is cut")
         rows = list(map(_row, lines))
         if len({row.clip for row in rows}) < len(rows):
             raise ValueError("a clip stands twice")
-        return rows
+        return rows, hashlib.sha256(content).hexdigest()
     except FileNotFoundError:
-        return []
+        return [], ""
+    except OSError as error:
+        raise DataError(f"the manifest {path} cannot be read: {error.strerror}", mend) from error
     except (ValueError, csv.Error) as error:  # a UnicodeDecodeError is a ValueError
-        hint = f"run `{prepare_command(folder, read_settings(folder))} --redo`"
-        raise DataError(f"the manifest {path} is damaged: {error}", hint) from error
+        raise DataError(f"the manifest {path} is damaged: {error}", mend) from error
 
 
 @contextlib.contextmanager
@@ -141,6 +155,17 @@ def _row(values: Sequence[Any]) -> ClipRow:
     row = ClipRow(*[kind(value) for kind, value in zip(KINDS, values, strict=True)])
     if row.status not in (*STORED, "failed") or row.subset not in (*SUBSETS, ""):
         raise ValueError(f"clip {row.clip} has status {row.status!r} and subset {row.subset!r}")
-    if not (min(row.frames, row.width, row.height, row.bytes) >= 0 and 0 <= row.fps < math.inf):
-        raise ValueError(f"clip {row.clip} has a number below zero, or one that is not finite")
+    numbers = (row.frames, row.width, row.height, row.bytes)
+    if not (min(numbers) >= 0 and max(numbers) < LARGEST and 0 <= row.fps < math.inf):
+        raise ValueError(f"clip {row.clip} has a number below zero, or one that is beyond all bounds")
+    if row.status != ("failed" if row.frames == 0 else "ok" if row.frames >= FEWEST_FRAMES else "short"):
+        raise ValueError(f"clip {row.clip} has status {row.status} and {row.frames} frames")
+    if not re.fullmatch("[0-9a-f]{64}" if row.frames else "", row.sha256):
+        raise ValueError(f"clip {row.clip} has no valid SHA-256: {row.sha256!r:.70}")
+    try:
+        archive_path(Path(), row.clip)
+    except DataError as error:
+        raise ValueError(error.message) from error
+    if PurePosixPath(row.source).is_absolute() or ".." in PurePosixPath(row.source).parts:
+        raise ValueError(f"clip {row.clip} has a source outside of the videos: {row.source!r}")
     return row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from pathlib import Path
 from typing import Any
@@ -18,23 +19,58 @@ SETTINGS = "store.json"
 FORM = {
     "dataset?": str,
     "display_name?": str,
+    "title?": str,
+    "size?": str,
+    "quality?": int,
+    "frames?": (int, str),
+    "split?": (str, None),
     "classes?": {f"{subset}?": [str] for subset in SUBSETS},
     "opposites?": [[str]],
     "frames_from?": (str, None),
     "frames_pattern?": (str, None),
-    "request?": dict,
+    "seed?": int,
+    "generator_version?": int,
+    "request?": {
+        **dict.fromkeys(("folder?", "videos?", "annotations?", "list?", "split?", "frames-from?"), str),
+        "flat?": bool,
+    },
 }
 ASKED = ("videos", "annotations", "list", "split", "frames-from")  # options of `prepare` that name a folder or a file
 DEFAULTS = {"quality": QUALITY, "frames": "all", "seed": 0}  # of `prepare`, for settings of the same name
 
 
-def read_settings(folder: Path) -> dict[str, Any]:
-    """What `store.json` says; empty when it is missing or damaged."""
-    try:
-        content = read_json(folder / SETTINGS)
-    except DataError:
+def read_settings(folder: Path, mend: str = "") -> dict[str, Any]:
+    """What `store.json` says; empty when there is none, and for a link in its place, which `prepare` replaces.
+
+    Args:
+        folder: folder of the store, or of a shard.
+        mend: what to do when it is damaged; empty to prepare the store again.
+
+    Raises:
+        DataError: it is not what was written there.
+    """
+    path = folder / SETTINGS
+    if not path.exists():
         return {}
-    return {} if misfit(content, FORM) else content
+    mend = mend or f"run `{prepare_command(folder, {})} --redo`"
+    try:
+        content = read_json(path, mend)
+        if problem := misfit(content, FORM):
+            raise DataError(f"{path} is not what was written there: {problem}", mend)
+        if content.get("schema") != SCHEMA:
+            raise DataError(f"{path} has schema {content.get('schema')!r}, and this strmctl reads {SCHEMA}", mend)
+    except DataError:
+        if path.is_symlink():
+            return {}
+        raise
+    return content
+
+
+def known_settings(folder: Path) -> dict[str, Any]:
+    """What `store.json` says, for a hint; empty when it is missing or damaged."""
+    with contextlib.suppress(DataError):
+        return read_settings(folder)
+    return {}
 
 
 def write_settings(folder: Path, settings: dict[str, Any]) -> None:

@@ -10,9 +10,11 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from strmctl.errors import DataError, UsageError
 from strmctl.frames.store.manifest import JOURNAL, MANIFEST
+from strmctl.frames.store.settings import SETTINGS, known_settings, prepare_command
 from strmctl.paths import alone, names_in
 
 SHARDS = "shards"  # folder of the shards in a store, until they are merged
@@ -111,6 +113,28 @@ class Workplace:
     def partial(self) -> Path:
         """Folder of the files that are being written."""
         return self.folder / PARTIAL
+
+    def mend(self, settings: dict[str, Any] | None = None) -> str:
+        """What to do when a file here is damaged.
+
+        Args:
+            settings: those of the store to be; None for those that lie here.
+        """
+        settings = settings or known_settings(self.folder) or known_settings(self.store)
+        command = prepare_command(self.store, settings)
+        if self.shard is None:
+            return f"run `{command} --redo`"
+        return f"remove {self.folder}, then run `{command} --shard {self.shard}`"
+
+    def check_files(self) -> None:
+        """Makes sure that no folder lies where a file is to be written.
+
+        Raises:
+            DataError: one does.
+        """
+        for path in (self.folder / MANIFEST, self.folder / SETTINGS, self.journal):
+            if path.is_dir() and not path.is_symlink():
+                raise DataError(f"{path} is a folder, where a file belongs", "move it away, then run the same command")
 
     @contextlib.contextmanager
     def occupied(self) -> Iterator[None]:

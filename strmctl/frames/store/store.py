@@ -15,8 +15,8 @@ from strmctl.datasets.catalogue import DATA_SETS
 from strmctl.errors import DataError, did_you_mean
 from strmctl.frames.in_place.extracted import ExtractedFrames, opened
 from strmctl.frames.store.clip_zip import archive_path, member_name
-from strmctl.frames.store.manifest import MANIFEST, ClipRow, read_manifest
-from strmctl.frames.store.settings import SETTINGS, prepare_command, read_settings
+from strmctl.frames.store.manifest import MANIFEST, ClipRow, read_hashed_manifest
+from strmctl.frames.store.settings import SETTINGS, known_settings, prepare_command, read_settings
 from strmctl.frames.store.shards import shards_in, unfinished
 from strmctl.provenance import sha256_of
 
@@ -54,12 +54,12 @@ class FrameStore:
         folder = data_dir / name
         settings = read_settings(folder)
         mend = prepare_command(folder, settings)
-        if not (folder / MANIFEST).is_file():
+        if not (folder / MANIFEST).exists():
             if shards := shards_in(folder):
                 waiting = unfinished(folder)
                 state = f"waits for its shards {', '.join(waiting)}" if waiting else "is not merged"
                 then = "when they are done, " if waiting else ""
-                hint = f"{then}run `{prepare_command(folder, read_settings(shards[0].folder))} --merge`"
+                hint = f"{then}run `{prepare_command(folder, known_settings(shards[0].folder))} --merge`"
                 raise DataError(f"the frame store {folder} {state}", hint)
             if settings or folder.exists() or name in DATA_SETS:
                 state = "is not finished" if folder.exists() else "does not exist"
@@ -68,8 +68,8 @@ class FrameStore:
             hint = f"{did_you_mean(here, name)}frame stores here: {', '.join(here) or 'none yet'}; to make it: `{mend}`"
             raise DataError(f"the frame store {folder} does not exist", hint)
         if not settings:
-            raise DataError(f"the frame store {folder} has no readable {SETTINGS}", f"run `{mend} --redo`")
-        return cls(folder, settings, read_manifest(folder), sha256_of(folder / MANIFEST))
+            raise DataError(f"the frame store {folder} has no {SETTINGS}", f"run `{mend} --redo`")
+        return cls(folder, settings, *read_hashed_manifest(folder))
 
     @staticmethod
     def names(data_dir: Path) -> list[str]:
@@ -105,12 +105,18 @@ class FrameStore:
         Raises:
             DataError: the clip or a frame is missing or damaged.
         """
-        if self._elsewhere is not None:
-            return self._elsewhere.read(self.by_id[clip].source, positions)
         try:
+            frames = self.by_id[clip].frames
+            if self._elsewhere is not None:
+                source = self.by_id[clip].source
+                _check_count(len(self._elsewhere.images(source)), frames)
+                return self._elsewhere.read(source, positions)
             with zipfile.ZipFile(archive_path(self.folder, clip)) as archive:
+                _check_count(len(archive.infolist()), frames)
                 return [archive.read(member_name(position)) for position in positions]
-        except (OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except DataError:
+            raise
+        except Exception as error:  # of bytes that are no zip, zipfile raises a dozen kinds of errors
             message = f"the frames of clip {clip} in {self.folder} are missing or damaged: {error}"
             raise DataError(message, f"`{self.prepare_command}` extracts them again") from error
 
@@ -129,3 +135,8 @@ class FrameStore:
         """Frames that somebody has extracted and that are used where they lie."""
         path = self.settings.get("frames_from")
         return opened(Path(path), self.settings.get("frames_pattern") or "") if path else None
+
+
+def _check_count(found: int, expected: int) -> None:
+    if found != expected:
+        raise ValueError(f"there are {found} frames, and the manifest says {expected}")

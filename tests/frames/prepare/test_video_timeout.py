@@ -21,9 +21,9 @@ LIMIT = 1  # second
 pytestmark = pytest.mark.slow
 
 
-def open_or_hang(path):
+def open_or_hang(path, mirroring):
     """As OpenCV, but some files let it hang inside the C library, at once or after two frames, and one is slow."""
-    video = open_video(path)
+    video = open_video(path, mirroring)
 
     def pictures():
         for count, picture in enumerate(video.pictures):

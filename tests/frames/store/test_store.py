@@ -12,7 +12,7 @@ from strmctl.frames.store.settings import write_settings
 from strmctl.frames.store.store import FrameStore
 from strmctl.provenance import sha256_of
 
-ROW = ClipRow("a/x", "a", "train", "a/g1", 9, 64, 48, 12.5, "a/x.avi", "", 2048, "opencv 5", "ok", "", "00ff")
+ROW = ClipRow("a/x", "a", "train", "a/g1", 9, 64, 48, 12.5, "a/x.avi", "", 2048, "opencv 5", "ok", "", "00ff" * 16)
 
 
 def write_archive(folder, clip, images):
@@ -83,7 +83,7 @@ SETTINGS = [b"", b"\xff", b"[]", b"[" * 100_000, b'{"classes": {"train": 5}}', b
 def test_settings_that_were_not_written_so_are_named(folder, content):
     (folder / "store.json").unlink()
     (folder / "store.json").mkdir() if content is None else (folder / "store.json").write_bytes(content)
-    with pytest.raises(DataError, match=r"has no readable store\.json") as caught:
+    with pytest.raises(DataError, match=r"store\.json") as caught:
         FrameStore.open(folder.parent, "s")
     assert "--redo" in caught.value.hint
 
@@ -105,14 +105,14 @@ def test_open_reads_names_settings_and_rows(folder):
 
 def test_clips_are_sorted_and_only_those_that_can_be_sampled(folder):
     rows = [
-        replace(ROW, clip=clip, cls=cls, subset=subset, status=status)
-        for clip, cls, subset, status in (
-            ("b/10", "b", "test", "ok"),
-            ("a/2", "a", "test", "ok"),
-            ("a/10", "a", "test", "ok"),
-            ("a/3", "a", "test", "short"),
-            ("b/4", "b", "test", "failed"),
-            ("c/5", "c", "train", "ok"),
+        replace(ROW, clip=clip, cls=cls, subset=subset, status=status, **values)
+        for clip, cls, subset, status, values in (
+            ("b/10", "b", "test", "ok", {}),
+            ("a/2", "a", "test", "ok", {}),
+            ("a/10", "a", "test", "ok", {}),
+            ("a/3", "a", "test", "short", {"frames": 3}),
+            ("b/4", "b", "test", "failed", {"frames": 0, "sha256": ""}),
+            ("c/5", "c", "train", "ok", {}),
         )
     ]
     write_manifest(folder, rows)
@@ -168,7 +168,7 @@ def test_a_store_that_is_missing_or_unfinished_says_how_to_make_it(tmp_path):
         FrameStore.open(tmp_path, "small")
     assert caught.value.hint == f"run `strmctl prepare ucf101 --name small --data {tmp_path}`"
     write_manifest(tmp_path / "lost", [ROW])
-    with pytest.raises(DataError, match=r"has no readable store\.json") as caught:
+    with pytest.raises(DataError, match=r"has no store\.json") as caught:
         FrameStore.open(tmp_path, "lost")
     assert "--redo" in caught.value.hint
 
