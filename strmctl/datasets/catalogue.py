@@ -62,12 +62,17 @@ _SSV2 = {
     "beside": TRAIN_ANNOTATIONS + VALIDATION_ANNOTATIONS,
 }
 _HMDB51_HOME = "https://serre-lab.clps.brown.edu/resource/hmdb-a-large-human-motion-database/"
+_JHMDB_HOME = "http://jhmdb.is.tue.mpg.de"
 _KINETICS = "https://github.com/cvdfoundation/kinetics-dataset (Kinetics-400)"
 _UCF101 = Source("https://www.crcv.ucf.edu/data/UCF101/UCF101.rar", "https://www.crcv.ucf.edu/data/UCF101.php")
 _HMDB51 = Source(
     "https://serre-lab.clps.brown.edu/wp-content/uploads/2013/10/hmdb51_org.rar",
     "torchvision.datasets.HMDB51 (there with http://)",
 )
+_JHMDB_BY_HAND = """
+  1. fetch https://files.is.tue.mpg.de/jhmdb/JHMDB_video.zip (186 MB) and unzip it: <class>/<clip>.avi, 928 clips of
+     HMDB51 (CC BY 4.0), trimmed to 15 to 40 frames
+  2. `strmctl prepare jhmdb --videos DIR`"""
 _KINETICS_BY_HAND = """
   1. fetch the parts that https://s3.amazonaws.com/kinetics/400/train/k400_train_path.txt and
      https://s3.amazonaws.com/kinetics/400/val/k400_val_path.txt list, train.csv, val.csv and test.csv of
@@ -86,6 +91,7 @@ DATA_SETS = {
     for entry in (
         DataSet("ucf101", "UCF101", "class_folders", _UCF101.cited, source=_UCF101),
         DataSet("hmdb51", "HMDB51", "class_folders", _HMDB51_HOME, source=_HMDB51),
+        DataSet("jhmdb", "JHMDB", "class_folders", _JHMDB_HOME, by_hand=_JHMDB_BY_HAND),
         DataSet("kinetics100", "Kinetics-100", "class_folders", _KINETICS, listed=True, by_hand=_KINETICS_BY_HAND),
         DataSet("ssv2", "Something-Something V2", **_SSV2, by_hand=_SSV2_BY_HAND.format(name="ssv2", more="")),
         DataSet(

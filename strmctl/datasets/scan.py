@@ -296,7 +296,7 @@ def _group(dataset: DataSet, cls: str, source: str, ids: dict[str, str]) -> str:
     if dataset.name == "ucf101" and (match := re.search(r"_g(\d+)_c\d+$", stem)):
         return f"{cls}/g{match[1]}"
     tail = rf"_{re.escape(cls)}_[a-z]_(?:cm|nm)_np\d+_[a-z]+_[a-z]+_\d+"
-    if dataset.name == "hmdb51" and (match := re.fullmatch(rf"(.+){tail}", stem, re.IGNORECASE)):
+    if dataset.name in ("hmdb51", "jhmdb") and (match := re.fullmatch(rf"(.+){tail}", stem, re.IGNORECASE)):
         return match[1]
     if dataset.name == "kinetics100" and (match := re.fullmatch(r"(.+)_\d+_\d+", stem)):
         return match[1]

@@ -35,14 +35,15 @@ def test_ucf101_takes_the_class_from_the_folder(tmp_path):
     assert found.ignored == {"no video suffix": ["Archery/x.txt"]}
 
 
-def test_hmdb51_groups_are_matched_from_the_right(tmp_path):
+@pytest.mark.parametrize("name", ["hmdb51", "jhmdb"])
+def test_hmdb51_groups_are_matched_from_the_right(tmp_path, name):
     touch(
         tmp_path,
         "kick_ball/A_kick_ball_film_kick_ball_f_cm_np1_ba_bad_12.avi",
         "run/April_09_run_u_nm_np2_fr_goo_0.avi",
         "run/something_else.avi",
     )
-    groups = {clip.clip: (clip.subset, clip.group) for clip in scan_known("hmdb51", tmp_path).clips}
+    groups = {clip.clip: (clip.subset, clip.group) for clip in scan_known(name, tmp_path).clips}
     assert groups == {
         "kick_ball/A_kick_ball_film_kick_ball_f_cm_np1_ba_bad_12": ("test", "A_kick_ball_film"),
         "run/April_09_run_u_nm_np2_fr_goo_0": ("test", "April_09"),
@@ -223,7 +224,7 @@ def test_a_name_that_is_not_unicode_or_has_control_characters_is_ignored_with_a_
     }
 
 
-@pytest.mark.parametrize("name", ["ucf101", "hmdb51", "kinetics100", "ssv2"])
+@pytest.mark.parametrize("name", ["ucf101", "hmdb51", "jhmdb", "kinetics100", "ssv2"])
 def test_a_missing_folder_says_where_the_data_is_to_be_had(tmp_path, name):
     with pytest.raises(DataError, match=r"no folder of videos at .*none") as caught:
         scan_known(name, tmp_path / "none")

@@ -9,6 +9,7 @@ from strmctl.errors import DataError, UsageError
     [
         ("ucf101", [70, 10, 21], [9154, 1421, 2745]),
         ("hmdb51", [31, 10, 10], [4280, 1194, 1292]),
+        ("jhmdb", [12, 4, 5], [527, 191, 210]),
         ("kinetics100", [64, 12, 24], [6400, 1200, 2400]),
         ("ssv2", [64, 12, 24], [67013, 1926, 2857]),
         ("ssv2_small", [64, 12, 24], [6400, 1200, 2400]),
@@ -23,7 +24,14 @@ def test_shipped_splits_have_the_published_numbers(name, classes, clips):
 
 
 def test_every_shipped_file_is_tested_above():
-    assert known_splits() == ["hmdb51", "kinetics100", "sprites", "ssv2", "ssv2_small", "ucf101"]
+    assert known_splits() == ["hmdb51", "jhmdb", "kinetics100", "sprites", "ssv2", "ssv2_small", "ucf101"]
+
+
+def test_the_classes_of_jhmdb_lie_in_the_subsets_that_they_have_in_hmdb51():
+    small, whole = load_split("jhmdb"), load_split("hmdb51")
+    for subset in SUBSETS:
+        assert set(small.classes(subset)) < set(whole.classes(subset))
+        assert all(clips < whole.subsets[subset][cls] for cls, clips in small.subsets[subset].items())
 
 
 def test_sprites_pairs_cover_val_and_test_and_stay_in_a_subset():

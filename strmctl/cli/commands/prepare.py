@@ -103,8 +103,8 @@ def command(
 ) -> int:
     """Extract the frames of a data set's videos into a frame store, DATA/NAME.
 
-    DATASET is ucf101, hmdb51, kinetics100, ssv2, ssv2_small or sprites, which is rendered and needs no download. A path
-    with a separator, or a folder here, is a FOLDER of class folders (with --flat: of videos).
+    DATASET is ucf101, hmdb51, jhmdb, kinetics100, ssv2, ssv2_small or sprites, which is rendered and needs no download.
+    A path with a separator, or a folder here, is a FOLDER of class folders (with --flat: of videos).
 
     --frames 8 stores the eight frames that `eval` takes of a clip: for clips of 180 frames that is 1/22 of the space
     and, as the other frames are decoded but not converted, about a third of the time. Its cost: training then sees the
