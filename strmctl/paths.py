@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import io
 import json
 import os
@@ -150,12 +151,30 @@ def names_in(folder: Path) -> list[str]:
     """The sorted names in a folder; none when there is no such folder. `Path.glob` would be silent about any fault.
 
     Raises:
-        OSError: the folder cannot be read.
+        DataError: the folder cannot be read.
     """
     try:
         return sorted(os.listdir(folder))  # noqa: PTH208 - names are all that is wanted
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError as error:
+        _tell_unreadable(error)
         return []
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """What lies in a folder and in those below it, apart from folders; nothing when there is no such folder.
+
+    Raises:
+        DataError: one of the folders cannot be read.
+    """
+    for place, folders, names in os.walk(folder, onerror=_tell_unreadable):
+        links = [name for name in folders if os.path.islink(os.path.join(place, name))]  # noqa: PTH118, PTH114 - a million of them
+        yield from (Path(place, name) for name in sorted(names + links))
+
+
+def _tell_unreadable(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        hint = "give this user the right to read it" if error.errno == errno.EACCES else ""
+        raise DataError(f"the folder {error.filename} cannot be read: {error.strerror}", hint) from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -132,7 +132,8 @@ def _describe(error: BaseException) -> tuple[str, str, ExitCode]:
         return "interrupted", SAME_COMMAND, ExitCode.INTERRUPTED
     if isinstance(error, OSError) and error.errno is not None:
         where = f": {error.filename}" if error.filename else ""
-        hints = dict.fromkeys((errno.EROFS, errno.EACCES), "name a folder that can be written to")
+        hints = {errno.EROFS: "name a folder that can be written to"}
+        hints[errno.EACCES] = "give this user the right to read it, or name a folder that can be written to"
         hints[errno.ENOSPC] = f"make room on that disk; {SAME_COMMAND}"
         return f"{error.strerror}{where}", hints.get(error.errno) or what_helps(error.errno), ExitCode.UNEXPECTED
     if isinstance(error, UnicodeEncodeError) and error.encoding == sys.getfilesystemencoding() != "utf-8":

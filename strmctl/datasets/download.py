@@ -25,7 +25,7 @@ from strmctl.datasets.names import is_left_out, readable
 from strmctl.datasets.splits import class_key
 from strmctl.disk import FULL, megabytes
 from strmctl.errors import DataError, OutputError
-from strmctl.paths import alone
+from strmctl.paths import alone, files_below, names_in
 from strmctl.progress import Progress, silent
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds before the next try; a try that brought bytes starts them anew
@@ -63,7 +63,7 @@ class ToFetch(NamedTuple):
 
     def is_done(self) -> bool:
         """Whether the folder of the videos holds something."""
-        return self.videos.is_dir() and any(not is_left_out(path.name) for path in self.videos.iterdir())
+        return any(not is_left_out(name) for name in names_in(self.videos))
 
 
 def fetch(wanted: ToFetch, *, progress: Progress = silent) -> list[str]:
@@ -225,14 +225,14 @@ def unpack(archive: Path, videos: Path, *, classes: Collection[str] = (), progre
         for _ in range(DEPTH + 1):
             for path, place in packed.items():
                 _extract(path, place, archive, progress)
-                for member in sorted(place.rglob("*")):  # at once: the next archive must not write through a link
-                    if member.is_symlink() or not (member.is_file() or member.is_dir()):
+                for member in files_below(place):  # at once: the next archive must not write through a link
+                    if member.is_symlink() or not member.is_file():
                         member.unlink()
                         name = readable(str(member.relative_to(folder)))
                         left_out.append(f"{name}: neither a file nor a folder")
                 if path != archive:
                     path.unlink()
-            packed = {path: place for path in sorted(folder.rglob("*")) if (place := _place(path))}
+            packed = {path: place for path in sorted(files_below(folder)) if (place := _place(path))}
         left_out += [f"{readable(path.name)}: left packed: too many archives in archives" for path in packed]
         inside = _content(folder)
         while len(inside) == 1 and inside[0].is_dir() and class_key(inside[0].name) not in classes:
@@ -249,7 +249,7 @@ def unpack(archive: Path, videos: Path, *, classes: Collection[str] = (), progre
 
 def _content(folder: Path) -> list[Path]:
     """What lies in a folder, without what a system has put there."""
-    return [path for path in folder.iterdir() if not is_left_out(path.name)]
+    return [folder / name for name in names_in(folder) if not is_left_out(name)]
 
 
 def _place(path: Path) -> Path | None:
@@ -276,7 +276,7 @@ def _extract(path: Path, folder: Path, archive: Path, progress: Progress) -> Non
             progress(done, max(done, _megabytes(size)) + 1, f"unpacking {path.name}")
             with contextlib.suppress(subprocess.TimeoutExpired):
                 complaints = bsdtar.communicate(timeout=1)[1].decode(errors="replace")
-            done = _megabytes(sum(_size(file) for file in folder.rglob("*")))
+            done = _megabytes(sum(_size(file) for file in files_below(folder)))
     for code in FULL:
         if os.strerror(code) in complaints:
             raise OSError(code, os.strerror(code), str(folder))

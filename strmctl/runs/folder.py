@@ -32,7 +32,7 @@ def run_folder(runs: Path, name: str | None, announce: Callable[[str], None] = l
         return folder
     if name is None:
         raise DataError(f"no run yet in {runs}", "run `strmctl demo`, or train: `strmctl train --recipe sprites`")
-    if any((folder or runs / LATEST).glob("*.pt")):
+    if any(file.endswith(".pt") for file in names_in(folder or runs / LATEST)):
         raise DataError(
             f"run {name} in {runs} has no {RECIPE}", "bring it back, or train anew: `strmctl train --recipe sprites`"
         )

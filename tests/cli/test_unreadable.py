@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from strmctl.datasets.download import unpack
+from strmctl.errors import DataError
 from tests.small_world import refused
 from tests.videos_for_tests import strmctl, write_video
 
@@ -82,9 +84,38 @@ def test_results_that_cannot_be_read_are_named(runs, close):
     reason = close("eval")
     ran = strmctl("runs", "--runs", runs)
     assert ran.code == 3 and f"{reason}" in ran.err and "eval" in ran.err
-    refused(strmctl("compare", "sprites", "sprites", "--runs", runs), 1, reason, "eval")
+    refused(strmctl("compare", "sprites", "sprites", "--runs", runs), 3, reason, "eval")
+
+
+@pytest.mark.parametrize("words", [("runs",), ("report", "g", "--out", "never"), ("eval", "--run", "sprite")])
+def test_a_folder_of_runs_that_cannot_be_read_is_named(runs, close, words):
+    reason = close(runs.name)
+    refused(strmctl(*words, "--runs", runs), 3, f"the folder {runs} cannot be read: {reason}")
+
+
+@pytest.mark.parametrize("words", [("data", "check"), ("data", "show")])
+def test_a_folder_of_stores_that_cannot_be_read_is_named(data, close, words):
+    reason = close(data.name)
+    refused(strmctl(*words, "--data", data), 3, f"the folder {data} cannot be read: {reason}")
 
 
 def test_a_store_whose_frames_cannot_be_read_is_named(data, close):
     reason = close("frames")
-    refused(strmctl("data", "check", "mine", "--data", data, "--workers", 1), 1, reason, "frames")
+    refused(strmctl("data", "check", "mine", "--data", data, "--workers", 1), 3, reason, "frames")
+
+
+def test_frames_that_cannot_be_read_are_not_thrown_away_in_part(own_data, videos, close):
+    made = [path for path in (own_data / "mine").rglob("*") if path.is_file()]
+    reason = close("frames")
+    ran = strmctl("prepare", videos, "--name", "mine", "--redo", "--data", own_data, "--workers", 1)
+    refused(ran, 3, reason, "frames")
+    assert len(made) > 20 and all(path.is_file() for path in made)
+
+
+def test_an_unpacked_folder_that_cannot_be_read_is_named(tmp_path, videos, close):
+    """Such as one whose rights in the archive allow nothing."""
+    archive = shutil.make_archive(str(tmp_path / "UCF101"), "gztar", tmp_path, "clips")
+    reason = close("sit")
+    with pytest.raises(DataError, match=f"sit cannot be read: {reason}"):
+        unpack(Path(archive), tmp_path / "unpacked", classes=["run"])
+    assert not list(tmp_path.glob("*unpack*"))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 from strmctl.datasets.catalogue import DATA_SETS
 from strmctl.datasets.names import is_left_out
@@ -18,6 +16,7 @@ from strmctl.frames.store.clip_zip import FRAMES, archive_path
 from strmctl.frames.store.manifest import STORED, ClipRow, subset_rank
 from strmctl.frames.store.settings import SETTINGS
 from strmctl.frames.store.store import FrameStore
+from strmctl.paths import files_below
 from strmctl.progress import Progress, silent
 
 Expected = dict[str, dict[str, int | None]]  # subset -> class -> clips in the published lists
@@ -178,15 +177,7 @@ def _notes(store: FrameStore, classes: Sequence[ClassCount], expected: Expected)
 def _unknown_files(store: FrameStore) -> Finding:
     """Files among the frames that belong to no row."""
     known = {str(archive_path(store.folder, row.clip)) for row in store.rows if row.status in STORED}
-    unknown = []
-
-    def failed(error: OSError) -> None:
-        if not isinstance(error, FileNotFoundError):  # there is none where frames lie elsewhere
-            raise error  # its clips cannot be checked either
-
-    for folder, _, names in os.walk(store.folder / FRAMES, onerror=failed):
-        own = [name for name in names if not is_left_out(name)]
-        paths = [os.path.join(folder, name) for name in own]  # noqa: PTH118 - a million of them
-        unknown += [Path(path).relative_to(store.folder).as_posix() for path in paths if path not in known]
+    own = (path for path in files_below(store.folder / FRAMES) if not is_left_out(path.name))
+    unknown = [path.relative_to(store.folder).as_posix() for path in own if str(path) not in known]
     message = f"{counted(len(unknown), 'file')} among the frames of no clip of the manifest"
     return finding("unknown_files", sorted(unknown), message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -33,8 +34,10 @@ def own_dataset(request: Request) -> DataSet:
         return DataSet(request.name or request.what, request.what, layout)
     if Path(request.what).is_file():
         folder = Path(request.what).absolute().parent
-        beside = sum(path.is_dir() for path in folder.parent.iterdir()) > 1
-        classes = f"; with classes, the folder above: `{_command('prepare', str(folder.parent))}`" if beside else ""
+        classes = ""
+        with contextlib.suppress(OSError):  # the folder above need not be readable
+            if sum(path.is_dir() for path in folder.parent.iterdir()) > 1:
+                classes = f"; with classes, the folder above: `{_command('prepare', str(folder.parent))}`"
         hint = f"name its folder: `{_command('prepare', str(folder), '--flat')}`{classes}"
         raise DataError(f"{request.what} is a file, not a folder of videos", hint)
     name = request.name if request.name is not None else _folder_name(request.what)

@@ -30,6 +30,7 @@ from strmctl.frames.store.manifest import (
 )
 from strmctl.frames.store.settings import SETTINGS, read_settings, write_settings
 from strmctl.frames.store.shards import Shard, Workplace, check_no_other_shards
+from strmctl.paths import files_below
 from strmctl.progress import Progress, silent
 from strmctl.workers import each_in_processes
 
@@ -128,7 +129,7 @@ def plan(
     to_render = 0
     if job.seed is not None:
         videos = sum(sum(counts.values()) for counts in job.split.subsets.values())
-        to_render = max(0, videos - len(list(job.originals.glob("*/*.mp4"))))
+        to_render = max(0, videos - sum(path.suffix == ".mp4" for path in files_below(job.originals)))
     found = Scan() if to_render and not job.originals.is_dir() else job.scan(shard)
     known = {} if redo else _known_rows(place)
     tasks = _tasks(job, found, place, known)
@@ -210,8 +211,7 @@ def _known_rows(place: Workplace) -> dict[str, ClipRow]:
 
 def _throw_away(folder: Path) -> None:
     """Removes what `prepare` has written, and nothing else; the manifest first: half a store must not pass for one."""
-    for name in (MANIFEST, Workplace(folder, None).journal.name, SETTINGS):
-        (folder / name).unlink(missing_ok=True)
-    for archive in folder.glob(f"{FRAMES}/**/*.zip"):
-        if archive.is_symlink() or not archive.is_dir():
-            archive.unlink()
+    archives = [path for path in files_below(folder / FRAMES) if path.suffix == ".zip"]
+    own = (folder / name for name in (MANIFEST, Workplace(folder, None).journal.name, SETTINGS))
+    for path in (*own, *archives):
+        path.unlink(missing_ok=True)

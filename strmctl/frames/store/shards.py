@@ -157,8 +157,9 @@ class Workplace:
                 message = f"another `prepare` is at work on {self.store}"
                 raise UsageError(message, "wait for it to end, or give each its own `--shard i/n`") from error
             try:
-                for half in self.folder.glob(".*.part"):  # a manifest or settings, see `replacing`
-                    half.unlink(missing_ok=True)
+                for name in names_in(self.folder):
+                    if name.startswith(".") and name.endswith(".part"):  # a manifest or settings, see `replacing`
+                        (self.folder / name).unlink(missing_ok=True)
                 yield
             finally:
                 shutil.rmtree(self.partial, ignore_errors=True)

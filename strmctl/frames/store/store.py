@@ -6,6 +6,7 @@ There is one file per clip, not one per frame: millions of small files are slow 
 from __future__ import annotations
 
 import functools
+import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from strmctl.frames.store.clip_zip import archive_path, member_name
 from strmctl.frames.store.manifest import MANIFEST, ClipRow, read_hashed_manifest
 from strmctl.frames.store.settings import SETTINGS, known_settings, prepare_command, read_settings
 from strmctl.frames.store.shards import shards_in, unfinished
+from strmctl.paths import names_in
 from strmctl.provenance import sha256_of
 
 
@@ -74,7 +76,7 @@ class FrameStore:
     @staticmethod
     def names(data_dir: Path) -> list[str]:
         """The finished frame stores in a data folder."""
-        return sorted(path.parent.name for path in data_dir.glob(f"*/{MANIFEST}"))
+        return [name for name in names_in(data_dir) if os.path.exists(data_dir / name / MANIFEST)]  # noqa: PTH110 - false for a folder that is not for us
 
     @property
     def display_name(self) -> str:
