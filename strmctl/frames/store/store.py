@@ -116,7 +116,7 @@ class FrameStore:
             with zipfile.ZipFile(archive_path(self.folder, clip)) as archive:
                 _check_count(len(archive.infolist()), frames)
                 return [archive.read(member_name(position)) for position in positions]
-        except DataError:
+        except (DataError, UnicodeEncodeError):  # a name that this locale cannot write
             raise
         except Exception as error:  # of bytes that are no zip, zipfile raises a dozen kinds of errors
             message = f"the frames of clip {clip} in {self.folder} are missing or damaged: {error}"

@@ -77,7 +77,7 @@ def test_json_names_everything(data):
     folder = data / "mine"
     for number in range(8):
         add(folder, row_of(folder, f"walk/short{number}", "train", images_of(30 + number, frames=3)))
-        change(folder, f"walk/short{number}", sha256="00")
+        change(folder, f"walk/short{number}", sha256="0" * 64)
     ran = check(data, "mine", "--json")
     document = ran.json()
     assert ran.code == 3 and (document["clips"], document["stored"], document["quick"]) == (14, 14, False)
@@ -94,7 +94,8 @@ def test_json_names_everything(data):
 def test_of_many_classes_those_with_something_to_say_are_printed(tmp_path):
     folder = tmp_path / "ucf101"
     write_settings(folder, {"dataset": "ucf101", "split": None})
-    rows = [replace(row_of(folder, f"c{n:02d}/a", "", []), status="ok", reason="") for n in range(40)]
+    lost = {"status": "ok", "reason": "", "frames": 9, "sha256": "0" * 64}
+    rows = [replace(row_of(folder, f"c{n:02d}/a", "", []), **lost) for n in range(40)]
     write_manifest(folder, [*rows, row_of(folder, "whole/a", "", images_of(1))])
     printed = {line[0] for line in cells(check(tmp_path).out)}
     assert "c00" in printed and "whole" not in printed and "all" in printed
