@@ -20,15 +20,20 @@ def member_name(position: int) -> str:
     return f"{position + 1:05d}.jpg"
 
 
+def leads_out(name: str) -> bool:
+    """Whether a path below a folder would lead out of it, or has an empty part."""
+    return not {"", ".", ".."}.isdisjoint(name.split("/"))
+
+
 def archive_path(folder: Path, clip: str) -> Path:
     """Where the frames of a clip lie. What Windows forbids in file names is written as `%` and its code.
 
     Raises:
         DataError: the id would lead out of the store.
     """
-    parts = clip.split("/")
-    if any(part in ("", ".", "..") for part in parts):
+    if leads_out(clip):
         raise DataError(f"{clip!r} is not a clip id: it would lead out of the store")
+    parts = clip.split("/")
     safe = [re.sub(r'[<>:"|?*\\%\x00-\x1f]', lambda match: f"%{ord(match[0]):02X}", part) for part in parts]
     return folder.joinpath(FRAMES, *safe[:-1], f"{safe[-1]}.zip")
 

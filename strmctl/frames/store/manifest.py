@@ -14,18 +14,19 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, TextIO
 
 from strmctl.datasets.splits import SUBSETS
 from strmctl.errors import DataError
-from strmctl.frames.store.clip_zip import archive_path
+from strmctl.frames.store.clip_zip import leads_out
 from strmctl.frames.store.settings import known_settings, prepare_command
 from strmctl.paths import write_csv
 
 MANIFEST = "manifest.csv"
 JOURNAL = "manifest.journal.jsonl"
 STORED = ("ok", "short")  # status of a clip with frames
+DIGEST = re.compile("[0-9a-f]{64}")
 LARGEST = 1 << 62  # no number of a row is as large
 FEWEST_FRAMES = 8  # a clip with fewer is kept but never sampled
 
@@ -160,12 +161,8 @@ def _row(values: Sequence[Any]) -> ClipRow:
         raise ValueError(f"clip {row.clip} has a number below zero, or one that is beyond all bounds")
     if row.status != ("failed" if row.frames == 0 else "ok" if row.frames >= FEWEST_FRAMES else "short"):
         raise ValueError(f"clip {row.clip} has status {row.status} and {row.frames} frames")
-    if not re.fullmatch("[0-9a-f]{64}" if row.frames else "", row.sha256):
+    if not DIGEST.fullmatch(row.sha256) if row.frames else row.sha256:
         raise ValueError(f"clip {row.clip} has no valid SHA-256: {row.sha256!r:.70}")
-    try:
-        archive_path(Path(), row.clip)
-    except DataError as error:
-        raise ValueError(error.message) from error
-    if PurePosixPath(row.source).is_absolute() or ".." in PurePosixPath(row.source).parts:
-        raise ValueError(f"clip {row.clip} has a source outside of the videos: {row.source!r}")
+    if leads_out(row.clip) or leads_out(row.source):
+        raise ValueError(f"clip {row.clip!r}, source {row.source!r}, would lead out of the store or of the videos")
     return row
