@@ -11,9 +11,7 @@ from pathlib import Path
 
 from strmctl.errors import DataError
 from strmctl.limits import what_helps
-from strmctl.videos import decoder_opencv, decoder_pyav
-from strmctl.videos.mp4_header import display_matrix
-from strmctl.videos.orientation import is_mirrored
+from strmctl.videos import decoder_opencv, decoder_pyav, matroska_header, mp4_header
 from strmctl.videos.plain_path import plain_path
 from strmctl.videos.video import Picture, Video
 from strmctl.workers import alive
@@ -33,15 +31,14 @@ def decode(path: Path) -> Video:
         OSError: a limit of the system, such as one on open files, keeps the video from being read.
     """
     _check_readable(path)
-    matrix = display_matrix(path)
-    mirroring = matrix if matrix is not None and is_mirrored(matrix) else None
+    matrix = mp4_header.display_matrix(path) or matroska_header.display_matrix(path)
     late = _counts_late_starts(path)
     with plain_path(path) as plain:
         try:
-            return _started(decoder_opencv.open_video(plain, mirroring), late=late)
+            return _started(decoder_opencv.open_video(plain, matrix), late=late)
         except DataError as first:
             try:
-                return _started(decoder_pyav.open_video(plain, mirroring), late=late)
+                return _started(decoder_pyav.open_video(plain, matrix), late=late)
             except DataError as second:
                 raise DataError(f"{first}; {second}", second.hint) from second
 

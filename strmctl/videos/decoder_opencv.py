@@ -31,7 +31,7 @@ def open_video(path: Path, matrix: Matrix | None = None) -> Video:
 
     Args:
         path: the file.
-        matrix: display matrix that mirrors; None leaves turning to OpenCV, which cannot mirror.
+        matrix: display matrix of the file; None leaves turning to OpenCV, which cannot mirror.
 
     Raises:
         DataError: the reason in a few words, without the path.

@@ -21,7 +21,7 @@ def open_video(path: Path, matrix: Matrix | None = None) -> Video:
 
     Args:
         path: the file.
-        matrix: display matrix that mirrors; None turns by the angle that FFmpeg reads.
+        matrix: display matrix of the file; None turns by the angle that FFmpeg reads.
 
     Raises:
         DataError: the reason in a few words, without the path.

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from strmctl.videos.orientation import Matrix
+from strmctl.videos.orientation import Matrix, right_angled
 
 LARGEST_MOOV = 1 << 26  # bytes; the description of a film of hours is smaller
 
@@ -28,14 +28,23 @@ def shown_seconds(path: Path) -> float | None:
 
 
 def display_matrix(path: Path) -> Matrix | None:
-    """The part of the display matrix that turns and mirrors; None when the file is no MP4, or has none."""
+    """The part of the display matrix that turns and mirrors: the track's, then the film's; None when the file has none.
+
+    Raises:
+        DataError: it turns by something else than a right angle, or shears.
+    """
     with contextlib.suppress(OSError, struct.error, ValueError), path.open("rb") as file:
-        header = _track_header(_moov(file))
-        a, b, _, c, d = struct.unpack_from(">5i", header, 52 if header[0] else 40)
-        least = max(map(abs, (a, b, c, d))) / 100  # less is rounding
-        a, b, c, d = (value if abs(value) > least else 0 for value in (a, b, c, d))
-        return (a, b, c, d) if any((a, b, c, d)) else None
+        moov = _moov(file)
+        track, film = _track_header(moov), _content(moov, b"mvhd")
+        a, b, c, d = _matrix(track, 52 if track[0] else 40)
+        e, f, g, h = _matrix(film, 48 if film[0] else 36)
+        return right_angled((a * e + b * g, a * f + b * h, c * e + d * g, c * f + d * h))
     return None
+
+
+def _matrix(header: bytes, begin: int) -> tuple[int, int, int, int]:
+    a, b, _, c, d = struct.unpack_from(">5i", header, begin)
+    return a, b, c, d
 
 
 def _track_header(moov: bytes) -> bytes:

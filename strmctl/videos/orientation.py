@@ -1,6 +1,6 @@
-"""How a video asks to be shown: the display matrix of MP4 and MOV files (ISO/IEC 14496-12, `tkhd`).
+"""How a video asks to be shown: a matrix that turns and mirrors, as the headers of MP4, MOV and Matroska files give it.
 
-The matrix turns and mirrors; phones' front cameras write mirrored ones. Decoders know its angle alone.
+Phones' front cameras write mirrored ones. Decoders know the angle alone.
 """
 
 from __future__ import annotations
@@ -9,20 +9,23 @@ import numpy as np
 
 from strmctl.errors import DataError
 
-Matrix = tuple[int, int, int, int]  # a, b, c, d: a pixel (x, y) is shown at (a·x + c·y, b·x + d·y)
+Matrix = tuple[float, float, float, float]  # a, b, c, d: a pixel (x, y) is shown at (a·x + c·y, b·x + d·y)
 
 
-def is_mirrored(matrix: Matrix) -> bool:
-    """Whether a matrix mirrors.
+def right_angled(matrix: Matrix) -> Matrix | None:
+    """The matrix without what rounding left in it; None when it shows the picture as it is, or is of zeros.
 
     Raises:
         DataError: it turns by something else than a right angle, or shears.
     """
-    a, b, c, d = matrix
+    least = max(map(abs, matrix)) / 100  # less is rounding
+    a, b, c, d = (value if abs(value) > least else 0 for value in matrix)
+    if not any((a, b, c, d)):
+        return None
     straight, crossed = not (b or c) and a and d, not (a or d) and b and c
     if not (straight or crossed):
         raise DataError("its display matrix turns the picture by no right angle")
-    return a * d - b * c < 0
+    return None if straight and a > 0 and d > 0 else (a, b, c, d)
 
 
 def oriented(pixels: np.ndarray, matrix: Matrix) -> np.ndarray:
