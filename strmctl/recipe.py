@@ -12,7 +12,16 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    create_model,
+    model_serializer,
+    model_validator,
+)
 
 from strmctl import yaml
 from strmctl.errors import RecipeError, did_you_mean
@@ -33,11 +42,30 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
+class Fold(Section):
+    """One of several folds of all classes, in place of the data set's own split; see `datasets.folds`."""
+
+    number: Count  # of this fold, from 1
+    folds: Annotated[int, Field(ge=2)]
+    seed: Annotated[int, Field(ge=0)]  # seed of the order in which classes are dealt to folds
+
+    @model_validator(mode="after")
+    def _is_one_of_them(self) -> Fold:
+        if self.number > self.folds:
+            raise ValueError(f"number must not exceed folds ({self.folds})")
+        return self
+
+
 class Data(Section):
-    """The data for training and testing."""
+    """The data for training and testing; only a run of a fold has the key `fold`."""
 
     dataset: Annotated[str, Field(min_length=1)]  # name of a frame store
     missing_classes: Literal["error", "drop"]  # treatment of classes of the split that have no usable clip
+    fold: Fold | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_null(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in serialize(self).items() if value is not None}
 
 
 class Input(Section):

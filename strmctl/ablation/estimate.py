@@ -14,12 +14,11 @@ from torch import nn
 from strmctl.ablation.run_grid import Task
 from strmctl.evaluation.embed import ClipFeatures, evaluating
 from strmctl.evaluation.match import block_size
-from strmctl.frames.store.store import FrameStore
 from strmctl.frames.store.usable_clips import usable_clips
 from strmctl.model.tuples import keep_tuples
 from strmctl.progress import Progress, silent
 from strmctl.recipe import Recipe
-from strmctl.runs.build import build_model, clip_loader
+from strmctl.runs.build import build_model, clip_loader, frame_store
 from strmctl.runs.checkpoint import choose_device
 
 CLIPS = 4  # number of clips that are timed: one support and one query clip of two classes
@@ -56,7 +55,7 @@ class _Timer:
 
     def __init__(self, task: Task) -> None:
         recipe = task.recipe
-        store = FrameStore.open(task.data_dir, recipe.data.dataset)
+        store = frame_store(recipe.data, task.data_dir)
         self.clips = {
             subset: [clip for ids in usable_clips(store, subset, missing_classes="drop")[0].values() for clip in ids]
             for subset in ("train", "val", "test")

@@ -25,6 +25,7 @@ from strmctl.frames.store.usable_clips import usable_clips
 from strmctl.model.tuples import keep_tuples
 from strmctl.progress import Progress, silent
 from strmctl.recipe import Recipe, load_recipe
+from strmctl.runs.build import frame_store
 from strmctl.runs.checkpoint import choose_device, load_run
 from strmctl.runs.folder import check_new
 from strmctl.runs.lock import occupied
@@ -84,11 +85,11 @@ def open_tasks(grids: Sequence[Grid], runs: Path, data_dir: Path, device: str = 
                 raise UsageError(f"two cells with different recipes have the name {cell.run}", "choose other labels")
             own = tests.setdefault(cell.run, {})
             own.setdefault((cell.fraction, cell.trial, test), (cell, set()))[1].update(grid.protocol.shots)
-    tasks, open_store = [], functools.cache(functools.partial(FrameStore.open, data_dir))
+    tasks, open_store = [], functools.cache(functools.partial(frame_store, data_dir=data_dir))
     for run, recipe in recipes.items():
         _check_recipe(runs, run, recipe)
         where = {"run": run, "recipe": recipe, "runs": runs, "data_dir": data_dir, "device": device}
-        store = open_store(recipe.data.dataset)
+        store = open_store(recipe.data)
         if trained_episodes(runs / run) < recipe.train.episodes or not (runs / run / "weights.pt").is_file():
             tasks.append(Task(cells=(), protocol=Protocol(), **where))
         alike: dict[tuple[float | None, Protocol], list[Cell]] = {}  # all trials of a share are one task
@@ -197,7 +198,7 @@ def _test(task: Task, report: Report) -> str:
     if trained_episodes(task.runs / task.run) < task.recipe.train.episodes:
         raise DataError(f"{task.run} is not trained to its end", "run the same command again")
     run = load_run(task.runs / task.run, device=task.device)
-    tests = select(run, FrameStore.open(task.data_dir, task.recipe.data.dataset), task.protocol.split)
+    tests = select(run, frame_store(task.recipe.data, task.data_dir), task.protocol.split)
     drawn = draw_episodes(tests.clips, tests.store.groups, task.protocol)
     results = []
     for cell in task.cells:

@@ -12,6 +12,7 @@ from strmctl.datasets.splits import class_key
 from strmctl.errors import DataError, UsageError, did_you_mean
 from strmctl.frames.store.store import FrameStore
 from strmctl.frames.store.usable_clips import usable_clips
+from strmctl.runs.build import frame_store
 from strmctl.runs.checkpoint import LoadedRun
 from strmctl.runs.notes import ways_out
 
@@ -37,7 +38,7 @@ class EvaluationSet:
 
 
 def store_of(run: LoadedRun, data_dir: Path, dataset: str | None) -> FrameStore:
-    """The frame store to test a run on: the named one, or else the one that it was trained on.
+    """The frame store to test a run on: the named one, or else the one that it was trained on, in the same fold.
 
     Raises:
         UsageError: none is named, and it is not known what the run was trained on.
@@ -47,7 +48,8 @@ def store_of(run: LoadedRun, data_dir: Path, dataset: str | None) -> FrameStore:
         found = ", ".join(FrameStore.names(data_dir)) or "none yet, see `strmctl prepare --help`"
         hint = f"name one with `--dataset`; in {data_dir}: {found}"
         raise UsageError(f"it is not known which data set run {run.name} belongs to", hint)
-    return FrameStore.open(data_dir, dataset or run.recipe.data.dataset)
+    data = run.recipe.data
+    return frame_store(data, data_dir) if dataset in (None, data.dataset) else FrameStore.open(data_dir, dataset)
 
 
 def select(

@@ -1,22 +1,24 @@
-"""Builds what a recipe describes: the model, with those keys that its method reads, and the clip loader."""
+"""What a recipe describes: the model, with those keys that its method reads, the frames and their loader."""
 
 from __future__ import annotations
 
 import pkgutil
 from collections.abc import Callable
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from strmctl.episodes.clip_loader import ClipLoader
+from strmctl.frames.store.fold import in_fold
 from strmctl.frames.store.store import FrameStore
 from strmctl.model.backbones.build import build_backbone
 from strmctl.model.methods.table import METHODS
 from strmctl.model.presets import preset_arguments
 from strmctl.model.seeding import seeded
 from strmctl.model.tuples import keep_tuples
-from strmctl.recipe import Recipe
+from strmctl.recipe import Data, Recipe
 
 
 def build_model(
@@ -52,6 +54,17 @@ def build_model(
     if recipe.trm.tuple_fraction < 1:
         keep_tuples(model, recipe.trm.tuple_fraction, recipe.trm.tuple_trial)
     return model
+
+
+def frame_store(data: Data, data_dir: Path) -> FrameStore:
+    """The frame store that a recipe names, with the subsets of the recipe's fold where it has one.
+
+    Raises:
+        DataError: it is missing, unfinished or damaged.
+        UsageError: the data has too few classes for the folds.
+    """
+    store = FrameStore.open(data_dir, data.dataset)
+    return in_fold(store, **data.fold.model_dump()) if data.fold else store
 
 
 def clip_loader(recipe: Recipe, store: FrameStore, **changes: Any) -> ClipLoader:

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from strmctl.errors import UsageError
-from strmctl.frames.store.store import FrameStore
 from strmctl.frames.store.usable_clips import usable_clips
 from strmctl.paths import write_text
 from strmctl.progress import Progress, silent
 from strmctl.provenance import provenance
 from strmctl.recipe import Recipe, load_recipe
-from strmctl.runs.build import clip_loader
+from strmctl.runs.build import clip_loader, frame_store
 from strmctl.runs.folder import LATEST, check_new, point_latest, run_folder
 from strmctl.runs.lock import occupied
 from strmctl.runs.notes import read_notes
@@ -67,7 +66,7 @@ class TrainingRun:
 
     def _train(self, data_dir: Path, announce: Callable[[str], None], **how: Any) -> dict[str, Any]:
         self._check_free()
-        store = FrameStore.open(data_dir, self.recipe.data.dataset)
+        store = frame_store(self.recipe.data, data_dir)
         policy = self.recipe.data.missing_classes
         clips, dropped = {}, {}
         for subset in ("train", "val"):
