@@ -49,6 +49,9 @@ class Fold(Section):
     folds: Annotated[int, Field(ge=2)]
     seed: Annotated[int, Field(ge=0)]  # seed of the order in which classes are dealt to folds
 
+    def __str__(self) -> str:
+        return f"fold {self.number} of {self.folds}"
+
     @model_validator(mode="after")
     def _is_one_of_them(self) -> Fold:
         if self.number > self.folds:

@@ -6,17 +6,12 @@ training episodes and the test episodes, because each of these is a function of 
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from strmctl import yaml
-from strmctl.errors import RecipeError, UsageError, did_you_mean
+from strmctl.errors import UsageError, did_you_mean
 from strmctl.model.methods.table import METHODS
 from strmctl.recipe import Recipe, load_recipe
 
@@ -29,7 +24,6 @@ COMPONENTS = {  # Figure 6, left: the parts that are there
     "TRM+PLE+FLE": (True, True, False),
     "STRM": (True, True, True),
 }
-LONGEST = 60  # letters of a cell's label that go into the name of its run
 
 
 @dataclass(frozen=True)
@@ -171,38 +165,9 @@ def training(base: Base, factors: Sequence[int], methods: Sequence[str]) -> list
     return cells
 
 
-def custom(base: Base, path: Path) -> list[Cell]:
-    """Cells of a YAML file: `vary`, every combination of values of recipe keys, or `cells`, label -> keys and values.
-
-    Raises:
-        RecipeError: the file holds neither, or an invalid recipe.
-    """
-    hint = "for example `vary: {query_class.weight: [0.05, 0.1]}`, or `cells: {no dropout: {trm.dropout: 0}}`"
-    try:
-        content = yaml.load(path)
-    except OSError as problem:
-        raise RecipeError(f"{path} cannot be read: {problem.strerror}", hint) from problem
-    except yaml.YamlError as problem:
-        raise RecipeError(f"{path}: {problem}", hint) from problem
-    if not isinstance(content, dict) or len(content.keys() & {"vary", "cells"}) != 1 or len(content) != 1:
-        raise RecipeError(f"{path} must have one key, `vary` or `cells`", hint)
-    named = _combinations(path, content["vary"], hint) if "vary" in content else content["cells"]
-    if not isinstance(named, dict) or not named or not all(isinstance(keys, dict) for keys in named.values()):
-        raise RecipeError(f"{path}: `cells` must give keys and values for each label", hint)
-    if wrong := [label for label in named if not isinstance(label, str) or not label.strip()]:
-        raise RecipeError(f"{path}: the label {wrong[0]!r} is not text", f"write it in quotes; {hint}")
-    cells = []
-    for label, changes in named.items():
-        if any(str(key).strip() in ("train.seed", "name") for key in changes):
-            raise RecipeError(
-                f"{path}: cells differ in neither name nor train.seed",
-                "leave them out: `--name` and `--seeds` are for that",
-            )
-        try:
-            cells += base.cells(label, changes, _slug(label))
-        except TypeError as error:  # YAML has values that recipes do not, such as dates
-            raise RecipeError(f"{path}: {label}: {error}", hint) from error
-    return cells
+def of_methods(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Label -> change of the recipe, for each of the methods."""
+    return {METHODS[method].label: {"method": method} for method in _methods(names)}
 
 
 def chosen(cells: Sequence[Cell], labels: Iterable[str]) -> list[Cell]:
@@ -243,23 +208,3 @@ def _methods(names: Sequence[str]) -> list[str]:
 
 def _set(recipe: Recipe) -> str:
     return f"{{{','.join(map(str, recipe.trm.cardinalities))}}}"
-
-
-def _combinations(path: Path, vary: Any, hint: str) -> dict[str, dict[str, Any]]:
-    """Label -> changes, for every combination of values."""
-    if (
-        not isinstance(vary, dict)
-        or not vary
-        or not all(isinstance(values, list) and values for values in vary.values())
-    ):
-        raise RecipeError(f"{path}: `vary` must give a list of values for each key", hint)
-    combinations = [dict(zip(vary, values, strict=True)) for values in itertools.product(*vary.values())]
-    return {", ".join(f"{key}={json.dumps(value)}" for key, value in one.items()): one for one in combinations}
-
-
-def _slug(label: str) -> str:
-    """A label as part of a folder's name; one that loses letters or is long gets a digest of the whole."""
-    plain = re.sub(r"[^A-Za-z0-9.]+", "-", label).strip("-.")
-    if plain == label and len(plain) <= LONGEST:
-        return plain
-    return f"{plain[:LONGEST]}-{hashlib.sha256(label.encode()).hexdigest()[:6]}".strip("-.")

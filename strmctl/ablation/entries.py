@@ -32,7 +32,11 @@ class Tested(NamedTuple):
 
     def accuracy(self, shot: int) -> float:
         """Accuracy at one number of shots."""
-        return _of_shot(self.result, shot)["accuracy"]
+        return self.of_shot(shot)["accuracy"]
+
+    def of_shot(self, shot: int) -> dict[str, Any]:
+        """The figures of one number of shots, as `summarise` gives them."""
+        return next(numbers for numbers in self.result.results if numbers["shot"] == shot)
 
 
 Found = list[Tested]
@@ -118,7 +122,7 @@ def _over_episodes(found: Found, shots: Iterable[int]) -> dict[int, float]:
     """
     first = found[0]
     if len(found) == 1:
-        return {shot: _of_shot(first.result, shot)["ci95"] for shot in shots}
+        return {shot: first.of_shot(shot)["ci95"] for shot in shots}
     rows = [episode_accuracies(one.path).loc[sorted(shots)] for one in found]
     for one, own in zip(found, rows, strict=True):
         if one.result.seed != first.result.seed or not own.index.equals(rows[0].index):
@@ -128,7 +132,3 @@ def _over_episodes(found: Found, shots: Iterable[int]) -> dict[int, float]:
             )
     means = sum(rows) / len(rows)
     return {shot: episode_interval(means.loc[shot])[1] for shot in shots}
-
-
-def _of_shot(result: EvalResult, shot: int) -> dict[str, Any]:
-    return next(numbers for numbers in result.results if numbers["shot"] == shot)

@@ -41,7 +41,7 @@ class Grid:
     """Cells that are compared, and the test that they share.
 
     Attributes:
-        kind: `components`, `cardinality`, `tuples`, `shots`, `training` or `custom`.
+        kind: `components`, `cardinality`, `tuples`, `shots`, `training`, `folds` or `custom`.
         name: name of its folder.
         cells: cells in the order to show, the seeds of a label one after the other.
         protocol: settings of the tests.

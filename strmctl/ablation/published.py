@@ -139,6 +139,7 @@ def _other_test(result: EvalResult) -> list[str]:
         and result.split == "test",
         f"{order} frames": order != "natural",
         "a share of the tuples": bool(source.get("tuples")),
+        "a fold of all classes": "fold" in source["recipe"]["data"],
     }
     return [name for name, holds in words.items() if holds]
 

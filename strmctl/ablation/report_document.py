@@ -14,6 +14,7 @@ from strmctl.ablation.cells import COMPONENTS, Cell
 from strmctl.ablation.claims import claims
 from strmctl.ablation.cost import cost_table
 from strmctl.ablation.entries import Found, Tested, by_label, entries, found_results, trials
+from strmctl.ablation.folds import series
 from strmctl.ablation.grid_file import Grid, grid_names, read_grid
 from strmctl.ablation.published import in_words, shipped_recipe, table1
 from strmctl.errors import DataError, UsageError, did_you_mean
@@ -27,7 +28,7 @@ from strmctl.report.document import Cost, Document, GridInfo, Paper, Run, build
 from strmctl.runs.folder import run_folder
 
 SAID = ("name", "train.seed", "train.episodes", "train.shot")  # of a recipe, in a grid's caption anyway
-KINDS = ("components", "cardinality", "tuples", "shots", "training", "custom")  # in this order
+KINDS = ("components", "cardinality", "tuples", "shots", "training", "folds", "custom")  # in this order
 
 
 def collect(runs: Path, names: Sequence[str] = (), *, cost: bool = True) -> Document:
@@ -52,7 +53,7 @@ def collect(runs: Path, names: Sequence[str] = (), *, cost: bool = True) -> Docu
     groups = _groups(runs, [name for name in chosen if name not in known])
     found = {kind: found_results(grid, runs) for kind, grid in grids.items()}
     paper = build(Paper, yaml.load(shipped("reports", "paper.yaml")))
-    datasets = dict.fromkeys(one.result.dataset for group in (*found.values(), *groups) for one in group)
+    datasets = dict.fromkeys(_dataset(one) for group in (*found.values(), *groups) for one in group)
     labelled = [
         group
         for kind in ("components", "shots")
@@ -89,6 +90,8 @@ def _section(kind: str, grid: Grid, found: Found) -> dict[str, Any]:
     shots, labels = grid.protocol.shots, by_label(found)
     if kind == "tuples":
         return {label: _split(own, "cell.fraction", trials, shots) for label, own in labels.items()}
+    if kind == "folds":
+        return series(found, shots)
     if kind == "training":
         return {label: _split(own, "cell.recipe.train.episodes", entries, shots) for label, own in labels.items()}
     order = list({"components": COMPONENTS, "shots": [m.label for m in METHODS.values()]}.get(kind, labels))
@@ -108,7 +111,7 @@ def _about(grid: Grid, found: Found) -> GridInfo:
     return GridInfo(
         name=grid.name,
         kind=grid.kind,
-        dataset=found[0].result.dataset if found else recipe.data.dataset,
+        dataset=_dataset(found[0]) if found else recipe.data.dataset,
         split=test.split,
         way=test.way,
         queries=test.queries,
@@ -128,7 +131,15 @@ def _about(grid: Grid, found: Found) -> GridInfo:
         tuple_counts=counts,
         changed=_changed([cell.recipe for cell in grid.cells]),
         retrained=grid.notes.get("retrained") if grid.kind == "tuples" else None,
+        folds=recipe.data.fold and recipe.data.fold.folds,
+        fold_seed=recipe.data.fold and recipe.data.fold.seed,
     )
+
+
+def _dataset(one: Tested) -> str:
+    """What results call the data set, without the fold of a run."""
+    fold = one.cell.recipe.data.fold
+    return one.result.dataset.removesuffix(f", {fold}") if fold else one.result.dataset
 
 
 def _tuples(recipe: Recipe) -> int:
@@ -141,8 +152,13 @@ def _changed(recipes: Sequence[Recipe]) -> list[str]:
     for recipe in recipes:
         shipped = shipped_recipe(recipe.data.dataset, recipe.backbone.name, recipe.method)
         own, theirs = flat(recipe.model_dump()), flat((shipped or recipe).model_dump())
-        each.append({in_words(key, own[key]) for key in own if key not in SAID and own[key] != theirs[key]})
+        each.append({in_words(key, own[key]) for key in own if _told(key) and own[key] != theirs.get(key)})
     return sorted(set.intersection(*each))
+
+
+def _told(key: str) -> bool:
+    """Whether a caption names a recipe's key when it is not as in the shipped one."""
+    return key not in SAID and not key.startswith("data.fold.")
 
 
 def _groups(runs: Path, names: Sequence[str]) -> list[Found]:

@@ -156,9 +156,10 @@ def _show(grids: list[Grid], options: dict[str, Any]) -> None:
         )
         return
     for grid, document in zip(grids, documents, strict=True):
-        table = next(table for table in tables(document) if table.name == grid.kind)
-        console.print_table(table.title, table.columns, table.rows)
-        click.echo(table.caption)
+        for table in tables(document):
+            if table.name.partition("_")[0] == grid.kind:
+                console.print_table(table.title, table.columns, table.rows)
+                click.echo(table.caption)
     names = [grid.name for grid in grids]
     where = ["--runs", str(options["runs"])] if options["runs"] != Path("runs") else []
     console.say(f"next: `{shlex.join(['strmctl', 'report', *names, *where, '--out', 'reports/NAME'])}`")

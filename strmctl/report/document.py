@@ -76,6 +76,62 @@ Entries = dict[int, Entry]  # by number of shots
 
 
 @dataclass(frozen=True, kw_only=True)
+class FoldEntry:
+    """The accuracy of one model over the classes of all folds, at one number of shots.
+
+    Attributes:
+        accuracy: mean over classes, each in the fold that tests it and averaged over training seeds.
+        ci95: half-width of the 95 % interval over classes, by Student's t.
+        classes: class -> accuracy with each training seed.
+        seeds: training seeds that were tested in every fold.
+        per_seed: mean over classes with each seed.
+        episodes: number of test episodes of each fold.
+        sd: standard deviation over seeds; None for one seed.
+        ci95_seeds: half-width of the 95 % interval over seeds, by Student's t; None for one seed.
+        runs: names of the runs, the folds of a seed one after the other.
+    """
+
+    accuracy: float
+    ci95: float
+    classes: dict[str, list[float]]
+    seeds: list[int]
+    per_seed: list[float]
+    episodes: int
+    sd: float | None
+    ci95_seeds: float | None
+    runs: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lead:
+    """How far one model is ahead of another, class by class.
+
+    Attributes:
+        n: number of classes.
+        difference: mean over classes of the differences, each averaged over the training seeds of both.
+        ci95: half-width of the 95 % interval over classes, by Student's t.
+        p: two-sided p-value of the sign-flip test over classes.
+        ahead_in: number of classes in which it is ahead.
+        seeds: training seeds that both have.
+    """
+
+    n: int
+    difference: float
+    ci95: float
+    p: float
+    ahead_in: int
+    seeds: list[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldSeries:
+    """One model in all folds, by number of shots; its leads by the label of an earlier model and number of shots."""
+
+    shots: dict[int, FoldEntry]
+    leads: dict[str, dict[int, Lead]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Claim:
     """An order that is expected, `lower < upper` or `lower ≤ upper`, at one number of shots.
 
@@ -114,7 +170,7 @@ class GridInfo:
     """What a reader must know of a grid: its data, its tests, its training, its commands and what is missing."""
 
     name: str  # name of its folder
-    kind: str  # `components`, `cardinality`, `tuples`, `shots`, `training` or `custom`
+    kind: str  # `components`, `cardinality`, `tuples`, `shots`, `training`, `folds` or `custom`
     dataset: str
     split: str
     way: int  # classes per test episode
@@ -134,6 +190,8 @@ class GridInfo:
     missing: list[str]  # names of the runs without a result
     tuple_counts: dict[str, int] = field(default_factory=dict)  # label -> number of tuples, of a grid of cardinalities
     changed: list[str] = field(default_factory=list)  # what all cells have otherwise than the shipped recipe
+    folds: int | None = None  # number of folds, of a grid of folds
+    fold_seed: int | None = None  # seed that dealt the classes to them
     retrained: bool | None = None  # whether models were trained with their share of the tuples, of a grid of tuples
 
 
@@ -277,6 +335,7 @@ class Document:
     tuples: dict[str, dict[float, dict[int, Trials]]] = field(default_factory=dict)  # by label, share of tuples, shots
     shots: dict[str, Entries] = field(default_factory=dict)  # by label
     training: dict[str, dict[int, Entries]] = field(default_factory=dict)  # by label, training episodes
+    folds: dict[str, FoldSeries] = field(default_factory=dict)  # by label
     custom: dict[str, Entries] = field(default_factory=dict)  # by label
     runs: list[Run] = field(default_factory=list)
     grids: dict[str, GridInfo] = field(default_factory=dict)  # by kind

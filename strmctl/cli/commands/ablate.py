@@ -10,7 +10,7 @@ import click
 
 from strmctl.cli.grid_command import grid_options, planned, run_grid, run_grids
 from strmctl.cli.group import Group
-from strmctl.cli.options import FOLDER, comma_separated
+from strmctl.cli.options import FILE, FOLDER, comma_separated
 from strmctl.model.methods.table import METHODS
 
 if TYPE_CHECKING:
@@ -130,6 +130,29 @@ def everything(*, episodes_of_one_seed: int, options: dict[str, Any]) -> None:
 
 
 @command.command()
+@click.option("--folds", "count", type=click.IntRange(2), default=3, show_default=True, help="Number of folds.")
+@click.option("--fold-seed", type=click.IntRange(0), default=0, show_default=True, help="Seed that deals the classes.")
+@methods_option("trm,strm")
+@click.option("--cells", "file", type=FILE, metavar="FILE", help="Models of a YAML file, as in `custom`, instead.")
+@grid_options("1,5")
+def folds(*, count: int, fold_seed: int, methods: tuple[str, ...], file: Path | None, options: dict[str, Any]) -> None:
+    """Models in folds of all classes: each class is once a test class, and differences are paired over all of them.
+
+    Classes are dealt to folds by their names and --fold-seed; opposite classes stay together. The first classes of the
+    next fold are for validation, as many as the split has, and all others for training. A data set needs no split.
+    """
+    from strmctl.ablation.cells import of_methods
+    from strmctl.ablation.custom_cells import named_changes
+    from strmctl.ablation.folds import folds as in_folds
+
+    def plan(base: Base) -> list[Cell]:
+        return in_folds(base, named_changes(file) if file else of_methods(methods), count, fold_seed)
+
+    drawn = f"-draw{fold_seed}" if fold_seed else ""
+    run_grid(f"{count}-folds{drawn}", plan, options, kind="folds")
+
+
+@command.command()
 @click.argument("grid", type=FOLDER)
 @grid_options("1,5")
 def custom(*, grid: Path, options: dict[str, Any]) -> None:
@@ -143,6 +166,6 @@ def custom(*, grid: Path, options: dict[str, Any]) -> None:
         no dropout: {trm.dropout: 0.0}
         Euclidean: {trm.distance: norm}
     """
-    from strmctl.ablation import cells
+    from strmctl.ablation.custom_cells import custom as custom_cells
 
-    run_grid(grid.stem, lambda base: cells.custom(base, grid), options, kind="custom")
+    run_grid(grid.stem, lambda base: custom_cells(base, grid), options, kind="custom")

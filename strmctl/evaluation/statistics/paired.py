@@ -76,8 +76,8 @@ def paired_figures(base: pd.DataFrame, other: pd.DataFrame, *, seed: int = 0) ->
     return {
         "base_accuracy": float(means_by(correct[0], episodes).mean()),
         "accuracy": float(means_by(correct[1], episodes).mean()),
-        "over_episodes": _tested(by_episode, episode_interval, seed),
-        "over_classes": _tested(by_class, t_interval, seed),
+        "over_episodes": lead_figures(by_episode, episode_interval, seed=seed),
+        "over_classes": lead_figures(by_class, t_interval, seed=seed),
     }
 
 
@@ -92,5 +92,6 @@ def mean_figures(differences: np.ndarray, interval: Interval) -> dict[str, Any]:
     return {"n": len(differences), "difference": mean, "ci95": half}
 
 
-def _tested(differences: np.ndarray, interval: Interval, seed: int) -> dict[str, Any]:
+def lead_figures(differences: np.ndarray, interval: Interval, *, seed: int = 0) -> dict[str, Any]:
+    """`mean_figures` and p, of the sign-flip test with flips of this seed."""
     return {**mean_figures(differences, interval), "p": sign_flip_p(differences, seed=seed)}

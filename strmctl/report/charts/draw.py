@@ -8,6 +8,7 @@ from typing import Any
 
 from strmctl.report.charts import style as look
 from strmctl.report.charts.cost import draw_cost
+from strmctl.report.charts.folds import draw_folds
 from strmctl.report.charts.marks import extent, interval, line, marks, no_result
 from strmctl.report.document import Document, Entries, Entry
 from strmctl.report.drawing import Axes, Figure, Line2D, own_settings
@@ -23,7 +24,16 @@ GAP = {"ha": "center", "va": "top", "fontsize": look.SMALL, "bbox": {"color": "w
 
 def charts(document: Document) -> dict[str, Callable[[], Figure]]:
     """What draws the figure of each kind of results that a document holds; accuracies are drawn in percent."""
-    makers = (draw_components, draw_cardinality, draw_tuples, draw_shots, draw_training, draw_cost, draw_custom)
+    makers = (
+        draw_components,
+        draw_cardinality,
+        draw_tuples,
+        draw_shots,
+        draw_training,
+        draw_cost,
+        draw_folds,
+        draw_custom,
+    )
     kinds = {make.__name__.removeprefix("draw_"): make for make in makers}
     return {
         kind: partial(own_settings()(make), document)

@@ -15,6 +15,7 @@ HEADINGS = {
     "tuples": "Share of tuples",
     "shots": "Number of shots",
     "training": "Length of training",
+    "folds": "Folds of all classes",
     "custom": "Own grid",
     "table1": "Table 1",
     "runs": "Runs",

@@ -9,6 +9,7 @@ from typing import Any
 from strmctl.report.document import Document, Entries, Entry, differences
 from strmctl.report.tables.cost import cost_cached, cost_flops, cost_parameters
 from strmctl.report.tables.findings import findings
+from strmctl.report.tables.folds import folds
 from strmctl.report.tables.published import runs, table1
 from strmctl.report.tables.table import (
     DATASETS,
@@ -36,8 +37,10 @@ def tables(document: Document) -> list[ReportTable]:
     """Every table of a report; what was not run is left out."""
     found = findings(document)
     made = [found] if found.rows else []
-    for make in (components, cardinality, tuples, shots, training, custom):
+    for make in (components, cardinality, tuples, shots, training):
         made += [make(document)] if getattr(document, make.__name__) else []
+    made += folds(document) if document.folds else []
+    made += [custom(document)] if document.custom else []
     made += [table1(document.table1)] if document.table1 else []
     made += [runs(document.runs)] if document.runs else []
     return made + [make(document) for make in (cost_flops, cost_cached, cost_parameters) if document.cost]
