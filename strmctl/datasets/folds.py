@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from strmctl.datasets.draw_split import LEAST
 from strmctl.datasets.splits import class_key
 from strmctl.draws import philox
 from strmctl.errors import UsageError
@@ -37,9 +38,10 @@ def fold_classes(
         UsageError: there are too few classes for so many folds, or none is left to train on.
     """
     units = _units([cls for classes in subsets.values() for cls in classes], opposites)
-    if len(units) < folds:
-        most = f"`--folds {len(units)}` has one in each" if len(units) > 1 else "prepare more classes"
-        raise UsageError(f"{len(units)} classes cannot be dealt to {folds} folds", most)
+    most = min(len(units), _size(units) // LEAST)
+    if folds > most:
+        hint = f"`--folds {most}` is as many as there can be" if most > 1 else "prepare more classes"
+        raise UsageError(f"{_size(units)} classes are too few for {folds} folds, {LEAST} in the test of each", hint)
     units.sort(key=lambda unit: (int(philox("fold", seed, class_key(unit[0])).random_raw()), unit))
     dealt: list[list[Unit]] = [[] for _ in range(folds)]
     for unit in units:
@@ -51,7 +53,7 @@ def fold_classes(
     if not others:
         raise UsageError(
             f"with {_size(val)} classes for validation, as in the split, {folds} folds leave none to train on",
-            "take more `--folds`, or prepare the data with a split that has fewer val classes",
+            "take more folds, or prepare the data with a split that has fewer val classes",
         )
     parts = {"train": others, "val": val, "test": dealt[number - 1]}
     return {subset: sorted(cls for unit in part for cls in unit) for subset, part in parts.items()}

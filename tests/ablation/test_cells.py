@@ -24,7 +24,7 @@ def flat(values, prefix=""):
 def changes(cell, base=BASE):
     """The recipe keys in which a cell is not its base, with the cell's values."""
     own = flat(base.load().model_dump())
-    return {key: value for key, value in flat(cell.recipe.model_dump()).items() if own[key] != value}
+    return {key: value for key, value in flat(cell.recipe.model_dump()).items() if own.get(key) != value}
 
 
 def off(*keys):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from strmctl.ablation import cells as grids
 from strmctl.ablation.cells import Base
+from strmctl.ablation.custom_cells import custom
 from strmctl.errors import RecipeError
 from tests.ablation.test_cells import BASE, changes
 
@@ -19,7 +19,7 @@ def written(tmp_path: Path, text: str) -> Path:
 
 def test_custom_vary_is_every_combination(tmp_path):
     path = written(tmp_path, "vary: {query_class.weight: [0.1, 0.2], trm.dropout: [0.0, 0.1]}")
-    cells = grids.custom(BASE, path)
+    cells = custom(BASE, path)
     assert [(cell.label, changes(cell)) for cell in cells] == [
         ("query_class.weight=0.1, trm.dropout=0.0", {"trm.dropout": 0.0}),
         ("query_class.weight=0.1, trm.dropout=0.1", {}),
@@ -34,7 +34,7 @@ def test_custom_vary_is_every_combination(tmp_path):
 
 def test_custom_cells_have_their_own_labels(tmp_path):
     path = written(tmp_path, 'cells: {no dropout: {trm.dropout: 0}, Euclidean: {trm.distance: norm}, "7": {}}')
-    cells = grids.custom(Base("sprites", name="x"), path)
+    cells = custom(Base("sprites", name="x"), path)
     assert [(cell.label, changes(cell)) for cell in cells] == [
         ("no dropout", {"trm.dropout": 0}),
         ("Euclidean", {"trm.distance": "norm"}),
@@ -47,7 +47,7 @@ def test_labels_that_only_differ_in_signs_are_different_runs(tmp_path):
     long = "a" * 80
     labels = ["a b", "a/b", "a-b", "a+b", "../b", "ä", "ö", f"{long}1", f"{long}2"]
     text = "cells:\n" + "".join(f"  {json.dumps(label)}: {{trm.dropout: 0.{n}}}\n" for n, label in enumerate(labels))
-    cells = grids.custom(BASE, written(tmp_path, text))
+    cells = custom(BASE, written(tmp_path, text))
     assert [cell.label for cell in cells] == labels
     assert len({cell.run for cell in cells}) == len(labels)
     assert all(Path(cell.run).name == cell.run and len(cell.run) < 100 for cell in cells)
@@ -79,18 +79,18 @@ def test_labels_that_only_differ_in_signs_are_different_runs(tmp_path):
 )
 def test_custom_files_that_make_no_sense(tmp_path, text, part):
     with pytest.raises(RecipeError) as caught:
-        grids.custom(BASE, written(tmp_path, text))
+        custom(BASE, written(tmp_path, text))
     assert part in caught.value.message, caught.value.message
 
 
 def test_custom_file_that_is_none(tmp_path):
     for path in (tmp_path / "missing.yaml", tmp_path):
         with pytest.raises(RecipeError, match=path.name):
-            grids.custom(BASE, path)
+            custom(BASE, path)
     binary = tmp_path / "binary.yaml"
     binary.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(RecipeError, match="not a text file"):
-        grids.custom(BASE, binary)
+        custom(BASE, binary)
 
 
 @pytest.mark.parametrize(
@@ -105,4 +105,4 @@ def test_custom_file_that_is_none(tmp_path):
 )
 def test_cells_that_no_recipe_can_be_are_refused(tmp_path, cells):
     with pytest.raises(RecipeError):
-        grids.custom(BASE, written(tmp_path, f"cells: {cells}"))
+        custom(BASE, written(tmp_path, f"cells: {cells}"))

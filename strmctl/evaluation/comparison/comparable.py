@@ -28,8 +28,15 @@ def check_same_test(base: RunResult, other: RunResult, runs: Path) -> list[str]:
     if reasons := _other_settings(base, other):
         raise UsageError(f"{names} were not tested on the same episodes: {'; '.join(reasons)}", hint)
     if reason := _other_clips(base, other):
+        if _fold(base) != _fold(other):
+            hint = "compare runs of one fold; the grid of folds compares models over all of them"
         raise DataError(f"{names} were not tested on the same clips: {reason}", hint)
     return _warnings(base, other)
+
+
+def _fold(one: RunResult) -> dict[str, int] | None:
+    """The fold that a run was trained in; None with the data set's own split."""
+    return one.result.provenance["recipe"]["data"].get("fold")
 
 
 def _same_episodes(base: RunResult, other: RunResult) -> bool | None:

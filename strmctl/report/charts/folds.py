@@ -23,7 +23,7 @@ def draw_folds(document: Document) -> Figure:
     shots = shots_of(series.values())
     figure, axes = look.panels(len(shots), width=6.8, height=1.7 + 0.7 * len(series), columns=2)
     for panel, shot in zip(axes, shots, strict=True):
-        look.title(panel, f"{document.title}, {shot}-shot", pad=22, room=120)
+        look.title(panel, f"{shot}-shot, {grid.dataset}", pad=22, room=250)
         drawn = []
         for position, entries in enumerate(series.values()):
             entry = entries[shot]
