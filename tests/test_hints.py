@@ -495,6 +495,7 @@ CASES = [
     Case(
         "for example `--fractions 0.2,0.4,0.6,0.8,1.0`", lambda w: w.ablate("tuples", *GRID, "--fractions", "0,2"), add
     ),
+    Case("`--folds {}` is as many as there can be", lambda w: w.ablate("folds", *GRID, "--folds", 5), add),
     Case("for example `--factors 1,4`", lambda w: w.ablate("training", *GRID, "--factors", "0"), add),
     Case("for example `--seeds 0,1,2`", lambda w: w.ablate("components", *GRID, "--seeds", "1,1"), add),
     Case("`--set method=strm` changes it", lambda w: w.ablate("components", *GRID, "--set", "method=otam"), add),

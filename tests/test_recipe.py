@@ -184,3 +184,32 @@ def test_an_unknown_recipe_names_the_known_ones():
         load_recipe("sprite")
     assert "did you mean sprites?" in caught.value.hint
     assert "ssv2_r50" in caught.value.hint
+
+
+FOLD = {"number": 2, "folds": 3, "seed": 0}
+
+
+def test_only_a_run_of_a_fold_has_the_key_fold(tmp_path):
+    plain, fold = load_recipe("sprites"), load_recipe("sprites", [f"data.fold={FOLD}"])
+    assert plain.data.fold is None and "fold" not in plain.model_dump()["data"] and "fold" not in plain.to_yaml()
+    assert fold.model_dump()["data"]["fold"] == FOLD and str(fold.data.fold) == "fold 2 of 3"
+    (tmp_path / "own.yaml").write_text(fold.to_yaml())
+    assert load_recipe(tmp_path / "own.yaml") == fold != plain
+    assert load_recipe(tmp_path / "own.yaml", ["data.fold=null"]) == plain
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("3", "data.fold: "),
+        ("{number: 4, folds: 3, seed: 0}", "data.fold: number must not exceed folds (3)"),
+        ("{number: 0, folds: 3, seed: 0}", "data.fold.number: "),
+        ("{number: 1, folds: 1, seed: 0}", "data.fold.folds: "),
+        ("{number: 1, folds: 3}", "data.fold.seed: missing"),
+        ("{number: 1, folds: 3, seed: 0, of: 3}", "data.fold.of: unknown key"),
+    ],
+)
+def test_a_fold_that_makes_no_sense(value, problem):
+    with pytest.raises(RecipeError) as caught:
+        load_recipe("sprites", [f"data.fold={value}"])
+    assert problem in caught.value.message

@@ -28,7 +28,7 @@ from tests.small_world import CLASSES, SMALL, snapshot
 ALL = sorted(chain.from_iterable(CLASSES.values()))
 TEST = Protocol(way=2, shots=(1, 2), episodes=30)
 BASE = Base("sprites", (*SMALL, "data.dataset=mine"), name="f")
-T_95 = {5: 2.776445105, 6: 2.570581836}  # Student's t of a 95 % interval, by n
+T_95 = {2: 12.706204736, 5: 2.776445105}  # Student's t of a 95 % interval, by n
 
 
 def test_the_cells_are_methods_folds_and_seeds():
@@ -113,7 +113,7 @@ def test_accuracy_interval_and_lead_over_classes_by_hand(tmp_path):
     assert trm.classes == {name: [RIGHT["TRM"][seed][name] / 10 for seed in (0, 3)] for name in "abcde"}
     assert trm.accuracy == pytest.approx(fmean(means)) and trm.ci95 == pytest.approx(half_width(means), rel=1e-8)
     assert trm.per_seed == pytest.approx([0.54, 0.58]) and trm.sd == pytest.approx(stdev([0.54, 0.58]))
-    assert trm.ci95_seeds == pytest.approx(12.706204736 * stdev([0.54, 0.58]) / math.sqrt(2), rel=1e-8)
+    assert trm.ci95_seeds == pytest.approx(half_width([0.54, 0.58]), rel=1e-8)
     assert (trm.seeds, strm.seeds, strm.sd, strm.ci95_seeds) == ([0, 3], [3], None, None)
     assert trm.runs == [f"sprites-trm-fold{n}of2-s{seed}" for seed in (0, 3) for n in (1, 2)]
 

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from strmctl.ablation.cells import Base, Cell, cardinality, components, custom, shots, training, tuples
+from strmctl.ablation.cells import Base, Cell, cardinality, components, of_methods, shots, training, tuples
+from strmctl.ablation.custom_cells import custom
+from strmctl.ablation.folds import folds
 from strmctl.ablation.grid_file import Grid, finished_result, grid_names, read_grid, result_path
 from strmctl.errors import DataError, UsageError
 from strmctl.evaluation.match import Protocol
@@ -40,6 +42,7 @@ def test_grids_of_every_kind_come_back_as_they_were(tmp_path):
         "tuples": tuples(BASE, (0.2, 1.0), 2, retrain=True),
         "shots": shots(BASE, ("trm", "otam")),
         "training": training(BASE, (1, 4), ("strm",)),
+        "folds": folds(BASE, of_methods(["trm"]), 2, 3),
         "custom": custom(BASE, file),
     }
     for kind, cells in planned.items():

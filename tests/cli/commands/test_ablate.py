@@ -86,6 +86,28 @@ def test_json_is_one_document_with_the_numbers(data, tmp_path):
         assert document["shots"][label]["1"]["accuracy"] == json.loads(result.read_text())["results"][0]["accuracy"]
 
 
+def test_folds_are_listed_run_and_compared(data, tmp_path):
+    own = ("folds", "--methods", "prototype,trm", "--folds", 2, "--fold-seed", 1)
+    cells = ablate(data, tmp_path / "runs", *own, "--dry-run", "--json").json()["grids"][0]["cells"]
+    assert [cell["run"] for cell in cells] == [
+        f"sprites-{method}-fold{n}of2-draw1-s0" for method in ("prototype", "trm") for n in (1, 2)
+    ]
+    assert not (tmp_path / "runs").exists()
+    ran = ablate(data, tmp_path / "runs", *own)
+    assert ran.code == 0, ran.err
+    assert "TRM - prototype" in ran.out and "8 classes, each in the test split" in ran.out
+    found = ablate(data, tmp_path / "runs", *own, "--json").json()["folds"]
+    assert f"{100 * found['TRM']['shots']['1']['accuracy']:.1f} ± " in ran.out
+    assert found["TRM"]["leads"]["prototype"]["1"]["n"] == 8
+
+    fold = evaluate(data, tmp_path / "runs", "--run", cells[-1]["run"], "--json")
+    assert fold.json()["dataset"] == "mine, fold 2 of 2"
+    same = "--result", fold.json() and "test_2way_1q_s0_n20"
+    one, two = (cell["run"] for cell in cells[2:])
+    refused(strmctl("compare", one, two, *same, "--runs", tmp_path / "runs"), 3, "same clips", "runs of one fold")
+    assert strmctl("compare", cells[1]["run"], two, *same, "--runs", tmp_path / "runs").code == 0
+
+
 def test_a_grid_grows(data, tmp_path):
     assert ablate(data, tmp_path, "shots", "--methods", "trm").code == 0
     ran = ablate(data, tmp_path, "shots", "--methods", "trm,otam", "--seeds", "0,1", "--json")
@@ -150,6 +172,12 @@ def test_a_cell_that_fails(data, tmp_path, bad, code, part):
         (("cardinality", "--set", "input.frames=3"), 2, ("tuples of 4",)),
         (("shots", "--methods", "nope"), 2, ("nope", "prototype")),
         (("training", "--factors", "0"), 2, ("--factors",)),
+        (("folds", "--folds", "1"), 2, ("--folds",)),
+        (("folds", "--folds", "5"), 2, ("8 classes are too few for 5 folds", "--folds 4")),
+        (("folds", "--methods", "nope"), 2, ("nope", "prototype")),
+        (("folds", "--cells", "missing.yaml"), 4, ("missing.yaml",)),
+        (("folds", "--set", "data.fold={number: 1, folds: 2, seed: 0}"), 2, ("chooses the folds", "leave data.fold")),
+        (("components", "--set", "data.fold={number: 3, folds: 2, seed: 0}"), 4, ("data.fold: number must not",)),
         (("nonsense",), 2, ("No such command 'nonsense'",)),
         (("custom", "missing.yaml"), 4, ("missing.yaml",)),
         (("custom",), 2, ("GRID",)),

@@ -34,7 +34,7 @@ def caption(figure):
     return figure.get_supxlabel().replace("\n", " ")
 
 
-KINDS = ("components", "cardinality", "tuples", "shots", "training", "custom")
+KINDS = ("components", "cardinality", "tuples", "shots", "training", "folds", "custom")
 
 
 def only(kind, found, **more):
@@ -48,7 +48,7 @@ def figures():
 
 
 def test_a_figure_for_each_kind_and_none_for_what_is_absent(figures):
-    assert list(figures) == ["components", "cardinality", "tuples", "shots", "training", "cost", "custom"]
+    assert list(figures) == ["components", "cardinality", "tuples", "shots", "training", "cost", "folds", "custom"]
     nothing = {kind: {} for kind in KINDS} | {"custom": {"a": {}}, "training": {"TRM": {1000: {}}}}
     assert draw_all(sample(**nothing, cost=None)) == {}
 
@@ -184,6 +184,15 @@ def test_custom_rows_and_what_has_no_result(figures):
     assert [bar[0].get_xydata().tolist() for bar in axes.containers] == [[[50, 0]]]
     np.testing.assert_allclose(seed_dots(axes)[:, 0], [49, 50, 51])
     assert "no result" in [text.get_text() for text in axes.texts]
+
+
+def test_folds_show_every_class_and_the_interval_over_classes(figures):
+    axes = panel(figures["folds"], "5-shot, Sample")
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["TRM", "STRM"]
+    np.testing.assert_allclose(spans(axes, 0), [[42.5, 58.5], [44.5, 60.5]])
+    np.testing.assert_allclose(seed_dots(axes)[:9, 0], [34.5 + 4 * n for n in range(9)])
+    assert {"50.5 ± 8.0", "52.5 ± 8.0"} <= {text.get_text() for text in axes.texts}
+    assert "each tested in one of 3 folds" in caption(figures["folds"])
 
 
 def test_captions_say_what_was_measured(figures):

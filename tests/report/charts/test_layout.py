@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.transforms import Bbox
 
 from tests.report.charts.charts_for_tests import draw_all
-from tests.saved import entry, sample, trials
+from tests.saved import entry, folded, sample, trials
 
 LONG = "STRM trained on $every$ clip_of <the> set & then some more of everything, 100 % of it"
 ODD = ["_hidden", "$x_1$", "<b>&\\alpha", LONG, "W" * 120, "a\nb", "動画"]
@@ -61,6 +61,7 @@ def one_label():
     return sample(
         **{kind: {"_$one": {1: one}} for kind in GRIDS},
         training={"STRM": {1000: {1: one}}},
+        folds={"_$one": folded(0.31, shots=[1], seeds=[0])},
         tuples={"STRM {2}": {0.2: {1: trials(0.5, kept=(6,))}}},
         grids={kind: replace(grid, seeds=[0], missing=names) for kind, grid in sample().grids.items()},
     )
@@ -80,6 +81,7 @@ def six_shots():
             }
             for kind in GRIDS
         },
+        folds={label: folded(0.5, shots=shots) for label in ("TRM", "STRM")},
         training={label: {n: {shot: entry(0.5) for shot in shots} for n in LENGTHS} for label in ("TRM", "STRM")},
     )
 
@@ -97,6 +99,7 @@ def odd():
             }
             for kind, labels in names.items()
         },
+        folds={label: folded(0.3 + 0.04 * place) for place, label in enumerate(ODD)},
         grids={kind: replace(grid, dataset=LONG) for kind, grid in sample().grids.items()},
     )
 
@@ -107,7 +110,7 @@ def odd():
 @pytest.mark.filterwarnings("error:constrained_layout", "ignore:Glyph .* missing")
 def test_nothing_is_cut_off_and_nothing_overlaps(make):
     figures = draw_all(make())
-    assert len(figures) == 7
+    assert len(figures) == 8
     for figure in figures.values():
         assert_tidy(figure)
     if make is odd:

@@ -8,9 +8,12 @@ from strmctl.report.document import Table1Ours
 from strmctl.report.tables.cost import against_trx
 from strmctl.report.tables.findings import findings
 from strmctl.report.tables.grids import tables
-from tests.saved import entry, grid_info, sample, trials
+from tests.saved import entry, folded, grid_info, sample, trials
 
-KINDS = ["components", "cardinality", "tuples", "shots", "training", "custom"]
+KINDS = ["components", "cardinality", "tuples", "shots", "training", "folds", "custom"]
+
+FOLDS = ["folds_differences", "folds_classes"]
+COST = ["cost_flops", "cost_cached", "cost_parameters"]
 
 
 def named(document):
@@ -23,7 +26,7 @@ def column(table, name):
 
 def test_every_kind_has_its_tables_and_every_row_its_cells():
     found = named(sample())
-    assert list(found) == ["findings", *KINDS, "table1", "runs", "cost_flops", "cost_cached", "cost_parameters"]
+    assert list(found) == ["findings", *KINDS[:-1], *FOLDS, "custom", "table1", "runs", *COST]
     for table in found.values():
         assert {len(row) for row in table.rows} == {len(table.columns)}, table.name
         assert {len(row) for row in table.csv_rows} == {len(table.csv_columns)}, table.name
@@ -64,7 +67,7 @@ def test_a_label_without_a_run_has_dashes_beside_the_paper():
     assert table.rows[0] == ["TRM", "–", "0", "62.1"] and table.rows[-1] == ["STRM", "80.0 ± 0.4", "1", "68.1"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "folds"])
 def test_labels_without_any_result_are_no_error(kind):
     labels = getattr(sample(), kind)
     first, *rest = labels
@@ -125,6 +128,24 @@ def test_the_gap_in_training_is_taken_seed_by_seed():
     document.training["STRM"][4000][5] = entry(seeds=(0, 1), each=[0.8, 0.9])  # TRM: 0.77, 0.78, 0.79
     row = named(document)["training"].rows[-1]
     assert row[:2] == ["4,000", "STRM - TRM, points"] and row[4:] == ["+7.50", "+3.00, +12.00", "2"]
+
+
+def test_folds_show_models_their_differences_and_every_class():
+    found = named(sample())
+    assert found["folds"].rows == [
+        ["TRM", *["50.5 ± 8.0", "50.0, 51.0 (0.7)"] * 2, "2"],
+        ["STRM", *["52.5 ± 8.0", "52.0, 53.0 (0.7)"] * 2, "2"],
+    ]
+    assert "Of 3 folds, dealt with seed 0: 9 classes, each in the test split" in found["folds"].caption
+    assert "over classes" in found["folds"].caption and "over test episodes" not in found["folds"].caption
+    assert found["folds_differences"].rows == [["STRM - TRM", *["+2.00 ± 3.00", "0.1250", "6 of 9"] * 2]]
+    assert found["folds_differences"].csv_rows[1] == ["STRM - TRM", 5, 9, 0.02, 0.03, 0.125, 6, "0;1"]
+    classes = found["folds_classes"]
+    assert classes.columns == ["class", *(f"{label}, {shot}-shot, %" for label in ("TRM", "STRM") for shot in (1, 5))]
+    assert [row[0] for row in classes.rows] == [f"class {n}" for n in range(9)], "the hardest first"
+    assert classes.rows[0] == ["class 0", "34.5", "34.5", "36.5", "36.5"] and len(classes.csv_rows) == 36
+    alone = named(sample(folds={"TRM": folded(0.5)}))
+    assert "folds_differences" not in alone and alone["folds"].rows == found["folds"].rows[:1]
 
 
 def test_table_1_keeps_published_and_ours_apart():
