@@ -102,7 +102,7 @@ def test_folds_are_listed_run_and_compared(data, tmp_path):
 
     fold = evaluate(data, tmp_path / "runs", "--run", cells[-1]["run"], "--json")
     assert fold.json()["dataset"] == "mine, fold 2 of 2"
-    same = "--result", fold.json() and "test_2way_1q_s0_n20"
+    same = "--result", "test_2way_1q_s0_n20"
     one, two = (cell["run"] for cell in cells[2:])
     refused(strmctl("compare", one, two, *same, "--runs", tmp_path / "runs"), 3, "same clips", "runs of one fold")
     assert strmctl("compare", cells[1]["run"], two, *same, "--runs", tmp_path / "runs").code == 0
