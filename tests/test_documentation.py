@@ -45,3 +45,13 @@ def test_no_folder_holds_more_than_16_python_files():
     counts = Counter(str(path.parent.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"))
     assert {folder: count for folder, count in counts.items() if count > 16} == {}
     assert len(counts) > 20  # the walk found the package
+
+
+def test_a_recipe_names_its_frames_in_one_place():
+    """Whoever opens the store of a recipe by its name alone forgets the fold."""
+    places = [
+        path.relative_to(PACKAGE).as_posix()
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if re.search(r"FrameStore\.open\([^\n]*data\.dataset", path.read_text(encoding="utf-8"))
+    ]
+    assert places == ["runs/build.py"]

@@ -23,6 +23,7 @@ from strmctl.runs.checkpoint import choose_device
 
 CLIPS = 4  # number of clips that are timed: one support and one query clip of two classes
 FAST = 0.2  # seconds; a model that takes less for these clips is timed on a whole episode
+UNTIMED = {"name": True, "train": True, "validation": True, "data": {"fold"}}  # what a step of a model does not see
 ENOUGH = 1.0  # seconds after which a measurement is not repeated
 
 
@@ -43,7 +44,7 @@ def task_seconds(tasks: Sequence[Task], *, threads: int, progress: Progress = si
     for done, task in enumerate(tasks):
         progress(done, len(tasks), "")
         recipe = task.recipe
-        parts = recipe.model_dump(exclude={"name", "train", "validation"})
+        parts = recipe.model_dump(exclude=UNTIMED)
         timer = timed.get(repr(parts)) or timed.setdefault(repr(parts), _Timer(task))
         found.append(timer.test(task) if task.cells else timer.training(recipe))
     progress(len(tasks), len(tasks), "")
