@@ -33,6 +33,7 @@ def command() -> None:
       strmctl ablate cardinality --recipe ssv2_r50 --dry-run
       strmctl ablate tuples --fractions 0.2,0.4,0.6,0.8,1.0 --trials 10
       strmctl ablate shots --shots 1,2,3,4,5,10 --methods trm,trx,strm
+      strmctl ablate folds --methods prototype,trm,strm --distinct-groups
     Then: strmctl report
 
     Cells share initial weights, training episodes and test episodes, so that differences are paired. A finished cell is
@@ -140,6 +141,8 @@ def folds(*, count: int, fold_seed: int, methods: tuple[str, ...], file: Path | 
 
     Classes are dealt to folds by their names and --fold-seed; opposite classes stay together. The first classes of the
     next fold are for validation, as many as the split has, and all others for training. A data set needs no split.
+    Accuracies are means over all classes, ± the 95 % interval over classes; of each pair of models there is the mean
+    difference with its interval and the p of a sign-flip test.
     """
     from strmctl.ablation.cells import of_methods
     from strmctl.ablation.custom_cells import named_changes

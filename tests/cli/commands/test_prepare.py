@@ -30,11 +30,12 @@ def test_ucf101(tmp_path):
     assert store.by_id["Archery/v_Archery_g02_c01"].group == "Archery/g02" and store.settings["size"] == "256"
 
 
-def test_hmdb51(tmp_path):
+@pytest.mark.parametrize("dataset", ["hmdb51", "jhmdb"])
+def test_hmdb51(tmp_path, dataset):
     name = "April_09_brush_hair_u_nm_np1_ba_goo_0"
-    write_video(tmp_path / "videos" / "hmdb51" / "brush_hair" / f"{name}.avi", codec="MJPG")
-    assert strmctl("prepare", "hmdb51", "--data", tmp_path, *ONE).code == 0
-    row = FrameStore.open(tmp_path, "hmdb51").by_id[f"brush_hair/{name}"]
+    write_video(tmp_path / "videos" / dataset / "brush_hair" / f"{name}.avi", codec="MJPG")
+    assert strmctl("prepare", dataset, "--data", tmp_path, *ONE).code == 0
+    row = FrameStore.open(tmp_path, dataset).by_id[f"brush_hair/{name}"]
     assert (row.cls, row.subset, row.group) == ("brush_hair", "train", "April_09")
 
 
