@@ -327,6 +327,11 @@ def frames_in_place(world: World) -> Words:
     return world.words("prepare", "./my frames", "--frames-from", "frames", "--data", world.data)
 
 
+def frames_that_no_pattern_fits(world: World) -> Words:
+    frames_in_place(world)
+    return world.words("prepare", "taken", "--frames-from", "frames", "--data", world.data, "--frames-pattern", "x*")
+
+
 def latin1(world: World) -> Words:
     class_folders(world.folder / "listed", ["Käse"], clips=1)
     (world.folder / "old list.txt").write_bytes("Käse/0\n".encode("latin-1"))
@@ -597,6 +602,7 @@ CASES = [
         run_only,
     ),
     Case("`{}`", frames_in_place, run_only),
+    Case("`--frames-pattern {}` fits some of them", frames_that_no_pattern_fits, add),
     Case("save it as UTF-8: `{}`, with the encoding that it has", latin1, convert),
 ]
 
@@ -676,7 +682,6 @@ EXEMPT = {
         (
             "leave `--distinct-groups` out; with fewer shots or queries it may do",
             "leave `--distinct-groups` out, or leave `--episodes-from` out, which draws others",
-            "keep one image of each frame, or choose with `prepare --redo --frames-pattern '*.jpg'`",
             "remove {}, run `--shard {}` again, then merge again",
             "remove {}, then run `{} --shard {}`",
             "remove it; to keep frames on another disk, let `--data` name a folder there ({}/ stays plain)",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,12 +16,20 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from strmctl.datasets.names import first_of
 from strmctl.errors import DataError
 from strmctl.frames.in_place.frame_folders import FrameFolder
 from strmctl.frames.in_place.frame_zips import FrameZip
 from strmctl.frames.in_place.image_headers import MOST_PIXELS, image_header
-from strmctl.frames.in_place.image_names import natural_order, same_frame
-from strmctl.frames.in_place.name_series import frames_among
+from strmctl.frames.in_place.image_names import NOT_CHOSEN, natural_order, same_frame
+from strmctl.frames.in_place.name_series import (
+    NAMED,
+    AmbiguousError,
+    frames_among,
+    one_of_each,
+    series_among,
+    shortest_label,
+)
 from strmctl.workers import alive
 
 LISTINGS = 256  # clips whose image names are remembered
@@ -70,6 +79,22 @@ class ExtractedFrames:
             DataError: the folder cannot be read.
         """
         return sorted(self._source.found.clips)
+
+    def check_pattern(self) -> None:
+        """Makes sure that an image fits the pattern, or that there are no images at all.
+
+        Raises:
+            DataError: none does, though there are images; or the folder cannot be read.
+        """
+        others = [path.rpartition("/") for path, reason in self.ignored if reason == NOT_CHOSEN]
+        if others and not self.clips():
+            folder = others[0][0]
+            names = sorted((name for where, _, name in others if where == folder), key=natural_order)
+            message = f"no image in {self.path} fits --frames-pattern {self.pattern!r}; {folder} holds "
+            pattern = shortest_label(series_among(names))
+            raise DataError(
+                message + first_of(names, NAMED), f"`--frames-pattern {shlex.quote(pattern)}` fits some of them"
+            )
 
     @property
     def ignored(self) -> list[tuple[str, str]]:
@@ -154,8 +179,7 @@ class ExtractedFrames:
         names = sorted(frames_among(members, self.pattern), key=natural_order)
         for first, second in pairwise(names):
             if same_frame(first, second):
-                hint = "keep one image of each frame, or choose with `prepare --redo --frames-pattern '*.jpg'`"
-                raise DataError(f"{first} and {second} are the same frame", hint)
+                raise AmbiguousError(f"{first} and {second} are the same frame", one_of_each(names))
         return {name: members[name] for name in names}
 
 

@@ -55,7 +55,8 @@ def fault(folder: str, name: str, pattern: str) -> str | None:
     Args:
         folder: path of its folder; empty at the top.
         name: name of the file.
-        pattern: pattern as of a shell, which names of frames must fit; empty: any may be one.
+        pattern: pattern as of a shell, which names of frames must fit, small letters and capitals told apart;
+            empty: any may be one.
     """
     reason = _fault_of_name(name, pattern)
     return NO_CLIP_FOLDER if reason == "" and not folder else reason
@@ -71,7 +72,7 @@ def _fault_of_name(name: str, pattern: str) -> str | None:
         UNFINISHED: is_unfinished(name),
         NOT_AN_IMAGE: not stem,
         NO_NUMBER: not re.search("[0-9]", stem),
-        NOT_CHOSEN: pattern and not fnmatch.fnmatchcase(name.lower(), pattern.lower()),
+        NOT_CHOSEN: pattern and not fnmatch.fnmatchcase(name, pattern),
     }
     return next((reason for reason, applies in faults.items() if applies), "")
 

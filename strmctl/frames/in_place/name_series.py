@@ -8,15 +8,30 @@ from __future__ import annotations
 import fnmatch
 import glob
 import re
-from collections import defaultdict
+import shlex
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
+from itertools import pairwise
 from pathlib import PurePath
 
 from strmctl.datasets.names import first_of
 from strmctl.errors import DataError
-from strmctl.frames.in_place.image_names import image_stem
+from strmctl.frames.in_place.image_names import image_stem, same_frame
 
 NAMED = 6  # series that a message names
+
+
+class AmbiguousError(DataError):
+    """Images of a folder that are no single clip, and a pattern that chooses one.
+
+    Attributes:
+        pattern: value of `--frames-pattern`; empty where none helps.
+    """
+
+    def __init__(self, message: str, pattern: str) -> None:
+        choice = f"prepare again, with `--redo --frames-pattern {shlex.quote(pattern)}`"
+        super().__init__(message, choice if pattern else "keep one image of each frame")
+        self.pattern = pattern
 
 
 def frames_among(names: Collection[str], pattern: str) -> list[str]:
@@ -28,7 +43,7 @@ def frames_among(names: Collection[str], pattern: str) -> list[str]:
             come first: `*.png` is `00001.png`, and not `00001_mask.png` beside it.
 
     Raises:
-        DataError: there are several series.
+        AmbiguousError: there are several series.
     """
     exactly = []
     if pattern:
@@ -40,9 +55,30 @@ def frames_among(names: Collection[str], pattern: str) -> list[str]:
     if len(found) > 1:
         by_label = sorted((-len(own), _label(own)) for own in found)
         counts = first_of([f"{label} ({-count})" for count, label in by_label], NAMED)
-        choice = "`prepare --redo --frames-pattern` with one of these patterns takes that series"
-        raise DataError(f"{len(found)} series of images: {counts}; {choice}")
+        raise AmbiguousError(f"{len(found)} series of images: {counts}", shortest_label(found))
     return found[0] if found else []
+
+
+def shortest_label(series: Collection[Sequence[str]]) -> str:
+    """The pattern of one series: mostly the frames', since what lies beside them is named after more."""
+    return min(map(_label, series), key=lambda label: (len(label), label))
+
+
+def one_of_each(names: Sequence[str]) -> str:
+    """A pattern that takes one image of each frame; empty where several of one frame have the same suffix.
+
+    Args:
+        names: images of one series, in natural order.
+    """
+    suffixes = Counter(PurePath(name).suffix for name in names)
+    best = max(suffixes, key=lambda suffix: suffixes[suffix])
+    own = [name for name in names if PurePath(name).suffix == best]
+    return "" if any(same_frame(*pair) for pair in pairwise(own)) else _label(own)
+
+
+def series_among(names: Collection[str]) -> list[list[str]]:
+    """The series that images of a folder make."""
+    return _series(names, all_count=False)
 
 
 def outside(names: Collection[str], pattern: str) -> list[str]:
@@ -58,7 +94,7 @@ def _with_digits(pattern: str) -> re.Pattern[str]:
     """The pattern, with digits alone for each `*`."""
     parts = re.findall(r"\[.[^\]]*\]|.", pattern, re.DOTALL)
     parts = ["[0-9]+" if part == "*" else fnmatch.translate(part)[:-2] for part in parts]  # without the end, `\Z`
-    return re.compile("".join(parts), re.IGNORECASE)
+    return re.compile("".join(parts))
 
 
 def _series(names: Collection[str], *, all_count: bool) -> list[list[str]]:

@@ -13,9 +13,11 @@ from typing import Any
 from strmctl.datasets.scan import SourceClip
 from strmctl.errors import DataError
 from strmctl.frames.in_place.extracted import opened
+from strmctl.frames.in_place.name_series import AmbiguousError
 from strmctl.frames.prepare.request import Job
 from strmctl.frames.store.clip_zip import archive_path, check_no_links, frames_in, writing_archive
 from strmctl.frames.store.manifest import FEWEST_FRAMES, STORED, ClipRow
+from strmctl.frames.store.settings import prepare_command
 from strmctl.provenance import sha256_of
 from strmctl.videos.extract import Extraction, extract, one_thread
 
@@ -154,6 +156,10 @@ def _describe(task: ClipTask) -> Settled:
     """The row of frames that lie elsewhere; nothing is written."""
     try:
         found = opened(task.job.originals, task.job.request.frames_pattern or "").describe(task.clip.source)
+    except AmbiguousError as error:
+        settings = task.job.settings | {"frames_pattern": error.pattern}
+        again = f"`{prepare_command(task.job.folder, settings)} --redo` takes {error.pattern}, for example"
+        return _failed(task.clip, f"{error.message}; {again if error.pattern else error.hint}")
     except (DataError, OSError) as error:
         return _failed(task.clip, error.message if isinstance(error, DataError) else f"{error.strerror}")
     if found.reason:  # training would stop at it

@@ -64,8 +64,16 @@ class Request:
     seed: int | None = None
 
     def extracted(self) -> ExtractedFrames | None:
-        """The frames that are used where they lie; None for videos."""
-        return self.frames_from and ExtractedFrames(self.frames_from, self.frames_pattern or "")
+        """The frames that are used where they lie; None for videos.
+
+        Raises:
+            DataError: there are none, or the pattern fits none of them.
+        """
+        if self.frames_from is None:
+            return None
+        frames = ExtractedFrames(self.frames_from, self.frames_pattern or "")
+        frames.check_pattern()
+        return frames
 
 
 @dataclass(frozen=True)

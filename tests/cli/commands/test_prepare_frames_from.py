@@ -1,5 +1,7 @@
 """`strmctl prepare` over frames that are extracted already, and of what lists name."""
 
+import re
+import shlex
 import shutil
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +12,7 @@ import torch
 from strmctl.draws import Draws
 from strmctl.episodes.clip_loader import ClipLoader
 from strmctl.frames.store.store import FrameStore
+from tests.frames.in_place.frames_for_tests import image, write_tree
 from tests.frames.prepare.test_prepare import digests
 from tests.small_world import CLASSES, class_folders, evaluate, read_rows, train, write_split
 from tests.videos_for_tests import strmctl, write_video
@@ -39,6 +42,48 @@ def take(twins, data, kind, *words):
     """`strmctl prepare taken` from the folder or the zip of images."""
     where = twins / ("frames" if kind == "folder" else "frames.zip")
     return strmctl("prepare", "taken", "--frames-from", where, "--data", data, *words)
+
+
+def follow(text):
+    """Runs the command that the reason of a failed clip advises, as it was typed."""
+    return strmctl(*shlex.split(re.search(r"; `strmctl ([^`]+)`", text)[1]), *ONE)
+
+
+SERIES = {
+    "two formats of a frame": (["{:05d}.jpg", "{:05d}.png"], "*.jpg"),
+    "capitals": (["IMG_{}.JPG", "img_{}.jpg"], "IMG_*.JPG"),
+    "capitals in the suffix": (["{}.JPG", "{}.jpg"], "*.JPG"),
+    "a quote": (["it's {}.png", "mask of it's {}.png"], "it's *.png"),
+}
+
+
+@pytest.mark.parametrize("case", SERIES)
+def test_the_command_that_chooses_a_series_works_as_typed(tmp_path, case):
+    forms, chosen = SERIES[case]
+    files = {f"hop/my clip/{form.format(number)}": image(number) for form in forms for number in range(9)}
+    words = ("prepare", "taken", "--frames-from", write_tree(tmp_path / "my frames", files), "--data", tmp_path, *ONE)
+    ran = strmctl(*words)
+    assert ran.code == 3 and f"` takes {chosen}, for example" in ran.err
+    assert follow(ran.err).code == 0
+    (row,) = FrameStore.open(tmp_path, "taken").rows
+    assert (row.status, row.frames) == ("ok", 9)
+
+
+def test_two_images_of_a_frame_that_no_pattern_tells_apart_are_named(tmp_path):
+    files = {f"hop/v/{name}": image(1) for name in ("1.jpg", "01.jpg", "2.jpg", "3.jpg")}
+    ran = strmctl("prepare", "taken", "--frames-from", write_tree(tmp_path / "f", files), "--data", tmp_path, *ONE)
+    assert ran.code == 3 and "01.jpg and 1.jpg are the same frame; keep one image of each frame\n" in ran.err
+
+
+@pytest.mark.parametrize("pattern", ["nope*", "img_*", "IMG_*.jpg"])
+def test_a_pattern_that_fits_no_image_is_answered_with_names(tmp_path, pattern):
+    files = {f"hop/v/IMG_{number}.JPG": image(number) for number in range(9)}
+    words = ("prepare", "taken", "--frames-from", write_tree(tmp_path / "f", files), "--data", tmp_path, *ONE)
+    ran = strmctl(*words, "--frames-pattern", pattern, "--json")
+    error = ran.json()["error"]
+    assert ran.code == 3 and f"fits --frames-pattern {pattern!r}; hop/v holds IMG_0.JPG, IMG_1.JPG" in error["message"]
+    assert error["hint"] == "`--frames-pattern 'IMG_*.JPG'` fits some of them"
+    assert strmctl(*words, "--frames-pattern", "IMG_*.JPG").code == 0
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip"])
@@ -164,7 +209,9 @@ def test_images_of_other_names_beside_the_frames_are_no_data(twins, mixed, tmp_p
     ran = take(mixed, tmp_path, kind, "--split", twins / "mine.yaml", *ONE)
     images = len(list((twins / "frames" / CLIPS[0]).iterdir()))
     series = ", ".join(f"{name}_*.jpg ({images})" for name in ("flow_x", "flow_y", "img"))
-    assert ran.code == 3 and f"failed: {CLIPS[0]}: 3 series of images: {series}; `prepare --redo" in ran.err
+    assert ran.code == 3 and f"failed: {CLIPS[0]}: 3 series of images: {series}; `strmctl prepare" in ran.err
+    assert follow(ran.err).code == 0
+    assert take(mixed, tmp_path, kind, "--split", twins / "mine.yaml", *ONE, "--redo").code == 3
     assert ran.err.count("ignored:") == 1 and f"ignored: {len(CLIPS)} (no number in the name of the image)" in ran.err
     other = take(mixed, tmp_path, kind, "--split", twins / "mine.yaml", *ONE, "--frames-pattern", "img_*.jpg")
     assert other.code == 2 and "made with frames_pattern None, now img_*.jpg" in other.err and "--redo" in other.err

@@ -50,18 +50,19 @@ def test_one_series_and_single_images_beside_it(series, beside):
         {"img*": ["img1.jpg", "img2.png"], "IMG*.jpg": names("IMG{}.jpg")},
         {"a[[]1]_*.jpg": names("a[1]_{}.jpg"), "b[*]_*.jpg": names("b*_{}.jpg"), "[?]*.jpg": names("?{}.jpg")},
         {"img_*.jpg": ["img_1.jpg"], "flow_*.jpg": ["flow_1.jpg"]},
+        {"img_*.jpg": names("img_{}.jpg"), "IMG_*.JPG": names("IMG_{}.JPG"), "Img_*.jpg": names("Img_{}.jpg")},
     ],
 )
 def test_several_series_are_named_with_patterns_that_choose_one(several):
     everything = [name for own in several.values() for name in own]
-    with pytest.raises(DataError, match=rf"^{len(several)} series of images: .*--frames-pattern") as caught:
+    with pytest.raises(DataError, match=rf"^{len(several)} series of images: .*") as caught:
         frames_among(everything, "")
     assert outside(everything, "") == []
     for label, own in several.items():
         assert f"{label} ({len(own)})" in str(caught.value)
-        if label.lower() == label and "IMG*.jpg" not in several:  # patterns do not tell small letters from capitals
-            fitting = [name for name in everything if image_names.fault("clip", name, label) == ""]
-            assert frames_among(fitting, label) == own
+        fitting = [name for name in everything if image_names.fault("clip", name, label) == ""]
+        assert frames_among(fitting, label) == own
+    assert caught.value.pattern in several
 
 
 def test_a_pattern_of_several_series_is_still_an_error():
