@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from strmctl import yaml
@@ -118,6 +119,7 @@ def _about(grid: Grid, found: Found) -> GridInfo:
         episodes=test.episodes,
         seed=test.seed,
         distinct_groups=test.distinct_groups,
+        shared_sources=_shared_sources(found, test.shots),
         seeds=sorted({cell.recipe.train.seed for cell in grid.cells}),
         recipe=grid.notes["recipe"],
         backbone=recipe.backbone.name,
@@ -134,6 +136,14 @@ def _about(grid: Grid, found: Found) -> GridInfo:
         folds=recipe.data.fold and recipe.data.fold.folds,
         fold_seed=recipe.data.fold and recipe.data.fold.seed,
     )
+
+
+def _shared_sources(found: Found, shots: Sequence[int]) -> dict[int, float]:
+    """Number of shots -> share of the episodes in which support and query share a source video, where there are any."""
+    each = {
+        shot: [one.result.provenance.get("shared_sources", {}).get(str(shot), 0.0) for one in found] for shot in shots
+    }
+    return {shot: fmean(shares) for shot, shares in each.items() if any(shares)}
 
 
 def _dataset(one: Tested) -> str:

@@ -178,6 +178,7 @@ class GridInfo:
     episodes: int  # number of test episodes
     seed: int  # seed of the test episodes
     distinct_groups: bool = False  # whether support and query never come from one source video
+    shared_sources: dict[int, float] = field(default_factory=dict)  # shots -> share of episodes in which they do
     seeds: list[int]  # training seeds
     recipe: str  # name or file of the recipe that the grid varies
     backbone: str

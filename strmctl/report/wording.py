@@ -43,12 +43,20 @@ def measured_on(grid: GridInfo, shots: Sequence[int]) -> str:
 
 def caption(grid: GridInfo, shots: Sequence[int], *more: str) -> str:
     """What was measured, whatever else there is to say, what a single seed leaves open, and what is missing."""
-    sentences = [measured_on(grid, shots), *more]
+    sentences = [measured_on(grid, shots), _sources(grid), *more]
     if len(grid.seeds) == 1:
         sentences.append("With n = 1 training seed the order of close values is open")
     if grid.missing:
         sentences.append(f"No result yet of {first_names(grid.missing)}")
     return joined(*sentences)
+
+
+def _sources(grid: GridInfo) -> str:
+    """Whether support and query may share a source video, and how often they do; empty where they never do anyway."""
+    if grid.distinct_groups:
+        return "Support and query of an episode never come from the same source video"
+    shares = listed([f"{100 * share:.1f} % ({shot}-shot)" for shot, share in grid.shared_sources.items()])
+    return shares and f"In {shares} of the episodes a query and a support clip come from the same source video"
 
 
 def joined(*sentences: str) -> str:

@@ -92,7 +92,8 @@ def written(runs, leave_out=()):
             for i in range(10)
             for name, right in own.items()
         ]
-        result = result_of(cell.run, rows, episodes=10, weights_sha256=weights)
+        shared = {"shared_sources": {"1": 0.2 * number, "5": 1.0}}
+        result = result_of(cell.run, rows, episodes=10, weights_sha256=weights, **shared)
         result.provenance["recipe"] = cell.recipe.model_dump()
         replace(result, dataset=f"Sprites, fold {number} of 2").write(
             result_path(runs, cell, grid.protocol).with_suffix("")
@@ -125,6 +126,7 @@ def test_accuracy_interval_and_lead_over_classes_by_hand(tmp_path):
     assert document.folds["TRM"].leads == {}
 
     info = document.grids["folds"]
+    assert info.shared_sources == {1: pytest.approx(0.3)}
     assert (info.folds, info.fold_seed, info.dataset, document.title) == (2, 0, "Sprites", "Sprites")
     assert not any("fold" in words for words in info.changed) and info.missing == []
 

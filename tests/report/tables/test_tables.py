@@ -91,6 +91,19 @@ def test_captions_say_what_was_measured_and_what_is_missing():
     assert caption.endswith("No result yet of run0, run1, run2, run3, run4, run5 and 3 more.")
 
 
+def test_captions_say_whether_support_and_query_share_their_source_videos():
+    def caption(**more):
+        return named(sample(grids=sample().grids | {"custom": grid_info("custom", **more)}))["custom"].caption
+
+    assert "source video" not in caption()
+    assert "(n = 3). Support and query of an episode never come from the same source video. ±" in caption(
+        distinct_groups=True
+    )
+    assert "In 19.5 % (1-shot) and 65.4 % (5-shot) of the episodes a query and a support clip come from" in caption(
+        shared_sources={1: 0.195, 5: 0.654}
+    )
+
+
 def test_cardinalities_beside_table_2():
     table = named(sample())["cardinality"]
     assert column(table, "tuples")["{1}",] == "8" and column(table, "paper, tuples")["{1}",] == "–"
