@@ -1,7 +1,8 @@
 """The typed recipe: everything that defines an experiment, checked before any work. Only this file imports pydantic.
 
 A recipe is a YAML file with sections and without defaults: a missing key is an error, so that a recipe still says years
-later what was done. All problems are reported together, one `path: problem (got X)` per line.
+later what was done. Only keys that came after the first runs have one: what those runs did. All problems are reported
+together, one `path: problem (got X)` per line.
 """
 
 from __future__ import annotations
@@ -108,6 +109,8 @@ class Backbone(Section):
     name: Literal[tuple(BACKBONES)]
     weights: Annotated[str, Field(min_length=1)]  # imagenet | none | path of a file of weights
     batch_norm: Literal["batch", "frozen"]  # statistics in training: those of the batch, or the stored ones
+    trained: bool = True  # false: it stays as its weights are, and its maps of every clip are made once and kept
+    maps: Literal["half", "float32"] = "half"  # precision in which maps are kept; half: float16
 
 
 class PatchEnrichment(Section):
@@ -147,7 +150,7 @@ class QueryClass(Section):
 class Train(Section):
     """Episodic training; `queries` is the number per class."""
 
-    episodes: Count
+    episodes: Annotated[int, Field(ge=0)]  # 0: the model is used as it is initialised
     way: Annotated[int, Field(ge=2)]
     shot: Count
     queries: Count
@@ -157,6 +160,8 @@ class Train(Section):
     gradient_clip: Positive | None  # largest gradient norm; null: no limit
     accumulate: Count  # episodes per optimizer step
     loss_reduction: Literal["sum", "mean"]  # over an episode's queries
+    views: Count = 1  # kept maps per training clip: the test view, the others jittered, cropped and mirrored
+    dtype: Literal["float32", "bfloat16"] = "float32"  # precision of embedding in training, and of kept maps
     seed: Annotated[int, Field(ge=0)]
 
 
@@ -211,6 +216,13 @@ class Recipe(create_model("_MethodSections", __base__=_Sections, **_OWN)):
         return self
 
     @model_validator(mode="after")
+    def _views_are_kept(self) -> Recipe:
+        if self.train.views > 1 and self.backbone.trained:
+            reason = "with backbone.trained true, where a training clip is jittered and cropped anew each time"
+            raise ValueError(f"train.views must be 1 {reason} (got {self.train.views})")
+        return self
+
+    @model_validator(mode="after")
     def _crop_suits_the_backbone(self) -> Recipe:
         name, crop = self.backbone.name, BACKBONES[self.backbone.name].crop
         if crop not in (None, self.input.crop):
@@ -228,7 +240,7 @@ class Recipe(create_model("_MethodSections", __base__=_Sections, **_OWN)):
         """The recipe with what its method decides, so that it says what is done.
 
         Parts that the method lacks are off; fixed cardinalities are filled in; a method without any part of STRM has
-        the preset `paper`.
+        the preset `paper`, and with a frozen backbone nothing to train.
         """
         values, method = self.model_dump(), METHODS[self.method]
         for section in ("patch_enrichment", "frame_enrichment", "query_class"):
@@ -237,6 +249,7 @@ class Recipe(create_model("_MethodSections", __base__=_Sections, **_OWN)):
             values["trm"]["cardinalities"] = list(method.cardinalities)
         if not method.parts:
             values["model"]["preset"] = "paper"
+            values["train"]["episodes"] *= self.backbone.trained
         return values
 
     def of_any_seed(self) -> Recipe:
@@ -250,6 +263,14 @@ class Recipe(create_model("_MethodSections", __base__=_Sections, **_OWN)):
     def to_yaml(self) -> str:
         """The whole recipe as text that `load_recipe` reads back."""
         return yaml.dump(self.model_dump())
+
+
+def completed(recipe: Any) -> Any:
+    """A recipe as nested dicts that an earlier version may have noted, with the keys that came later."""
+    try:
+        return Recipe.model_validate(recipe).model_dump()
+    except ValidationError:
+        return recipe
 
 
 def flat(recipe: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -79,7 +79,8 @@ class Base:
         own = self.load()
         words = [f"{key}={json.dumps(value)}" for key, value in changes.items()]
         method = METHODS.get(str(changes.get("method")))
-        kept = [text for text in self.assignments if method is None or method.leaves_open(_key(text))]
+        how = {"trained_backbone": own.backbone.trained}
+        kept = [text for text in self.assignments if method is None or method.leaves_open(_key(text), **how)]
         found = []
         for seed in self.seeds:
             recipe = load_recipe(self.recipe, (*kept, *words, f"train.seed={seed}"))

@@ -15,7 +15,7 @@ from strmctl.evaluation.result_files import DISTINCT, SETTINGS, stem_of
 from strmctl.forms import misfit
 from strmctl.paths import names_in, read_json, write_json
 from strmctl.provenance import sha256_of
-from strmctl.recipe import Recipe
+from strmctl.recipe import Recipe, completed
 from strmctl.results import EvalResult, read_document
 from strmctl.runs.folder import check_name
 from strmctl.runs.lock import occupied
@@ -156,6 +156,7 @@ def finished_result(
     source = result.provenance
     same = all(getattr(result, name) == getattr(protocol, name) for name in SETTINGS)
     same &= set(protocol.shots) <= set(result.shots)
-    same &= source.get("weights_sha256") == sha256_of(weights) and source.get("recipe") == cell.recipe.model_dump()
+    same &= source.get("weights_sha256") == sha256_of(weights)
+    same &= completed(source.get("recipe")) == cell.recipe.model_dump()
     same &= manifest_sha256 in (None, source.get("manifest_sha256"))
     return result if same and trained_episodes(runs / cell.run) >= cell.recipe.train.episodes else None

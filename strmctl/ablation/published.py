@@ -119,6 +119,8 @@ def _kind(key: str, own: Mapping[str, Any]) -> str:
     parts = METHODS[method].parts
     if key in NO_EFFECT or (key == "backbone.batch_norm" and not BACKBONES[own["backbone.name"]].batch_norm):
         return ""
+    if key == "backbone.maps" and own.get("backbone.trained", True):
+        return ""
     readers = {name: name == method for name in METHODS} | {part: part in parts for part in METHODS["strm"].parts}
     readers |= {"prediction": "query_class" in parts, "model": bool(parts)}
     if section not in readers:

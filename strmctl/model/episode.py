@@ -11,6 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from strmctl.model.enrichment import Clips, Maps
+
 Features = dict[str, Tensor]
 
 
@@ -28,16 +30,19 @@ class Logits(NamedTuple):
     query_class: Tensor | None = None
 
 
-def match_clips(method: nn.Module, support_clips: Tensor, support_labels: Tensor, query_clips: Tensor) -> Logits:
+def match_clips(method: nn.Module, support_clips: Clips, support_labels: Tensor, query_clips: Clips) -> Logits:
     """One episode from its clips.
 
-    Support and query pass the backbone separately, because batch norm in training ties together what it sees.
+    Support and query pass the backbone separately, because batch norm in training ties together what it sees. Under
+    autocast, clips are embedded in its precision and compared in float32: in bfloat16, small differences of large
+    numbers, which distances are, drown.
 
     Args:
         method: module with `embed` and `match`.
-        support_clips: `(N, L, 3, H, W)`, float in [0, 1], in any order, each class with one clip or more.
+        support_clips: `(N, L, 3, H, W)`, float in [0, 1], or their `Maps`, in any order, each class with one clip
+            or more.
         support_labels: `(N)`, integers.
-        query_clips: `(Q, L, 3, H, W)`.
+        query_clips: `(Q, L, 3, H, W)`, or their `Maps`.
 
     Returns:
         Logits `(Q, C)`; column c is the c-th label in sorted order.
@@ -46,13 +51,19 @@ def match_clips(method: nn.Module, support_clips: Tensor, support_labels: Tensor
         ValueError: other shapes, or pixels that are no floating-point numbers.
     """
     for name, clips in (("support", support_clips), ("query", query_clips)):
-        if clips.dim() != 5 or not clips.is_floating_point():
+        if not isinstance(clips, Maps) and (clips.dim() != 5 or not clips.is_floating_point()):
             raise ValueError(f"{name} clips must be float (N, L, 3, H, W), got {clips.dtype} {tuple(clips.shape)}")
-    if support_labels.shape != support_clips.shape[:1]:
+    if support_labels.shape != (len(support_clips),):
         raise ValueError(f"{len(support_clips)} support clips need as many labels, got {tuple(support_labels.shape)}")
-    support, mask = group_by_label(method.embed(support_clips), support_labels)
-    query = {name: value[None] for name, value in method.embed(query_clips).items()}  # (1, Q, …)
-    return Logits(*(None if logits is None else logits[0] for logits in method.match(support, query, mask)))  # (Q, C)
+    device = support_labels.device.type
+    support, query = method.embed(support_clips), method.embed(query_clips)
+    if torch.is_autocast_enabled(device):
+        support, query = ({name: value.float() for name, value in side.items()} for side in (support, query))
+    support, mask = group_by_label(support, support_labels)
+    query = {name: value[None] for name, value in query.items()}  # (1, Q, …)
+    with torch.autocast(device, enabled=False):
+        found = method.match(support, query, mask)
+    return Logits(*(None if logits is None else logits[0] for logits in found))  # (Q, C)
 
 
 def group_by_label(features: Mapping[str, Tensor], labels: Tensor) -> tuple[Features, Tensor]:

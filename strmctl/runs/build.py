@@ -44,6 +44,7 @@ def build_model(
             recipe.backbone.name,
             weights=recipe.backbone.weights if pretrained else "none",
             batch_norm=recipe.backbone.batch_norm,
+            trained=recipe.backbone.trained,
             normalize=recipe.input.normalize == "backbone",
             announce=announce,
         )

@@ -10,7 +10,7 @@ import numpy as np
 from strmctl.errors import UsageError
 from strmctl.evaluation.statistics.intervals import t_interval
 from strmctl.evaluation.statistics.paired import mean_figures
-from strmctl.recipe import flat
+from strmctl.recipe import completed, flat
 from strmctl.results import EvalResult
 
 FREE = ("name", "train.seed")  # what may differ between the seeds of one recipe
@@ -25,7 +25,7 @@ def check_one_recipe(recipes: Mapping[str, Mapping[str, Any]]) -> None:
     Raises:
         UsageError: the recipes differ in more than name and train.seed, or two runs have the same seed.
     """
-    keys_of = {run: flat(recipe) for run, recipe in recipes.items()}
+    keys_of = {run: flat(completed(recipe)) for run, recipe in recipes.items()}
     first, *others = keys_of
     for run in others:
         keys, absent = sorted((keys_of[first].keys() | keys_of[run].keys()) - set(FREE)), object()

@@ -60,6 +60,7 @@ class Backbone(nn.Module):
         batch_norm: statistics in training: `batch`, those of the batch, or `frozen`, the running ones, which stay.
         mean: number per colour that is subtracted; None leaves pixels as they are.
         std: number per colour that the difference is divided by; given together with `mean`.
+        trained: whether training changes it; False keeps it in evaluation, without a gradient.
     """
 
     def __init__(
@@ -70,12 +71,15 @@ class Backbone(nn.Module):
         batch_norm: BatchNorm = "batch",
         mean: tuple[float, ...] | None = None,
         std: tuple[float, ...] | None = None,
+        trained: bool = True,
     ) -> None:
         super().__init__()
         # Convolutions on a CPU are up to twice as fast in this order of memory, with the same numbers.
         self.trunk = trunk.to(memory_format=torch.channels_last)
         self.dim = dim
         self.batch_norm = batch_norm
+        self.trained = trained
+        self.requires_grad_(trained)
         for name, colours in (("mean", mean), ("std", std)):
             # Kept in float64 until used; not saved, because they belong to the recipe.
             value = None if colours is None else torch.tensor(colours, dtype=torch.float64).view(3, 1, 1)  # (3, 1, 1)
@@ -83,8 +87,8 @@ class Backbone(nn.Module):
         self.train()
 
     def train(self, mode: bool = True) -> Backbone:
-        """Switch between training and evaluation; frozen batch norm stays in evaluation."""
-        super().train(mode)
+        """Switch between training and evaluation; what is frozen stays in evaluation."""
+        super().train(mode and self.trained)
         if self.batch_norm == "frozen":
             for module in self.modules():
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -103,6 +107,7 @@ def build_backbone(
     *,
     weights: str = "imagenet",
     batch_norm: BatchNorm = "batch",
+    trained: bool = True,
     normalize: bool = False,
     announce: Announce = lambda message: None,
 ) -> Backbone:
@@ -112,6 +117,7 @@ def build_backbone(
         name: key of `BACKBONES`.
         weights: `none` for random weights, `imagenet` for the entry's own, or the path of a file.
         batch_norm: as for `Backbone`.
+        trained: likewise.
         normalize: whether to subtract the entry's mean from the pixels and divide by its standard deviation.
         announce: receives a message before anything is downloaded.
 
@@ -133,4 +139,4 @@ def build_backbone(
     elif weights != "none":
         load(read_state_dict(Path(with_home(weights)), WAYS_OUT), weights)
     mean, std = (entry.mean, entry.std) if normalize else (None, None)
-    return Backbone(trunk=trunk, dim=entry.dim, batch_norm=batch_norm, mean=mean, std=std)
+    return Backbone(trunk=trunk, dim=entry.dim, batch_norm=batch_norm, trained=trained, mean=mean, std=std)

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from strmctl.model.enrichment import Enriched, enrich
+from strmctl.model.enrichment import Clips, Enriched, enrich
 from strmctl.model.episode import Features, Logits, match_clips, mean_over_shots
 
 
@@ -66,11 +66,11 @@ class OTAM(nn.Module):
         self.smoothing = smoothing
         self.patches = patches
 
-    def enrich(self, clips: Tensor) -> Enriched:
-        """Clips `(N, L, 3, H, W)`, float in [0, 1], to patches and frames."""
+    def enrich(self, clips: Clips) -> Enriched:
+        """Clips `(N, L, 3, H, W)`, float in [0, 1], or their `Maps`, to patches and frames."""
         return enrich(clips, backbone=self.backbone, patches=self.patches)
 
-    def embed(self, clips: Tensor) -> Features:
+    def embed(self, clips: Clips) -> Features:
         """Each clip's frames: `frames`, `(N, L, D)`."""
         return {"frames": self.enrich(clips).frames}
 
@@ -84,6 +84,6 @@ class OTAM(nn.Module):
         distance = alignment_distance(both, self.smoothing).sum(dim=0)  # (B, C, K, Q)
         return Logits(-mean_over_shots(distance, mask).transpose(1, 2))  # (B, Q, C)
 
-    def forward(self, support_clips: Tensor, support_labels: Tensor, query_clips: Tensor) -> Logits:
+    def forward(self, support_clips: Clips, support_labels: Tensor, query_clips: Clips) -> Logits:
         """One episode from its clips; see `match_clips`. Logits `(Q, C)`."""
         return match_clips(self, support_clips, support_labels, query_clips)

@@ -13,7 +13,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from strmctl.model.enrichment import Enriched, enrich
+from strmctl.model.enrichment import Clips, Enriched, enrich
 from strmctl.model.episode import Features, Logits, match_clips, mean_over_shots
 
 
@@ -41,11 +41,11 @@ class Prototype(nn.Module):
         self.scale = scale
         self.patches = patches
 
-    def enrich(self, clips: Tensor) -> Enriched:
-        """Clips `(N, L, 3, H, W)`, float in [0, 1], to patches and frames."""
+    def enrich(self, clips: Clips) -> Enriched:
+        """Clips `(N, L, 3, H, W)`, float in [0, 1], or their `Maps`, to patches and frames."""
         return enrich(clips, backbone=self.backbone, patches=self.patches)
 
-    def embed(self, clips: Tensor) -> Features:
+    def embed(self, clips: Clips) -> Features:
         """The mean over each clip's frames: `mean`, `(N, D)`."""
         return {"mean": self.enrich(clips).frames.mean(dim=1)}  # (N, D)
 
@@ -57,6 +57,6 @@ class Prototype(nn.Module):
             return Logits(self.scale * F.cosine_similarity(queries, prototypes, dim=-1))  # (B, Q, C)
         return Logits(-(queries - prototypes).square().sum(dim=-1))  # (B, Q, C)
 
-    def forward(self, support_clips: Tensor, support_labels: Tensor, query_clips: Tensor) -> Logits:
+    def forward(self, support_clips: Clips, support_labels: Tensor, query_clips: Clips) -> Logits:
         """One episode from its clips; see `match_clips`. Logits `(Q, C)`."""
         return match_clips(self, support_clips, support_labels, query_clips)

@@ -16,7 +16,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from strmctl.model.backbones.build import Backbone
-from strmctl.model.enrichment import Enriched, enrich
+from strmctl.model.enrichment import Clips, Enriched, enrich
 from strmctl.model.episode import Features, Logits, match_clips
 from strmctl.model.frame_enrichment import FrameEnrichment
 from strmctl.model.patch_enrichment import PatchEnrichment
@@ -65,16 +65,16 @@ class STRM(nn.Module):
         self.prediction = prediction
         self.patches = patches
 
-    def enrich(self, clips: Tensor) -> Enriched:
-        """Clips `(N, L, 3, H, W)`, float in [0, 1], to H and E, and the patches that attention maps are drawn from."""
+    def enrich(self, clips: Clips) -> Enriched:
+        """Clips `(N, L, 3, H, W)`, float in [0, 1], or their `Maps`, to H and E, and the patches that attention maps are drawn from."""
         blocks = {"patch_enrichment": self.patch_enrichment, "frame_enrichment": self.frame_enrichment}
         return enrich(clips, backbone=self.backbone, patches=self.patches, **blocks)
 
-    def embed(self, clips: Tensor) -> Features:
+    def embed(self, clips: Clips) -> Features:
         """What a clip decides on its own: projections of its frames, from which `match` forms tuples.
 
         Args:
-            clips: `(N, L, 3, H, W)`, float in [0, 1].
+            clips: `(N, L, 3, H, W)`, float in [0, 1], or their `Maps`.
 
         Returns:
             Per cardinality `trm{w}.key` and `trm{w}.value`, `(N, w, L, D')`; with QC also `qc{w}`, `(N, w, L, D'')`.
@@ -103,7 +103,7 @@ class STRM(nn.Module):
         joint = self.prediction == "joint"
         return Logits(trm + self.query_class_weight * query_class if joint else trm, trm, query_class)
 
-    def forward(self, support_clips: Tensor, support_labels: Tensor, query_clips: Tensor) -> Logits:
+    def forward(self, support_clips: Clips, support_labels: Tensor, query_clips: Clips) -> Logits:
         """One episode from its clips; see `match_clips`. Logits `(Q, C)`."""
         return match_clips(self, support_clips, support_labels, query_clips)
 

@@ -51,9 +51,11 @@ class Method:
     cardinalities: tuple[int, ...] | None = None
     table1: str | None = None
 
-    def leaves_open(self, key: str) -> bool:
-        """Whether a recipe of this method can choose the value of a key that describes STRM."""
+    def leaves_open(self, key: str, *, trained_backbone: bool = True) -> bool:
+        """Whether a recipe of this method can choose the value of a key: of STRM's, or of a training without effect."""
         section, _, name = key.partition(".")
+        if key == "train.episodes":
+            return trained_backbone or bool(self.parts)
         if name == "enabled":
             return section in self.parts
         return key != "trm.cardinalities" or ("trm" in self.parts and self.cardinalities is None)
