@@ -6,15 +6,17 @@ import contextlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from strmctl.episodes.clip_loader import ClipLoader
+from strmctl.draws import Draws
 from strmctl.errors import NotFiniteError
+from strmctl.frames.store.store import FrameStore
+from strmctl.model.enrichment import Clips, Maps
 from strmctl.model.finite import is_finite
 from strmctl.progress import Progress, silent
 
@@ -27,6 +29,19 @@ OVERFLOW = (
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
+
+
+class Loader(Protocol):
+    """A reader of clips: `ClipLoader`, or `MapLoader`, which reads what a frozen backbone has made of them.
+
+    Attributes:
+        store: frame store of the clips.
+    """
+
+    store: FrameStore
+
+    def load_many(self, clips: Sequence[str], pool: Executor, draws: Sequence[Draws | None] | None = None) -> Clips:
+        """Several clips `(N, …)`; with draws, as in training."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +97,11 @@ def evaluating(model: nn.Module) -> Iterator[None]:
         model.train(before)
 
 
-def pixels_to_model(clips: Tensor, model: nn.Module) -> Tensor:
-    """Turns uint8 pixels on the CPU into floats in [0, 1], on the model's device and in its precision."""
+def to_model(clips: Clips, model: nn.Module) -> Clips:
+    """Brings clips to the model's device and precision: `Maps`, or uint8 pixels, which become floats in [0, 1]."""
     parameter = next(model.parameters())
+    if isinstance(clips, Maps):
+        return clips.to(parameter.device, parameter.dtype)
     return clips.to(parameter.device).to(parameter.dtype) / 255
 
 
@@ -113,9 +130,7 @@ def ahead(function: Callable[[Item], Value], items: Iterable[Item], *, depth: in
 
 
 @torch.inference_mode()
-def embed_clips(
-    model: nn.Module, loader: ClipLoader, clips: Sequence[str], *, progress: Progress = silent
-) -> ClipFeatures:
+def embed_clips(model: nn.Module, loader: Loader, clips: Sequence[str], *, progress: Progress = silent) -> ClipFeatures:
     """Embeds each of the distinct clips once, in evaluation mode; the features stay on the model's device."""
     parts: list[dict[str, Tensor]] = []
     done = 0
@@ -129,8 +144,24 @@ def embed_clips(
 
 
 @torch.inference_mode()
-def embed_batches(model: nn.Module, loader: ClipLoader, clips: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+def embed_batches(
+    model: nn.Module,
+    loader: Loader,
+    clips: Sequence[str],
+    *,
+    embed: Callable[[Clips], dict[str, Tensor]] | None = None,
+    view: Callable[[str], Draws | None] = lambda clip: None,
+    hint: str = "",
+) -> Iterator[dict[str, Tensor]]:
     """Features of `CLIPS_PER_BATCH` clips at a time, loaded ahead where that helps.
+
+    Args:
+        model: model in any mode; it embeds in evaluation mode.
+        loader: reader of the clips.
+        clips: distinct clip ids.
+        embed: function of clips on the model's device; None for the model's own `embed`.
+        view: function from a clip to the draws that jitter, crop and mirror it; without draws, as in a test.
+        hint: what to do about features that are not finite; see `ClipFeatures.check_finite`.
 
     Raises:
         DataError: a clip cannot be read.
@@ -138,8 +169,11 @@ def embed_batches(model: nn.Module, loader: ClipLoader, clips: Sequence[str]) ->
     """
     batches = [clips[first : first + CLIPS_PER_BATCH] for first in range(0, len(clips), CLIPS_PER_BATCH)]
     with ThreadPoolExecutor(LOADER_THREADS) as pool, evaluating(model):
-        loaded = ahead(lambda ids: loader.load_many(ids, pool), batches, depth=loading_depth(model))
-        for ids, pixels in zip(batches, loaded, strict=True):
-            features = model.embed(pixels_to_model(pixels, model))
-            ClipFeatures(features, {clip: row for row, clip in enumerate(ids)}).check_finite()
+
+        def load(ids: Sequence[str]) -> Clips:
+            return loader.load_many(ids, pool, list(map(view, ids)))
+
+        for ids, loaded in zip(batches, ahead(load, batches, depth=loading_depth(model)), strict=True):
+            features = (embed or model.embed)(to_model(loaded, model))
+            ClipFeatures(features, {clip: row for row, clip in enumerate(ids)}).check_finite(hint)
             yield features

@@ -10,10 +10,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from strmctl.episodes.clip_loader import ClipLoader
 from strmctl.episodes.sampler import OPTIONS, Episode, EpisodeSampler
 from strmctl.errors import NotFiniteError
-from strmctl.evaluation.embed import LOADER_THREADS, OVERFLOW, ClipFeatures, embed_clips, evaluating, pixels_to_model
+from strmctl.evaluation.embed import LOADER_THREADS, OVERFLOW, ClipFeatures, Loader, embed_clips, evaluating, to_model
 from strmctl.model.finite import is_finite
 from strmctl.progress import Progress, silent
 from strmctl.results import QueryRow
@@ -84,7 +83,7 @@ class Evaluation(NamedTuple):
 
 def evaluate(
     model: nn.Module,
-    loader: ClipLoader,
+    loader: Loader,
     clips: Mapping[str, Sequence[str]],
     protocol: Protocol,
     *,
@@ -152,7 +151,7 @@ def match_episodes(
 @torch.inference_mode()
 def evaluate_uncached(
     model: nn.Module,
-    loader: ClipLoader,
+    loader: Loader,
     episodes: Sequence[Episode],
     shots: Sequence[int],
     *,
@@ -162,10 +161,10 @@ def evaluate_uncached(
 
     def logits_of(block: Sequence[Episode]) -> Iterator[tuple[int, Tensor]]:
         (episode,) = block
-        query = pixels_to_model(loader.load_many(episode.query_clips, pool), model)
+        query = to_model(loader.load_many(episode.query_clips, pool), model)
         for shot in sorted(shots):
             clips = [clip for ids in episode.support for clip in ids[:shot]]
-            support = pixels_to_model(loader.load_many(clips, pool), model)
+            support = to_model(loader.load_many(clips, pool), model)
             labels = torch.arange(len(episode.classes), device=support.device).repeat_interleave(shot)
             yield shot, model(support, labels, query).total[None]
 

@@ -16,6 +16,7 @@ from strmctl.errors import DataError
 from strmctl.evaluation.embed import embed_clips
 from strmctl.evaluation.episodes import Drawn
 from strmctl.evaluation.feature_cache import split_features
+from strmctl.evaluation.map_cache import evaluation_loader
 from strmctl.evaluation.match import Protocol, all_clips, evaluate_uncached, match_episodes
 from strmctl.evaluation.result_files import SETTINGS
 from strmctl.evaluation.select import EvaluationSet
@@ -106,7 +107,7 @@ def evaluate_controls(
         progress(len(results), len(orders) + len(pairs), "")
 
     for order, name in orders.items():
-        loader = clip_loader(run.recipe, tests.store, order=order)
+        loader = evaluation_loader(run, tests.store, all_clips(tests.clips), order=order)
         features = embed_clips(run.model, loader, all_clips(tests.clips))
         test(f"all {len(tests.clips)} classes, {name}", tests, protocol, order)
     results.reverse()

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from strmctl.errors import NotFiniteError
-from strmctl.evaluation.embed import OVERFLOW, pixels_to_model
+from strmctl.evaluation.embed import OVERFLOW, to_model
 from strmctl.model.finite import not_finite
 
 
@@ -42,7 +42,7 @@ def attention_maps(model: nn.Module, clip: Tensor) -> dict[str, np.ndarray]:
     Raises:
         NotFiniteError: a map is not finite.
     """
-    enriched = model.enrich(pixels_to_model(clip[None], model))
+    enriched = model.enrich(to_model(clip[None], model))
     seen, patches = enriched.map_patches[0], enriched.patches[0]  # (L, P², D)
     frames, enriched_frames = enriched.frames[0], enriched.enriched_frames[0]  # (L, D)
     maps = {"backbone: |x|": seen.norm(dim=-1)}  # (L, P²)

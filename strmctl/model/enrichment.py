@@ -1,7 +1,7 @@
 """From frames to H and E: backbone, patch-level enrichment, mean over patches, frame-level enrichment.
 
-A method without PLE takes the mean over the backbone's whole map as H. What a frozen backbone makes of a clip can be kept
-as `Maps`, which take the place of the clip everywhere from here on.
+A method without PLE takes the mean over the backbone's whole map as H. What a frozen backbone makes of a clip can be
+kept as `Maps`, which take the place of the clip from here on.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from strmctl.episodes.clip_loader import ClipLoader
 from strmctl.episodes.sampler import Episode
 from strmctl.errors import CheckpointError, NotFiniteError, StrmctlError, UsageError
+from strmctl.evaluation.embed import Loader
 from strmctl.evaluation.match import Protocol, all_clips, evaluate
 from strmctl.evaluation.statistics.summary import summarise
 from strmctl.model.finite import not_finite
@@ -28,6 +28,7 @@ from strmctl.training.state import STATE, read_state
 SAVE_SECONDS = 120
 KEPT = ("shot", "accuracy", "ci95", "episodes", "queries")  # keys of a validation in weights.json
 LAST = "last episode"  # what chose the weights
+UNTRAINED = "not trained: the weights of the backbone, and the initial ones of the rest"
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,14 @@ class TrainingData:
     Attributes:
         train: class -> clip ids, of the train split.
         val: class -> clip ids, of the val split.
-        loader: reader of the clips, which jitters, crops and mirrors those of training episodes.
+        loader: reader of the clips, which jitters, crops and mirrors those of training episodes; or of their maps, in
+            one of their views.
         info: entries for `weights.json`.
     """
 
     train: Mapping[str, Sequence[str]]
     val: Mapping[str, Sequence[str]]
-    loader: ClipLoader
+    loader: Loader
     info: dict[str, Any]
 
 
@@ -126,6 +128,15 @@ class RunInTraining:
         """Writes the last weights, then all that resuming needs."""
         self._check_weights(episode)
         self._write("last", {"selected_by": LAST})
+        self._save_state()
+
+    def keep_untrained(self) -> None:
+        """Writes the weights of a model that is used as it is."""
+        for which in WEIGHTS:
+            self._write(which, {"selected_by": UNTRAINED})
+        self._save_state()
+
+    def _save_state(self) -> None:
         state = {"done": self.done, "best": self.best, "manifest_sha256": self.data.loader.store.manifest_sha256}
         state |= {"recipe": self.recipe.model_dump(), "notes": self.notes}
         state |= {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}

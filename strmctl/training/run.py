@@ -53,23 +53,28 @@ class TrainingRun:
         device: str = "auto",
         progress: Progress = silent,
         validating: Progress = silent,
+        embedding: Progress = silent,
         announce: Callable[[str], None] = lambda message: None,
     ) -> dict[str, Any]:
         """Trains on a frame store and returns the content of `weights.json`; the data is checked before any write.
+
+        The callables receive what `train` of `strmctl.training.train` reports.
 
         Raises:
             DataError: the store is missing, or some of its classes.
             UsageError: there are too few classes or clips for the recipe's episodes, or another process writes the run.
         """
         with contextlib.nullcontext() if self.locked else occupied(self.folder):
-            return self._train(data_dir, announce, device=device, progress=progress, validating=validating)
+            shown = {"progress": progress, "validating": validating, "embedding": embedding}
+            return self._train(data_dir, announce, device=device, **shown)
 
     def _train(self, data_dir: Path, announce: Callable[[str], None], **how: Any) -> dict[str, Any]:
         self._check_free()
         store = frame_store(self.recipe.data, data_dir)
         policy = self.recipe.data.missing_classes
-        clips, dropped = {}, {}
-        for subset in ("train", "val"):
+        subsets = ("train", "val")
+        clips, dropped = ({subset: {} for subset in subsets} for _ in range(2))
+        for subset in subsets if self.recipe.train.episodes else ():  # what is not trained has seen no class
             clips[subset], dropped[subset] = usable_clips(store, subset, missing_classes=policy)
         info = {
             "dataset": store.display_name,

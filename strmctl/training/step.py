@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from strmctl.episodes.sampler import Episode
-from strmctl.evaluation.embed import pixels_to_model
+from strmctl.evaluation.embed import to_model
+from strmctl.model.enrichment import Clips
 from strmctl.model.episode import Logits
 from strmctl.model.seeding import seeded
 from strmctl.recipe import Recipe
@@ -28,16 +29,18 @@ def episode_loss(logits: Logits, targets: Tensor, *, weight: float, reduction: s
     return loss
 
 
-def backward(recipe: Recipe, model: nn.Module, episode: Episode, pixels: tuple[Tensor, Tensor]) -> tuple[float, float]:
-    """Adds the gradient of one episode, whose index seeds dropout, from the uint8 clips of its support and query.
+def backward(recipe: Recipe, model: nn.Module, episode: Episode, clips: tuple[Clips, Clips]) -> tuple[float, float]:
+    """Adds the gradient of one episode, whose index seeds dropout, from its support and query: uint8 clips, or maps.
 
     Returns:
         The loss, and the share of right answers.
     """
     settings = recipe.train
-    support, query = (pixels_to_model(part, model) for part in pixels)
-    labels = torch.arange(settings.way, device=support.device)
-    with seeded(settings.seed, f"dropout of episode {episode.index}", support.device):
+    device = next(model.parameters()).device
+    support, query = (to_model(part, model) for part in clips)
+    labels = torch.arange(settings.way, device=device)
+    precision = torch.autocast(device.type, torch.bfloat16, enabled=settings.dtype == "bfloat16")
+    with seeded(settings.seed, f"dropout of episode {episode.index}", device), precision:
         logits = model(support, labels.repeat_interleave(settings.shot), query)
     targets = labels.repeat_interleave(settings.queries)
     loss = episode_loss(logits, targets, weight=recipe.query_class.weight, reduction=settings.loss_reduction)

@@ -10,20 +10,23 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import nn
 
 from strmctl.draws import Draws
-from strmctl.episodes.clip_loader import ClipLoader
 from strmctl.episodes.sampler import TRAIN_OPTIONS, Episode, EpisodeSampler
 from strmctl.errors import CheckpointError
-from strmctl.evaluation.embed import LOADER_THREADS, ahead, loading_depth
+from strmctl.evaluation.embed import LOADER_THREADS, Loader, ahead, loading_depth
+from strmctl.evaluation.map_cache import keep_maps
+from strmctl.model.enrichment import Clips
 from strmctl.progress import Progress, silent
 from strmctl.recipe import Recipe
 from strmctl.runs.build import build_model
 from strmctl.runs.checkpoint import choose_device
+from strmctl.runs.folder import MAPS
 from strmctl.runs.notes import WEIGHTS, lost, read_notes
 from strmctl.runs.train_log import TrainLog
 from strmctl.training.in_training import RunInTraining, TrainingData, validation_protocol
@@ -42,6 +45,7 @@ def train(
     begin: Callable[[], None] = lambda: None,
     progress: Progress = silent,
     validating: Progress = silent,
+    embedding: Progress = silent,
     announce: Callable[[str], None] = lambda message: None,
 ) -> dict[str, Any]:
     """Trains a model, or continues from `folder/state.pt`.
@@ -56,6 +60,7 @@ def train(
         progress: callable that receives (episodes done, episodes in all, loss and accuracy).
         validating: callable that receives (clips embedded, clips in all, ""), of one validation after the other; the
             last report of each comes when it has ended.
+        embedding: callable that receives (views that have maps, views in all, note), with a frozen backbone.
         announce: callable that receives what is about to be downloaded, and validation results.
 
     Returns:
@@ -67,28 +72,32 @@ def train(
         StrmctlError: the loss, its gradient or the weights are not finite; the last good state is kept.
     """
     settings, best = recipe.train, folder / WEIGHTS["best"]
-    shape = {key: getattr(settings, key) for key in ("way", "shot", "queries", "seed")}
-    sampler = EpisodeSampler(data.train, split="train", options=TRAIN_OPTIONS, **shape)
-    if len(data.val) > 1:  # checked now rather than at the first validation
+    sampler = _sampler(recipe, data)
+    if sampler and len(data.val) > 1:  # checked now rather than at the first validation
         validation_protocol(recipe, data).sampler(data.val, options={"shot": "--set validation.shot={}"})
     resuming = (folder / STATE).exists()
-    if (
-        not resuming and (folder / WEIGHTS["last"]).exists()
-    ):  # to begin at the first episode would replace what is there
+    if sampler and not resuming and (folder / WEIGHTS["last"]).exists():  # beginning anew would replace what is there
         raise CheckpointError(f"{folder} holds trained weights, and no {STATE} to go on from", lost(folder))
     model = build_model(recipe, pretrained=not resuming, announce=announce).to(choose_device(device))
-    optimizer = OPTIMIZERS[settings.optimizer](model.parameters(), lr=settings.learning_rate)
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = OPTIMIZERS[settings.optimizer]([{"params": trained}], lr=settings.learning_rate)
     run = RunInTraining(recipe, folder, data, model, optimizer)
     if resuming:
         run.restore(announce)
-    if run.done < settings.episodes:
+    if not resuming or run.done < settings.episodes:
         begin()
+    if sampler is None:
+        if not resuming:
+            run.keep_untrained()
+        return read_notes(best)
+    if not recipe.backbone.trained and run.done < settings.episodes:
+        run.data = data = _on_maps(recipe, folder, data, model, progress=embedding, announce=announce)
     log = TrainLog(folder, after=run.done)
     recent: deque[tuple[float, float]] = deque(maxlen=RECENT)
     progress(run.done, settings.episodes, "")
     model.train()
-    for episode, pixels in _episodes(sampler, data.loader, range(run.done, settings.episodes), loading_depth(model)):
-        loss, accuracy = backward(recipe, model, episode, pixels)
+    for episode, clips in _episodes(sampler, data.loader, range(run.done, settings.episodes), loading_depth(model)):
+        loss, accuracy = backward(recipe, model, episode, clips)
         if not math.isfinite(loss):
             raise run.diverged(f"the loss is {loss}", episode)
         recent.append((loss, accuracy))
@@ -112,18 +121,32 @@ def train(
     return read_notes(best)
 
 
+def _sampler(recipe: Recipe, data: TrainingData) -> EpisodeSampler | None:
+    """The training episodes; None where there are none, so that the data may have too few clips for one."""
+    if recipe.train.episodes == 0:
+        return None
+    shape = {key: getattr(recipe.train, key) for key in ("way", "shot", "queries", "seed")}
+    return EpisodeSampler(data.train, split="train", options=TRAIN_OPTIONS, **shape)
+
+
+def _on_maps(recipe: Recipe, folder: Path, data: TrainingData, model: nn.Module, **how: Any) -> TrainingData:
+    """The same data, of whose clips the maps of the frozen backbone are read."""
+    views = range(recipe.train.views)
+    units = [(tuple(clips), view) for view in views for clips in data.train.values()]
+    units += [(tuple(clips), 0) for clips in data.val.values()]
+    return replace(data, loader=keep_maps(recipe, model, data.loader, units, folder.parent / MAPS, **how))
+
+
 def _episodes(
-    sampler: EpisodeSampler, loader: ClipLoader, indices: range, depth: int
-) -> Iterator[tuple[Episode, tuple[Tensor, Tensor]]]:
-    """Episodes with the pixels of their support and query clips, loaded ahead."""
+    sampler: EpisodeSampler, loader: Loader, indices: range, depth: int
+) -> Iterator[tuple[Episode, tuple[Clips, Clips]]]:
+    """Episodes with their support and query clips, loaded ahead."""
     with ThreadPoolExecutor(LOADER_THREADS) as pool:
 
-        def load(index: int) -> tuple[Episode, tuple[Tensor, Tensor]]:
+        def load(index: int) -> tuple[Episode, tuple[Clips, Clips]]:
             episode = sampler.episode(index)
-            clips, support = episode.support_clips + episode.query_clips, len(episode.support_clips)
-            pixels = loader.load_many(
-                clips, pool, [Draws("training clip", sampler.seed, index, clip) for clip in clips]
-            )
-            return episode, (pixels[:support], pixels[support:])
+            ids, support = episode.support_clips + episode.query_clips, len(episode.support_clips)
+            clips = loader.load_many(ids, pool, [Draws("training clip", sampler.seed, index, clip) for clip in ids])
+            return episode, (clips[:support], clips[support:])
 
         yield from ahead(load, indices, depth=depth)

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from strmctl.datasets.sprites.render import render_clip
 from strmctl.episodes.clip_loader import even_positions
-from strmctl.evaluation.embed import pixels_to_model
+from strmctl.evaluation.embed import to_model
 from strmctl.explain.attention import attention_maps
 from strmctl.model.backbones.build import build_backbone
 from strmctl.model.methods.strm import build_strm
@@ -114,7 +114,7 @@ def trained():
         for _ in range(EPISODES):
             clips = [torch.randperm(CLIPS, generator=generator)[: 1 + QUERIES] for _ in range(WAY)]
             chosen = torch.randperm(len(CLASSES), generator=generator)[:WAY]
-            drawn = pixels_to_model(torch.stack([videos[c][k] for c, k in zip(chosen, clips, strict=True)]), model)
+            drawn = to_model(torch.stack([videos[c][k] for c, k in zip(chosen, clips, strict=True)]), model)
             logits = model(drawn[:, 0], labels, drawn[:, 1:].flatten(0, 1))
             loss = F.cross_entropy(logits.trm, truth) + 0.1 * F.cross_entropy(logits.query_class, truth)
             optimizer.zero_grad()

@@ -67,8 +67,10 @@ def command(
     with (
         console.progress(f"training {run.name}", "episodes") as report,
         console.progress("validating", "clips", within=report) as validating,
+        console.progress("embedding", "views") as embedding,
     ):
-        info = run.train(data_dir, device=device, progress=report, validating=validating, announce=console.say)
+        shown = {"progress": report, "validating": validating, "embedding": embedding}
+        info = run.train(data_dir, device=device, announce=console.say, **shown)
     if as_json:
         console.print_json({"run": run.name, "folder": str(run.folder), **info})
         return

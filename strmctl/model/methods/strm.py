@@ -66,7 +66,7 @@ class STRM(nn.Module):
         self.patches = patches
 
     def enrich(self, clips: Clips) -> Enriched:
-        """Clips `(N, L, 3, H, W)`, float in [0, 1], or their `Maps`, to H and E, and the patches that attention maps are drawn from."""
+        """Clips `(N, L, 3, H, W)`, float in [0, 1], or their `Maps`, to H, E and patches."""
         blocks = {"patch_enrichment": self.patch_enrichment, "frame_enrichment": self.frame_enrichment}
         return enrich(clips, backbone=self.backbone, patches=self.patches, **blocks)
 
