@@ -363,7 +363,8 @@ def _overruled(written: Recipe, settled: Recipe, assignments: Iterable[str]) -> 
     for key in (text.partition("=")[0].strip() for text in assignments):
         asked, given = map(attrgetter(key), (written, settled))
         if asked != given:
-            problems.append(f"{key}: with method {settled.method} it is {given!r} (got {asked!r})")
+            frozen = " and a frozen backbone" if key == "train.episodes" else ""
+            problems.append(f"{key}: with method {settled.method}{frozen} it is {given!r} (got {asked!r})")
     return problems
 
 

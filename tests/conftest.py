@@ -47,3 +47,16 @@ def trained_runs(data, tmp_path_factory):
 def runs(trained_runs, tmp_path):
     """A copy of the folder of runs that a test may write to."""
     return shutil.copytree(trained_runs, tmp_path / "runs", symlinks=True)
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """The clips that were read, one after another."""
+    found, read = [], FrameStore.read
+
+    def recorded(store, clip, positions):
+        found.append(clip)
+        return read(store, clip, positions)
+
+    monkeypatch.setattr(FrameStore, "read", recorded)
+    return found

@@ -633,6 +633,7 @@ EXEMPT = {
             "test them alike: `strmctl eval --run NAME …`",
             "remove it and run its `strmctl ablate` again: the runs stay",
             "name the folder that they lie in with `--videos DIR`",
+            "make room, or keep fewer: a smaller `--set train.views=`, or `--set backbone.maps=half`",
             "run its `strmctl ablate` again, which makes it anew",
             "`{}`, with the options of that test, makes it again",
             "`strmctl --traceback …` shows where",

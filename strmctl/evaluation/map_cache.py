@@ -186,20 +186,25 @@ def keep_maps(
     return MapLoader(loader.store, rows, recipe.train.views, recipe.patch_enrichment.enabled)
 
 
+@dataclass
 class _Maker:
-    """Makes maps of clips, and says once what room all of them take."""
+    """Makes maps of clips, and says once what room all of them take.
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        model: nn.Module,
-        loader: ClipLoader,
-        count: int,
-        home: Path,
-        announce: Callable[[str], None],
-    ) -> None:
-        self.recipe, self.model, self.loader, self.count, self.home = recipe, model, loader, count, home
-        self.announce: Callable[[str], None] | None = announce
+    Attributes:
+        recipe: the experiment.
+        model: model whose backbone is frozen.
+        loader: reader of the frames.
+        count: number of all clips and views to make.
+        home: folder of the maps.
+        announce: callable that receives their size; None when it was called.
+    """
+
+    recipe: Recipe
+    model: nn.Module
+    loader: ClipLoader
+    count: int
+    home: Path
+    announce: Callable[[str], None] | None
 
     def of_view(self, view: int) -> Callable[[Sequence[str]], Iterator[dict[str, Tensor]]]:
         """A function that yields the maps of clips in a view, some clips at a time."""

@@ -73,8 +73,6 @@ def train(
     """
     settings, best = recipe.train, folder / WEIGHTS["best"]
     sampler = _sampler(recipe, data)
-    if sampler and len(data.val) > 1:  # checked now rather than at the first validation
-        validation_protocol(recipe, data).sampler(data.val, options={"shot": "--set validation.shot={}"})
     resuming = (folder / STATE).exists()
     if sampler and not resuming and (folder / WEIGHTS["last"]).exists():  # beginning anew would replace what is there
         raise CheckpointError(f"{folder} holds trained weights, and no {STATE} to go on from", lost(folder))
@@ -90,8 +88,8 @@ def train(
         if not resuming:
             run.keep_untrained()
         return read_notes(best)
-    if not recipe.backbone.trained and run.done < settings.episodes:
-        run.data = data = _on_maps(recipe, folder, data, model, progress=embedding, announce=announce)
+    if run.done < settings.episodes:
+        run.data = data = _as_maps(recipe, folder, data, model, progress=embedding, announce=announce)
     log = TrainLog(folder, after=run.done)
     recent: deque[tuple[float, float]] = deque(maxlen=RECENT)
     progress(run.done, settings.episodes, "")
@@ -122,15 +120,23 @@ def train(
 
 
 def _sampler(recipe: Recipe, data: TrainingData) -> EpisodeSampler | None:
-    """The training episodes; None where there are none, so that the data may have too few clips for one."""
+    """The training episodes; None where there are none, so that the data may have too few clips for one.
+
+    Raises:
+        UsageError: the data has too few classes or clips, for validation as well.
+    """
     if recipe.train.episodes == 0:
         return None
+    if len(data.val) > 1:  # checked now rather than at the first validation
+        validation_protocol(recipe, data).sampler(data.val, options={"shot": "--set validation.shot={}"})
     shape = {key: getattr(recipe.train, key) for key in ("way", "shot", "queries", "seed")}
     return EpisodeSampler(data.train, split="train", options=TRAIN_OPTIONS, **shape)
 
 
-def _on_maps(recipe: Recipe, folder: Path, data: TrainingData, model: nn.Module, **how: Any) -> TrainingData:
-    """The same data, of whose clips the maps of the frozen backbone are read."""
+def _as_maps(recipe: Recipe, folder: Path, data: TrainingData, model: nn.Module, **how: Any) -> TrainingData:
+    """The same data, read as the maps of its clips where the backbone is frozen."""
+    if recipe.backbone.trained:
+        return data
     views = range(recipe.train.views)
     units = [(tuple(clips), view) for view in views for clips in data.train.values()]
     units += [(tuple(clips), 0) for clips in data.val.values()]

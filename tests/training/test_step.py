@@ -1,12 +1,15 @@
 import math
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
 import torch
 
+from strmctl.evaluation.map_cache import keep_maps
 from strmctl.model import seeding
 from strmctl.model.episode import Logits
-from strmctl.runs.build import build_model
+from strmctl.runs.build import build_model, clip_loader
+from strmctl.training import step
 from strmctl.training.step import accumulated, backward, episode_loss, learning_rate
 from tests.small_world import small_recipe
 
@@ -56,3 +59,44 @@ def test_dropout_depends_on_seed_and_episode_on_the_device_that_draws_it(monkeyp
     first = loss(1)
     torch.rand(5)
     assert loss(1) == first and first not in (loss(0), loss(1, seed=1))
+
+
+@pytest.mark.parametrize("method", ["strm", "trm", "trx"])
+def test_a_step_on_maps_is_one_with_a_frozen_backbone_in_evaluation(tmp_path, store, method):
+    changes = ("backbone.trained=false", "backbone.maps=float32", "trm.dropout=0", "train.queries=2")
+    recipe = small_recipe(*changes, f"method={method}")
+    frames, clips = clip_loader(recipe, store), store.clips("train")
+    units, outcomes = [(tuple(ids), 0) for ids in clips.values()], []
+    for on_maps in (True, False):
+        model = build_model(recipe, pretrained=False).train()
+        before = {name: value.clone() for name, value in model.backbone.state_dict().items()}
+        loader = keep_maps(recipe, model, frames, units, tmp_path) if on_maps else frames
+        with ThreadPoolExecutor(1) as pool:
+            sides = [loader.load_many(ids, pool) for ids in (("hop/0", "run/1"), ("hop/1", "hop/2", "run/0", "run/2"))]
+        numbers = backward(recipe, model, SimpleNamespace(index=0), sides)
+        gradients = {name: value.grad for name, value in model.named_parameters() if value.grad is not None}
+        assert gradients and not any(name.startswith("backbone.") for name in gradients)
+        assert all(torch.equal(before[name], value) for name, value in model.backbone.state_dict().items())
+        outcomes.append((torch.tensor(numbers), gradients))
+    torch.testing.assert_close(*outcomes, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("trained", ["true", "false"])
+def test_bfloat16_embeds_and_all_else_stays_in_float32(monkeypatch, trained):
+    clips = torch.randint(256, (2, 8, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    seen, losses, gradients = [], [], []
+    real = step.episode_loss
+    monkeypatch.setattr(step, "episode_loss", lambda logits, *a, **how: seen.extend(logits) or real(logits, *a, **how))
+    for dtype in ("float32", "bfloat16"):
+        recipe = small_recipe(f"train.dtype={dtype}", "trm.dropout=0", f"backbone.trained={trained}")
+        model, embedded = build_model(recipe, pretrained=False).train(), []
+        embed = model.embed
+        monkeypatch.setattr(model, "embed", lambda c, embed=embed, kept=embedded: kept.append(embed(c)) or kept[-1])
+        losses.append(backward(recipe, model, SimpleNamespace(index=0), (clips, clips))[0])
+        assert {str(value.dtype) for part in embedded for value in part.values()} == {f"torch.{dtype}"}
+        parameters = [value for value in model.parameters() if value.requires_grad]
+        assert all(value.dtype == value.grad.dtype == torch.float32 for value in parameters)
+        gradients.append(torch.cat([value.grad.flatten() for value in parameters]))
+    assert {value.dtype for value in seen} == {torch.float32}
+    assert losses[0] != losses[1] and losses[0] == pytest.approx(losses[1], rel=0.02)
+    assert torch.cosine_similarity(*gradients, dim=0) > 0.95

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from strmctl.errors import StrmctlError, UsageError
+from strmctl.evaluation.match import all_clips
 from strmctl.model.weight_files import read_tensors
 from strmctl.paths import write_text
 from strmctl.runs.build import build_model, clip_loader
@@ -50,7 +51,11 @@ def kill(done, total, note):
         raise KilledError
 
 
-@pytest.mark.parametrize("changes", [(), ("train.accumulate=3",), ("train.optimizer=sgd", "train.schedule=constant")])
+FROZEN = ("backbone.trained=false", "train.views=2")
+CHANGES = [(), ("train.accumulate=3",), ("train.optimizer=sgd", "train.schedule=constant"), FROZEN]
+
+
+@pytest.mark.parametrize("changes", CHANGES)
 def test_a_killed_run_ends_with_the_very_same_weights(tmp_path, store, changes):
     recipe = recipe_of(*changes)
     run(tmp_path / "whole", recipe, store)
@@ -63,6 +68,38 @@ def test_a_killed_run_ends_with_the_very_same_weights(tmp_path, store, changes):
     for name in whole:
         assert torch.equal(whole[name], killed[name]), name
     assert (tmp_path / "whole" / "train.csv").read_text() == (tmp_path / "killed" / "train.csv").read_text()
+
+
+def test_a_frozen_backbone_stays_and_its_maps_serve_other_runs_without_the_test_split(tmp_path, store, reads):
+    recipe = recipe_of(*FROZEN)
+    run(tmp_path / "first", recipe, store)
+    train, val = (all_clips(store.clips(subset)) for subset in ("train", "val"))
+    assert sorted(reads) == sorted([*train, *train, *val]), "two views of train clips, one of val clips, none of others"
+    del reads[:]
+    run(tmp_path / "second", recipe_of(*FROZEN, "method=trm", "train.learning_rate=0.01"), store)
+    assert reads == []
+    first, second = (read_tensors(tmp_path / name / "weights.pt") for name in ("first", "second"))
+    initial = build_model(recipe, pretrained=False).state_dict()
+    assert all(torch.equal(first[name], initial[name]) for name in initial if name.startswith("backbone."))
+    changed = [name for name in first.keys() & second.keys() if not torch.equal(first[name], second[name])]
+    assert changed and not any(name.startswith("backbone.") for name in changed)
+    assert load_run(tmp_path / "first", device="cpu").recipe == recipe
+
+
+@pytest.mark.parametrize("changes", [("method=prototype", "backbone.trained=false"), ("method=otam",), ()])
+def test_without_training_episodes_the_initial_weights_are_kept(tmp_path, store, reads, changes):
+    recipe, begun = small_recipe(*changes, "train.episodes=0"), []
+    info = run(tmp_path, recipe, store, begin=lambda: begun.append(1))
+    assert info["training_episodes"] == 0 and info["selected_by"].startswith("not trained")
+    assert begun == [1] and reads == []
+    for which in ("best", "last"):
+        kept = load_run(tmp_path, device="cpu", weights=which).model.state_dict()
+        assert all(
+            torch.equal(kept[name], value) for name, value in build_model(recipe, pretrained=False).state_dict().items()
+        )
+    (tmp_path / "state.pt").unlink()  # a kill came before it was written
+    again = run(tmp_path, recipe, store)
+    assert again == run(tmp_path, recipe, store) and again["selected_by"] == info["selected_by"]
 
 
 def test_a_finished_run_is_not_trained_again_needs_no_frames_and_is_read_back(tmp_path, store):
