@@ -9,6 +9,7 @@ import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ def open_tasks(grids: Sequence[Grid], runs: Path, data_dir: Path, device: str = 
                 raise UsageError(f"two cells with different recipes have the name {cell.run}", "choose other labels")
             own = tests.setdefault(cell.run, {})
             own.setdefault((cell.fraction, cell.trial, test), (cell, set()))[1].update(grid.protocol.shots)
-    tasks, open_store = [], functools.cache(functools.partial(frame_store, data_dir=data_dir))
+    tasks, open_store = [], functools.cache(partial(frame_store, data_dir=data_dir))
     for run, recipe in recipes.items():
         _check_recipe(runs, run, recipe)
         where = {"run": run, "recipe": recipe, "runs": runs, "data_dir": data_dir, "device": device}
@@ -188,10 +189,17 @@ def _train(task: Task, report: Report) -> str:
     with occupied(folder, wait=True):  # another grid may be working on the same run
         report("training", 0, task.recipe.train.episodes)
         run = TrainingRun(task.recipe, folder, new=not folder.is_dir(), latest=False, locked=True)
-        info = run.train(task.data_dir, device=task.device, progress=progress)
+        embedding = partial(_report_stage, report)
+        info = run.train(task.data_dir, device=task.device, progress=progress, embedding=embedding)
     chosen = info.get("validation")
     how = f", {100 * chosen['accuracy']:.1f} % on the val split" if chosen else ""
+    if not task.recipe.train.episodes:
+        return f"{task.run}: made; there is nothing to train"
     return f"{task.run}: trained; best after {info['training_episodes']} episodes{how}"
+
+
+def _report_stage(report: Report, done: int, total: int, note: str) -> None:
+    report(note or "embedding", done, total)
 
 
 def _test(task: Task, report: Report) -> str:
@@ -207,7 +215,7 @@ def _test(task: Task, report: Report) -> str:
             kept = keep_tuples(run.model, cell.fraction, cell.trial)
             notes = {"tuples": {"fraction": cell.fraction, "trial": cell.trial, "kept": kept}}
         report("testing", len(results), len(task.cells))
-        result = evaluate_run(run, tests, drawn, notes=notes)
+        result = evaluate_run(run, tests, drawn, notes=notes, embedding=partial(_report_stage, report))
         result.write(result_path(task.runs, cell, task.protocol).with_suffix(""))
         results.append(result)
     means = [
@@ -227,7 +235,8 @@ class _Board:
         self.stages: dict[int, str] = {}
 
     def update(self, task: Task, stage: str, done: int, total: int) -> None:
-        self._show(task, min(done, task.steps - 1), f"{task.run} {stage} {done}/{total}")  # validation is still to come
+        steps = min(done, max(0, task.steps - 1)) if total == task.steps else 0  # validation is still to come
+        self._show(task, steps, f"{task.run} {stage} {done}/{total}")
 
     def finish(self, task: Task) -> None:
         self._show(task, task.steps, "")

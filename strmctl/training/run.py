@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -16,9 +17,9 @@ from strmctl.progress import Progress, silent
 from strmctl.provenance import provenance
 from strmctl.recipe import Recipe, load_recipe
 from strmctl.runs.build import clip_loader, frame_store
-from strmctl.runs.folder import LATEST, check_new, point_latest, run_folder
+from strmctl.runs.folder import LATEST, RECIPE, check_new, newest_run, point_latest, run_folder
 from strmctl.runs.lock import occupied
-from strmctl.runs.notes import read_notes
+from strmctl.runs.notes import WEIGHTS, belong_together, read_notes
 from strmctl.training.state import STATE
 from strmctl.training.train import TrainingData, train
 
@@ -94,7 +95,7 @@ class TrainingRun:
     def _begin(self, announce: Callable[[str], None]) -> None:
         """Makes the folder, and lets `runs/latest` point at it."""
         self.folder.mkdir(parents=True, exist_ok=not self.new)
-        write_text(self.folder / "recipe.yaml", self.recipe.to_yaml())
+        write_text(self.folder / RECIPE, self.recipe.to_yaml())
         if self.latest:
             point_latest(self.folder.parent, self.folder, announce)
 
@@ -113,6 +114,46 @@ def new_run(runs: Path, name: str | None, recipe: str, assignments: Iterable[str
             name, number = f"{loaded.name}-{number}", number + 1
     check_new(runs, name, f"go on with it: `strmctl train --resume --name {name}`; or ")
     return TrainingRun(loaded, runs / name, new=True)
+
+
+def untrained_run(
+    runs: Path,
+    recipe: str,
+    data_dir: Path,
+    *,
+    device: str = "auto",
+    announce: Callable[[str], None] = lambda message: None,
+) -> Path:
+    """The folder of the run of a recipe that needs no training, which is made where it is missing.
+
+    Args:
+        runs: folder of the runs.
+        recipe: name of a shipped recipe, or the path of a file; its name is that of the run.
+        data_dir: folder of the frame stores.
+        device: `auto`, `cpu` or `cuda`.
+        announce: callable that receives what is about to be downloaded, and that the run was made.
+
+    Raises:
+        RecipeError: the recipe is unknown or invalid.
+        UsageError: the recipe trains, or there is a run of its name and of another recipe.
+    """
+    loaded = load_recipe(recipe)
+    folder = runs / loaded.name
+    if loaded.train.episodes:
+        raise UsageError(
+            f"recipe {loaded.name} trains for {loaded.train.episodes:,} episodes before it can be tested",
+            f"`{shlex.join(['strmctl', 'train', '--recipe', recipe])}` does that; test its run with `--run`",
+        )
+    if (folder / RECIPE).is_file() and load_recipe(folder / RECIPE) != loaded:
+        raise UsageError(
+            f"the run {loaded.name} in {runs} is of another recipe than {recipe}",
+            f"test it as it is: `--run {loaded.name}`; or give your recipe another `name`",
+        )
+    if not belong_together(folder / WEIGHTS["best"]):
+        run = TrainingRun(loaded, folder, new=not folder.is_dir(), latest=newest_run(runs) is None)
+        run.train(data_dir, device=device, announce=announce)
+        announce(f"{folder}: made, with the weights of the backbone; there is nothing to train")
+    return folder
 
 
 def begun_run(

@@ -21,6 +21,12 @@ USUAL = (5, 1, 10_000, 0)  # way, queries, episodes, seed
     help="Run to test; give it several times for training seeds of one recipe.  [default: the newest]",
 )
 @click.option(
+    "--recipe",
+    type=options.NAME_OR_PATH,
+    metavar="NAME|FILE",
+    help="Recipe without training (train.episodes 0) to test; its run is made where it is missing.",
+)
+@click.option(
     "--shots", default="1,5", show_default=True, callback=comma_separated(int), help="Support clips per class."
 )
 @click.option("--way", type=click.IntRange(2), default=5, show_default=True, help="Classes per episode.")
@@ -88,6 +94,7 @@ USUAL = (5, 1, 10_000, 0)  # way, queries, episodes, seed
 @options.json_option
 def command(
     run_names: tuple[str, ...],
+    recipe: str | None,
     shots: tuple[int, ...],
     way: int,
     queries: int,
@@ -124,6 +131,7 @@ def command(
       strmctl eval --distinct-groups --save-episodes episodes.csv
       strmctl eval --controls
       strmctl eval --weights last
+      strmctl eval --recipe jhmdb_prototype
 
     Each clip is embedded once, and its features are kept in runs/NAME/cache for the next test of the same weights.
     Results: runs/NAME/eval/*.json, *.csv with one row per query, and confusion matrices.
@@ -133,6 +141,7 @@ def command(
     drawn_here = (way, queries, episodes, seed) != USUAL
     unusual = distinct_groups or save_episodes or no_cache or dtype != "float32" or len(run_names) > 1
     refusals = {
+        "--recipe names the run by itself; leave out --run": recipe and run_names,
         "--controls tests every frame order; leave out --frame-order": controls and order != "natural",
         "--controls tests one run in the usual way; leave out the other options": controls
         and (unusual or episodes_from),
@@ -157,7 +166,7 @@ def command(
 
     protocol = Protocol(split, way, sorted(set(shots)), queries, episodes, seed, distinct_groups)
     tested = []
-    for name in run_names or (None,):
+    for name in (_made(recipe, runs, data_dir, device),) if recipe else run_names or (None,):
         run = load_run(run_folder(runs, name, console.say), device=device, weights=weights)
         tested.append((run, select(run, store_of(run, data_dir, dataset), split, classes, missing_classes)))
     if controls:
@@ -190,6 +199,13 @@ def command(
         eval_output.show_seeds(summary)
     if not no_pictures:
         eval_output.draw(results, stems)
+
+
+def _made(recipe: str, runs: Path, data_dir: Path, device: str) -> str:
+    """The name of the run of a recipe that needs no training."""
+    from strmctl.training.run import untrained_run
+
+    return untrained_run(runs, recipe, data_dir, device=device, announce=console.say).name
 
 
 def _controls(run, tests, protocol, as_json: bool) -> None:

@@ -79,6 +79,8 @@ def command(
         f"best on the val split at training episode {info['training_episodes']}: {100 * chosen['accuracy']:.1f} ± "
         f"{100 * chosen['ci95']:.1f} % ({chosen['shot']}-shot, {chosen['episodes']} episodes)"
         if chosen
+        else info["selected_by"]
+        if not info["training_episodes"]
         else f"weights of the last training episode, {info['training_episodes']}: there is no val split to choose by"
     )
     click.echo(f"{run.folder}: {what}")
