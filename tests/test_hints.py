@@ -641,6 +641,8 @@ EXEMPT = {
             "`--list FILE` names a text file",
             "{} can be had from {}; name its folder with `--videos DIR`{}",
             "test it: `{}`",
+            "`{}` does that; test its run with `--run`",
+            "test it as it is: `--run {}`; or give your recipe another `name`",
             "leave out the runs without a partner, or train their partners with `--set train.seed=`",
             "name one with `--dataset`; in {}: {}",
             "{}frame stores here: {}; to make it: `{}`",
