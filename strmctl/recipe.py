@@ -20,13 +20,14 @@ from pydantic import (
     SerializerFunctionWrapHandler,
     ValidationError,
     create_model,
+    field_validator,
     model_serializer,
     model_validator,
 )
 
 from strmctl import yaml
 from strmctl.errors import RecipeError, did_you_mean
-from strmctl.model.backbones.table import BACKBONES
+from strmctl.model.backbones.table import BACKBONES, TIMM, backbone_entry
 from strmctl.model.methods.table import METHODS, Key
 from strmctl.model.presets import DEVIATIONS
 from strmctl.paths import shipped
@@ -106,11 +107,20 @@ class Model(Section):
 class Backbone(Section):
     """The network that maps a frame to features."""
 
-    name: Literal[tuple(BACKBONES)]
+    name: str  # one of the table's, or timm:NAME for the image model of that name in timm
     weights: Annotated[str, Field(min_length=1)]  # imagenet | none | path of a file of weights
     batch_norm: Literal["batch", "frozen"]  # statistics in training: those of the batch, or the stored ones
     trained: bool = True  # false: it stays as its weights are, and its maps of every clip are made once and kept
     maps: Literal["half", "float32"] = "half"  # precision in which maps are kept; half: float16
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in BACKBONES and not (name.startswith(TIMM) and name.removeprefix(TIMM).strip()):
+            guess = did_you_mean([*BACKBONES, f"{TIMM}{name}"], name).strip()
+            known = ", ".join(map(repr, BACKBONES))
+            raise ValueError(f"should be {known}, or '{TIMM}NAME' for a model of timm{guess and ', '}{guess}")
+        return name
 
 
 class PatchEnrichment(Section):
@@ -224,7 +234,7 @@ class Recipe(create_model("_MethodSections", __base__=_Sections, **_OWN)):
 
     @model_validator(mode="after")
     def _crop_suits_the_backbone(self) -> Recipe:
-        name, crop = self.backbone.name, BACKBONES[self.backbone.name].crop
+        name, crop = self.backbone.name, backbone_entry(self.backbone.name).crop
         if crop not in (None, self.input.crop):
             raise ValueError(f"input.crop must be {crop} with backbone {name} (got {self.input.crop})")
         return self

@@ -14,7 +14,7 @@ from typing import Any
 from strmctl.ablation.entries import Found, Tested, entries
 from strmctl.datasets.splits import class_key, load_split
 from strmctl.evaluation.result_files import USUAL_EPISODES
-from strmctl.model.backbones.table import BACKBONES
+from strmctl.model.backbones.table import backbone_entry
 from strmctl.model.methods.table import METHODS
 from strmctl.recipe import Recipe, flat, load_recipe, shipped_recipes
 from strmctl.report.document import Paper, Table1, Table1Ours, Table1Row
@@ -42,7 +42,7 @@ def table1(paper: Paper, groups: Sequence[Found]) -> Table1:
     for group in groups:
         source = group[0].result.provenance
         recipe, store = source["recipe"], source["store"]
-        place = METHODS[recipe["method"]].table1, BACKBONES[recipe["backbone"]["name"]].table1, store
+        place = METHODS[recipe["method"]].table1, backbone_entry(recipe["backbone"]["name"]).table1, store
         shipped = shipped_recipe(store, recipe["backbone"]["name"], recipe["method"])
         if None in place or store not in table.columns or shipped is None:
             continue
@@ -110,14 +110,15 @@ def _shipped() -> list[list[str]]:
 
 
 def _value(key: str, value: Any, own: Mapping[str, Any]) -> Any:
-    return BACKBONES[own["backbone.name"]].dim // 2 if value is None and key in HALF_OF_D else value
+    dim = backbone_entry(own["backbone.name"]).dim
+    return dim // 2 if value is None and key in HALF_OF_D and dim is not None else value
 
 
 def _kind(key: str, own: Mapping[str, Any]) -> str:
     """`model` or `rest`; empty for keys that cannot change a number of this method."""
     section, method = key.partition(".")[0], own["method"]
     parts = METHODS[method].parts
-    if key in NO_EFFECT or (key == "backbone.batch_norm" and not BACKBONES[own["backbone.name"]].batch_norm):
+    if key in NO_EFFECT or (key == "backbone.batch_norm" and not backbone_entry(own["backbone.name"]).batch_norm):
         return ""
     if key == "backbone.maps" and own.get("backbone.trained", True):
         return ""

@@ -17,6 +17,7 @@ from strmctl.evaluation.embed import ClipFeatures, embed_batches, embed_clips
 from strmctl.evaluation.map_cache import evaluation_loader, maps_made_of
 from strmctl.evaluation.tensor_cache import TensorCache
 from strmctl.frames.store.store import FrameStore
+from strmctl.model.backbones.table import backbone_entry
 from strmctl.progress import Progress, silent
 from strmctl.provenance import code_sha256, versions
 from strmctl.runs.checkpoint import LoadedRun
@@ -54,7 +55,7 @@ def split_features(
         "weights_file": run.weights.name,
         "weights": run.weights_sha256,
         "code": code_sha256(*CODE),
-        "libraries": versions("torch", "torchvision", "opencv"),
+        "libraries": versions("torch", "torchvision", "opencv", *backbone_entry(run.recipe.backbone.name).libraries),
         "device": next(run.model.parameters()).device.type,
         "manifest": store.manifest_sha256,
         "recipe": run.recipe.model_dump(exclude={"name", "data", "train", "validation"}),

@@ -21,6 +21,7 @@ from strmctl.evaluation.match import Protocol, all_clips, evaluate_uncached, mat
 from strmctl.evaluation.result_files import SETTINGS
 from strmctl.evaluation.select import EvaluationSet
 from strmctl.evaluation.statistics.summary import summarise
+from strmctl.model.backbones.table import backbone_entry
 from strmctl.progress import Progress, silent
 from strmctl.provenance import provenance
 from strmctl.results import EvalResult, QueryRow
@@ -121,6 +122,7 @@ def _result(
     run: LoadedRun, tests: EvaluationSet, protocol: Protocol, rows: Sequence[QueryRow], **notes: Any
 ) -> EvalResult:
     source = provenance(
+        libraries=backbone_entry(run.recipe.backbone.name).libraries,
         weights_file=run.weights.name,
         weights_sha256=run.weights_sha256,
         manifest_sha256=tests.store.manifest_sha256,

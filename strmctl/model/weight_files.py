@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from strmctl.errors import CheckpointError, DataError
+from strmctl.errors import CheckpointError, DataError, UsageError
 from strmctl.model.finite import not_finite
 
 SPOILT = "use other weights; a training that diverged needs a smaller rate, such as `--set train.learning_rate=1e-4`"
 
 
 def read_tensors(path: Path, hint: str = "") -> Any:
-    """The content of a file that `torch.save` wrote, on the CPU: tensors, and plain values around them.
+    """The content of a file of `torch.save` or of safetensors, on the CPU: tensors, and plain values around them.
 
     Args:
         path: the file.
@@ -26,6 +27,7 @@ def read_tensors(path: Path, hint: str = "") -> Any:
     Raises:
         DataError: the file is missing or cannot be opened.
         CheckpointError: it is not a file of tensors.
+        UsageError: it is one of safetensors, and that package is not installed.
     """
     try:
         file = path.open("rb")
@@ -35,13 +37,26 @@ def read_tensors(path: Path, hint: str = "") -> Any:
         raise DataError(f"{path}: {error.strerror or error}", hint) from error
     try:
         with file:
+            if path.suffix == ".safetensors":
+                return _safetensors().load(file.read())
             return torch.load(file, map_location="cpu", weights_only=True)
+    except UsageError:
+        raise
     except Exception as error:  # torch.load raises whatever the first wrong byte leads to
         other = re.search(r"GLOBAL ([\w.]+)", str(error))
         reason = f": it holds a {other[1]}, and only tensors are read" if other else ""
         raise CheckpointError(
             f"{path} is not a file of weights{reason}", hint or "was it written completely?"
         ) from error
+
+
+def _safetensors() -> ModuleType:
+    try:
+        import safetensors.torch
+    except ImportError as error:
+        hint = "install it with `pip install 'strmctl[timm]'`"
+        raise UsageError("files of safetensors need the package safetensors", hint) from error
+    return safetensors.torch
 
 
 def state_dict_in(content: Any, path: Path, hint: str) -> Mapping[str, Tensor]:

@@ -46,6 +46,7 @@ def build_model(
             batch_norm=recipe.backbone.batch_norm,
             trained=recipe.backbone.trained,
             normalize=recipe.input.normalize == "backbone",
+            crop=recipe.input.crop,
             announce=announce,
         )
     method = METHODS[recipe.method]

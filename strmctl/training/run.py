@@ -12,6 +12,7 @@ from typing import Any
 
 from strmctl.errors import UsageError
 from strmctl.frames.store.usable_clips import usable_clips
+from strmctl.model.backbones.table import backbone_entry
 from strmctl.paths import write_text
 from strmctl.progress import Progress, silent
 from strmctl.provenance import provenance
@@ -82,7 +83,11 @@ class TrainingRun:
             "train_classes": sorted(clips["train"]),
             "val_classes": sorted(clips["val"]),
             "dropped_classes": {subset: names for subset, names in dropped.items() if names},
-            "provenance": provenance(manifest_sha256=store.manifest_sha256, seed=self.recipe.train.seed),
+            "provenance": provenance(
+                libraries=backbone_entry(self.recipe.backbone.name).libraries,
+                manifest_sha256=store.manifest_sha256,
+                seed=self.recipe.train.seed,
+            ),
         }
         data = TrainingData(clips["train"], clips["val"], clip_loader(self.recipe, store), info)
         begin = partial(self._begin, announce)

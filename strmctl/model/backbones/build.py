@@ -1,7 +1,7 @@
 """Backbones built from the table: the network, its weights, and what happens to pixels before it.
 
 The ResNets are torchvision's without average pooling and classifier; `conv3` is a small network for the bundled 64×64
-sprites; the vision transformer and EfficientNet-Lite0 have files of their own.
+sprites; the vision transformer, EfficientNet-Lite and the networks of timm have files of their own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torchvision import models
 
 from strmctl.errors import DataError
-from strmctl.model.backbones.table import BACKBONES
+from strmctl.model.backbones.table import BACKBONES, TIMM, Entry
+from strmctl.model.backbones.timm_network import Known, look_at, timm_trunk
 from strmctl.model.backbones.weights import WAYS_OUT, fetch_torchvision, load_trunk
 from strmctl.model.weight_files import read_state_dict
 from strmctl.paths import with_home
@@ -109,23 +110,39 @@ def build_backbone(
     batch_norm: BatchNorm = "batch",
     trained: bool = True,
     normalize: bool = False,
+    crop: int | None = None,
     announce: Announce = lambda message: None,
 ) -> Backbone:
     """Build a backbone and give it weights.
 
     Args:
-        name: key of `BACKBONES`.
+        name: key of `BACKBONES`, or `timm:` and the name of a model in timm.
         weights: `none` for random weights, `imagenet` for the entry's own, or the path of a file.
         batch_norm: as for `Backbone`.
         trained: likewise.
         normalize: whether to subtract the entry's mean from the pixels and divide by its standard deviation.
+        crop: side in pixels of the frames, for networks of timm; None: their own.
         announce: receives a message before anything is downloaded.
 
     Raises:
         UsageError: the backbone needs a package that is not installed.
+        RecipeError: timm has no such model, or it takes no frames of this size.
         DataError: the weights are missing or cannot be fetched.
         CheckpointError: the file holds no weights, or those of another network.
     """
+    about: Entry | Known
+    if name.startswith(TIMM):
+        about = look_at(name, crop)
+        trunk = timm_trunk(name, about, weights=weights, announce=announce)
+    else:
+        about = BACKBONES[name]
+        trunk = _table_trunk(name, weights=weights, announce=announce)
+    mean, std = (about.mean, about.std) if normalize else (None, None)
+    return Backbone(trunk=trunk, dim=about.dim, batch_norm=batch_norm, trained=trained, mean=mean, std=std)
+
+
+def _table_trunk(name: str, *, weights: str, announce: Announce) -> nn.Module:
+    """The network of an entry of the table, with weights as for `build_backbone`."""
     entry = BACKBONES[name]
     trunk = pkgutil.resolve_name(entry.trunk)()
     rename = pkgutil.resolve_name(entry.rename) if entry.rename else str
@@ -138,5 +155,4 @@ def build_backbone(
         load(state, f"the ImageNet weights of {name}")
     elif weights != "none":
         load(read_state_dict(Path(with_home(weights)), WAYS_OUT), weights)
-    mean, std = (entry.mean, entry.std) if normalize else (None, None)
-    return Backbone(trunk=trunk, dim=entry.dim, batch_norm=batch_norm, trained=trained, mean=mean, std=std)
+    return trunk

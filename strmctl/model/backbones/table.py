@@ -1,7 +1,7 @@
 """The table of backbones: networks that turn single frames into feature maps. Recipes, builder and reports read it.
 
-A new backbone is one function that makes its network, and one entry in `BACKBONES`. Importing this file imports no
-torch.
+A new backbone is one function that makes its network, and one entry in `BACKBONES`; those of timm need none. Importing
+this file imports no torch.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class Entry:
 
     Attributes:
         trunk: makes the network, `(N·L, 3, H, W)` to `(N·L, D, h, w)`, with random weights.
-        dim: D, channels of the map.
+        dim: D, channels of the map; None for networks of timm, which are known when they are built.
         mean: mean per colour of pixels in [0, 1], used when the recipe asks for normalisation.
         std: standard deviation per colour, likewise.
         imagenet: ImageNet weights, torchvision's or a function that gives them; None when there are none.
@@ -27,10 +27,11 @@ class Entry:
         crop: side in pixels of the only frames that it takes; None: any.
         batch_norm: whether it has batch norm.
         table1: name in Table 1 of the paper; None where it is not there.
+        libraries: libraries besides torch and torchvision that compute its maps.
     """
 
     trunk: str
-    dim: int
+    dim: int | None
     mean: Colours = (0.485, 0.456, 0.406)
     std: Colours = (0.229, 0.224, 0.225)
     imagenet: str | None = None
@@ -39,9 +40,11 @@ class Entry:
     crop: int | None = None
     batch_norm: bool = True
     table1: str | None = None
+    libraries: tuple[str, ...] = ()
 
 
 HERE, VISION = "strmctl.model.backbones", "torchvision.models"
+TIMM = "timm:"  # what names of backbones begin with that are models of timm
 
 BACKBONES: dict[str, Entry] = {
     "conv3": Entry(f"{HERE}.build:conv3_trunk", 128, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
@@ -63,15 +66,25 @@ BACKBONES: dict[str, Entry] = {
         batch_norm=False,
         table1="ViT",
     ),
-    "efficientnet_lite0": Entry(
-        f"{HERE}.efficientnet_lite:efficientnet_lite0_trunk",
-        1280,
-        # Its weights were trained on (pixel - 127) / 128, pixels from 0 to 255: MEAN_RGB and STDDEV_RGB of TensorFlow's
-        # efficientnet/lite/efficientnet_lite_builder.py. The README of `efficientnet-lite-pytorch` scales for b0 to b7.
-        mean=(127 / 255, 127 / 255, 127 / 255),
-        std=(128 / 255, 128 / 255, 128 / 255),
-        imagenet=f"{HERE}.efficientnet_lite:efficientnet_lite0_weights",
-        classifier="classifier.",
-        rename=f"{HERE}.efficientnet_lite:timm_name",
-    ),
+    **{
+        f"efficientnet_lite{number}": Entry(
+            f"{HERE}.efficientnet_lite:LITE{number}.trunk",
+            1280,
+            # The weights were trained on (pixel - 127) / 128, pixels from 0 to 255: MEAN_RGB and STDDEV_RGB of
+            # TensorFlow's efficientnet/lite/efficientnet_lite_builder.py. The README of `efficientnet-lite-pytorch`
+            # scales for b0 to b7.
+            mean=(127 / 255, 127 / 255, 127 / 255),
+            std=(128 / 255, 128 / 255, 128 / 255),
+            imagenet=f"{HERE}.efficientnet_lite:LITE{number}.weights",
+            classifier="classifier.",
+            rename=f"{HERE}.efficientnet_lite:LITE{number}.timm_name",
+            libraries=("timm",),
+        )
+        for number in (0, 1, 2)
+    },
 }
+
+
+def backbone_entry(name: str) -> Entry:
+    """The entry of a backbone; `timm:` and any name have one as well."""
+    return Entry("", None, libraries=("timm",)) if name.startswith(TIMM) else BACKBONES[name]

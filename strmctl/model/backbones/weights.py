@@ -13,6 +13,7 @@ from torchvision import models
 from strmctl.errors import DataError
 from strmctl.model.weight_files import check_fit
 
+OURS = ("backbone.trunk.", "trunk.")  # what names of tensors begin with in files of this project
 WAYS_OUT = "`--set backbone.weights=none` starts from random weights, `--set backbone.weights=PATH` from a file"
 
 
@@ -27,20 +28,42 @@ def fetch_torchvision(name: str, weights: models.WeightsEnum, announce: Callable
     Raises:
         DataError: they cannot be fetched.
     """
-    url, megabytes = weights.url, weights.meta["_file_size"]
+    return fetch_url(f"the ImageNet weights of {name}", weights.url, announce, megabytes=weights.meta["_file_size"])
+
+
+def fetch_url(
+    what: str, url: str, announce: Callable[[str], None], *, megabytes: float | None = None
+) -> Mapping[str, Tensor]:
+    """Weights at an address, from torch's own cache or else from the net.
+
+    Args:
+        what: what is fetched, for messages.
+        url: its address.
+        announce: receives a message before anything is downloaded.
+        megabytes: size of the file; None where nobody has said it.
+
+    Raises:
+        DataError: they cannot be fetched.
+    """
     cached = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
     if not cached.exists():
-        announce(f"downloading the ImageNet weights of {name}: {megabytes:.0f} MB from {url} to {cached}")
+        size = "" if megabytes is None else f"{megabytes:.0f} MB "
+        announce(f"downloading {what}: {size}from {url} to {cached}")
     try:
         return torch.hub.load_state_dict_from_url(
             url, map_location="cpu", progress=sys.stderr.isatty(), check_hash=True, weights_only=True
         )
     except Exception as error:  # no net, no space, a wrong hash, or whatever a damaged file leads torch.load to
         reason, hint = f"{type(error).__name__}: {error}", f"download {url} by hand and {WAYS_OUT}"
-        problem = f"the ImageNet weights of {name} cannot be fetched from {url}"
+        problem = f"{what} cannot be fetched from {url}"
         if cached.exists():
             problem, hint = f"{cached} cannot be read", f"delete it to fetch it again, or {WAYS_OUT}"
         raise DataError(f"{problem}: {reason}", hint) from error
+
+
+def is_ours(state: Mapping[str, Tensor]) -> bool:
+    """Whether weights have the names of this project."""
+    return any(key.startswith(OURS) for key in state)
 
 
 def load_trunk(
@@ -63,7 +86,7 @@ def load_trunk(
     Raises:
         CheckpointError: a tensor is missing, has another shape, or belongs to another network.
     """
-    for prefix in ("backbone.trunk.", "trunk."):
+    for prefix in OURS:
         if any(key.startswith(prefix) for key in state):
             state = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
     state = {rename(key): value for key, value in state.items()}
