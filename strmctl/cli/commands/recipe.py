@@ -8,16 +8,19 @@ from strmctl.cli import console
 from strmctl.cli.group import Group
 from strmctl.cli.options import NAME_OR_PATH, json_option, set_option
 from strmctl.errors import RecipeError
+from strmctl.model.backbones.table import BACKBONES, TIMM
 from strmctl.model.methods.table import METHODS
 
 METHOD_LINES = "".join(f"\n  {name:<10} {method.summary}" for name, method in METHODS.items())
+BACKBONE_LINES = "".join(f"\n  {name}" for name in (*BACKBONES, f"{TIMM}NAME, any image model of timm (extra `timm`)"))
 
 
 @click.group(
     cls=Group,
     name="recipe",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=f"\b\nMethods (values of the key `method`):{METHOD_LINES}",
+    epilog=f"\b\nMethods (values of the key `method`):{METHOD_LINES}\n\n"
+    f"\b\nBackbones (values of the key `backbone.name`):{BACKBONE_LINES}",
 )
 def command() -> None:
     """List, show and check recipes.
@@ -70,6 +73,10 @@ def validate(recipe: str, assignments: tuple[str, ...], as_json: bool) -> None:
     from strmctl.recipe import load_recipe
 
     checked = load_recipe(recipe, assignments)
+    if checked.backbone.name.startswith(TIMM):
+        from strmctl.model.backbones.timm_network import look_at
+
+        look_at(checked.backbone.name, checked.input.crop)
     if as_json:
         console.print_json(checked.model_dump())
     else:

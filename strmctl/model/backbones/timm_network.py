@@ -1,4 +1,4 @@
-"""Any image model of timm as a backbone: one map of features, however it lays out its own. The one file that imports timm.
+"""Any image model of timm as a backbone: its map of features, however it lays it out. The one file that imports timm.
 
     frames -> forward_features -> maps (N·L, D, h, w) of convolutions; or the same, channels last (Swin);
                                   or tokens (N·L, prefix + h·w, D) of transformers, row by row
@@ -44,6 +44,7 @@ class Maps(nn.Module):
         super().__init__()
         self.network = network
         self.prefix = getattr(network, "num_prefix_tokens", 0)
+        self.own_size = network.pretrained_cfg["input_size"][-1]  # pixels
         self.channels_last = getattr(network, "output_fmt", None) == "NHWC"
 
     def forward(self, frames: Tensor) -> Tensor:
@@ -104,16 +105,16 @@ def look_at(name: str, crop: int | None = None) -> Known:
         RecipeError: timm has no such model, it gives no map, or it takes no frames of this size; names sizes that fit.
     """
     config = _config(name)
-    own = config.input_size[-1]
-    crop = crop or own
+    crop = crop or config.input_size[-1]
     with torch.device("meta"):
-        trunks = [(options, _trunk(network)) for options, network in _variants(name)]
-        for options, trunk in trunks:
-            if dim := _channels(trunk, crop):
+        trunks = []
+        for options, network in _variants(name):
+            trunks.append(_trunk(network))
+            if dim := _channels(trunks[-1], crop):
                 return Known(options, dim, config.mean, config.std)
-        if not any(_channels(trunk, own) for _, trunk in trunks):
+        if not any(_channels(trunk, trunk.own_size) for trunk in trunks):
             raise RecipeError(f"backbone {name} gives no single map of features", "choose another for `backbone.name`")
-        fitting = _fitting([trunk for _, trunk in trunks], crop, own)
+        fitting = _fitting(trunks, crop)
     others = f"; {' and '.join(map(str, fitting[1:]))} would do as well" if fitting[1:] else ""
     raise RecipeError(
         f"backbone {name} takes no frames of {crop}×{crop} pixels",
@@ -187,13 +188,13 @@ def _channels(trunk: Maps, size: int) -> int | None:
     """D; None where frames of this size have no map."""
     try:
         maps = trunk(torch.empty(1, 3, size, size))
-        single_token = maps.shape[2:] == (1, 1)  # not a map, but what was pooled from it
-        return None if single_token or maps.shape[1] != trunk.network.num_features else maps.shape[1]
+        pooled = maps.shape[2:] == (1, 1) and size == trunk.own_size  # a class token that is not counted as a prefix
+        return None if pooled or maps.shape[1] != trunk.network.num_features else maps.shape[1]
     except Exception:  # assertions of timm, shapes that do not match, and features that are no tensor
         return None
 
 
-def _fitting(trunks: Sequence[Maps], crop: int, own: int) -> list[int]:
+def _fitting(trunks: Sequence[Maps], crop: int) -> list[int]:
     """Sizes of frames to take in place of a crop: the nearest below, the nearest above, and the network's own."""
 
     def fits(size: int) -> bool:
@@ -201,7 +202,7 @@ def _fitting(trunks: Sequence[Maps], crop: int, own: int) -> list[int]:
 
     below = filter(fits, range(crop - 1, max(0, crop - NEARBY - 1), -1))
     above = filter(fits, range(crop + 1, crop + NEARBY + 1))
-    return list(dict.fromkeys((*islice(below, 1), *islice(above, 1), own)))
+    return list(dict.fromkeys((*islice(below, 1), *islice(above, 1), trunks[0].own_size)))
 
 
 def _fetch(name: str, announce: Callable[[str], None]) -> Mapping[str, Tensor]:
