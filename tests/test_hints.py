@@ -601,6 +601,14 @@ CASES = [
         lambda w: shards(w, "1/2", "2/2") or w.prepare("--name", "own", "--merge", "--quality", 50),
         run_only,
     ),
+    Case(
+        "write `input.crop: {}` in the recipe, or add `--set input.crop={}`{}",
+        lambda w: w.train(
+            *("--recipe", "sprites", "--name", "n"),
+            changes=("backbone.name=timm:test_vit", "input.size=40", "input.crop=39"),
+        ),
+        add_first,
+    ),
     Case("`{}`", frames_in_place, run_only),
     Case("`--frames-pattern {}` fits some of them", frames_that_no_pattern_fits, add),
     Case("save it as UTF-8: `{}`, with the encoding that it has", latin1, convert),
@@ -662,6 +670,11 @@ EXEMPT = {
             "fetch or copy the zip file again; `unzip -t FILE` tells whether it is whole",
             "join them: `zip -s 0 IN --out OUT`",
             "install it with `pip install 'strmctl[lite]'`",
+            "install it with `pip install 'strmctl[timm]'`",
+            "install it with `pip install 'strmctl[{}]'`",
+            "{}`python -c 'import timm; print(*timm.list_models())'` lists all",
+            "fetch them where there is a net, with `hf download {}`, and copy the folder {} here, or let HF_HOME name "
+            "the folder that it lies in; or {}",
             "`pip install 'strmctl[av]'` adds PyAV, which reads more kinds of video",
             "is the disk full, or the size of files limited (`ulimit -f`)?",
             "is there enough memory? The same command goes on where it was; `--workers 1` needs least",
