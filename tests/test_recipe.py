@@ -99,6 +99,13 @@ def test_all_problems_are_reported_together():
         ("otam.smoothing=0", "greater than 0"),
         ("otam.smoothing=1e999", "finite"),
         ("prototype.distance=euclidean", "'squared' or 'cosine'"),
+        (
+            "backbone.name=resnet5",
+            r"'efficientnet_lite2', or 'timm:NAME' .*, did you mean resnet50\? \(got 'resnet5'\)",
+        ),
+        ("backbone.name=vit_tiny_patch16_224", r"did you mean timm:vit_tiny_patch16_224\?"),
+        ("backbone.name='timm:'", r"or 'timm:NAME' .*\(got 'timm:'\)"),
+        ("backbone.name=16", r"backbone\.name: should be a valid string"),
         ("backbone.name=vit_b16", r"input\.crop must be 224 with backbone vit_b16 \(got 64\)"),
     ],
 )

@@ -26,6 +26,7 @@ from strmctl.errors import OutputError, StrmctlError
 from strmctl.evaluation.embed import ClipFeatures, Loader, embed_batches
 from strmctl.evaluation.tensor_cache import INDEX, TensorCache
 from strmctl.frames.store.store import FrameStore
+from strmctl.model.backbones.table import backbone_entry
 from strmctl.model.enrichment import Maps, backbone_maps
 from strmctl.paths import read_json
 from strmctl.progress import Progress, silent
@@ -85,7 +86,7 @@ def maps_made_of(recipe: Recipe, model: nn.Module, store: FrameStore, order: Fra
         "kept": recipe.backbone.maps,
         "device": next(model.parameters()).device.type,
         "code": code_sha256(*CODE),
-        "libraries": versions("torch", "torchvision", "opencv"),
+        "libraries": versions("torch", "torchvision", "opencv", *backbone_entry(recipe.backbone.name).libraries),
     }
 
 

@@ -10,7 +10,7 @@ from strmctl.cli import main as main_module
 from strmctl.cli.main import COMMANDS, main
 from strmctl.errors import CheckpointError, DataError, OutputError, RecipeError, UsageError
 
-HEAVY = ("torch", "torchvision", "pandas", "matplotlib", "cv2", "numpy", "pydantic", "rich")
+HEAVY = ("torch", "torchvision", "timm", "huggingface_hub", "pandas", "matplotlib", "cv2", "numpy", "pydantic", "rich")
 
 
 def test_help_imports_nothing_heavy():

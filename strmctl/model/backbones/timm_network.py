@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from strmctl.errors import CheckpointError, DataError, RecipeError, UsageError, did_you_mean, in_one_line
 from strmctl.model.backbones.hub import fetch_hub
 from strmctl.model.backbones.table import TIMM, Colours
-from strmctl.model.backbones.weights import WAYS_OUT, fetch_url, is_ours, load_trunk
+from strmctl.model.backbones.weights import OTHER_NAME, WAYS_OUT, fetch_url, is_ours, load_trunk
 from strmctl.model.weight_files import read_state_dict
 from strmctl.paths import with_home
 
@@ -33,7 +33,7 @@ OPTIONS: tuple[dict[str, Any], ...] = ({}, {"dynamic_img_size": True}, {"strict_
 NEARBY = 32  # pixels around a crop that does not fit, within which others are tried: the largest patch
 
 
-class Maps(nn.Module):
+class TimmTrunk(nn.Module):
     """A network of timm, from frames to its map.
 
     Args:
@@ -113,7 +113,7 @@ def look_at(name: str, crop: int | None = None) -> Known:
             if dim := _channels(trunks[-1], crop):
                 return Known(options, dim, config.mean, config.std)
         if not any(_channels(trunk, trunk.own_size) for trunk in trunks):
-            raise RecipeError(f"backbone {name} gives no single map of features", "choose another for `backbone.name`")
+            raise RecipeError(f"backbone {name} gives no single map of features", "choose another network")
         fitting = _fitting(trunks, crop)
     others = f"; {' and '.join(map(str, fitting[1:]))} would do as well" if fitting[1:] else ""
     raise RecipeError(
@@ -124,7 +124,7 @@ def look_at(name: str, crop: int | None = None) -> Known:
 
 def timm_trunk(
     name: str, known: Known, *, weights: str = "imagenet", announce: Callable[[str], None] = lambda message: None
-) -> Maps:
+) -> TimmTrunk:
     """A network of timm without its classifier.
 
     Args:
@@ -174,17 +174,17 @@ def _variants(name: str) -> Iterator[tuple[dict[str, Any], nn.Module]]:
             yield options, create_model(model, num_classes=0, **options).eval()
 
 
-def _trunk(network: nn.Module) -> Maps:
+def _trunk(network: nn.Module) -> TimmTrunk:
     """The network without what comes after its map."""
     try:
         network.reset_classifier(0, "")  # no pooling either, which may have weights
     except Exception:  # each network has its own reasons
         network.reset_classifier(0)
-    return Maps(network=network)
+    return TimmTrunk(network=network)
 
 
 @torch.no_grad()
-def _channels(trunk: Maps, size: int) -> int | None:
+def _channels(trunk: TimmTrunk, size: int) -> int | None:
     """D; None where frames of this size have no map."""
     try:
         maps = trunk(torch.empty(1, 3, size, size))
@@ -194,7 +194,7 @@ def _channels(trunk: Maps, size: int) -> int | None:
         return None
 
 
-def _fitting(trunks: Sequence[Maps], crop: int) -> list[int]:
+def _fitting(trunks: Sequence[TimmTrunk], crop: int) -> list[int]:
     """Sizes of frames to take in place of a crop: the nearest below, the nearest above, and the network's own."""
 
     def fits(size: int) -> bool:
@@ -233,5 +233,5 @@ def _with_weights(name: str, known: Known, state: Mapping[str, Tensor], source: 
             errors.append(error)
     raise CheckpointError(
         f"{source} does not fit {name}: {in_one_line(errors[0])[:400]}",
-        "name the backbone that the weights were made for with --set backbone.name=NAME",
+        OTHER_NAME,
     ) from errors[0]

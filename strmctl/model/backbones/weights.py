@@ -14,6 +14,7 @@ from strmctl.errors import DataError
 from strmctl.model.weight_files import check_fit
 
 OURS = ("backbone.trunk.", "trunk.")  # what names of tensors begin with in files of this project
+OTHER_NAME = "name the backbone that the weights were made for with --set backbone.name=NAME"
 WAYS_OUT = "`--set backbone.weights=none` starts from random weights, `--set backbone.weights=PATH` from a file"
 
 
@@ -94,6 +95,5 @@ def load_trunk(
     # Files from before batch norm counted its batches are complete without the counter.
     wanted = trunk.state_dict()
     counters = {key for key in wanted if key.endswith("num_batches_tracked")}
-    hint = "name the backbone that the weights were made for with --set backbone.name=NAME"
-    check_fit(wanted, state, source, "the backbone", hint, optional=counters)
+    check_fit(wanted, state, source, "the backbone", OTHER_NAME, optional=counters)
     trunk.load_state_dict(state, strict=False)

@@ -18,7 +18,8 @@ from strmctl.model.backbones.timm_network import look_at
 from strmctl.model.seeding import seeded
 from strmctl.runs.build import build_model
 from tests.model.reference import relative_error
-from tests.small_world import evaluate, small_recipe, train
+from tests.small_world import evaluate, refused, small_recipe, train
+from tests.videos_for_tests import strmctl
 
 timm = pytest.importorskip("timm", reason="timm is not installed; pip install --editable '.[test]' brings it")
 
@@ -338,3 +339,17 @@ def test_what_a_transformer_costs():
     with plain_attention, FlopCounterMode(display=False) as counter:
         network.forward_features(torch.rand(8, 3, 160, 160))
     assert parts["flops"]["embed_clip"]["backbone"] == counter.get_total_flops()
+
+
+def test_recipe_validate_knows_models_of_timm_and_their_crops():
+    words = ("recipe", "validate", "sprites", "--set", f"backbone.name=timm:{VIT}")
+    assert strmctl(*words).code == 0
+    refused(strmctl(*words, "--set", "input.crop=63"), ExitCode.RECIPE, "63×63", "input.crop=48")
+    refused(strmctl(*words[:-1], "backbone.name=timm:test_vot"), ExitCode.RECIPE, "did you mean test_vit?")
+
+
+def test_a_training_that_cannot_begin_leaves_no_run(tmp_path, data):
+    for model, words in (("test_vot", "did you mean test_vit?"), ("beit_base_patch16_224", "--set input.crop=224")):
+        ran = train(data, tmp_path, "--recipe", "sprites", changes=(f"backbone.name=timm:{model}",))
+        refused(ran, ExitCode.RECIPE, words)
+    assert not (tmp_path / "sprites").exists()
