@@ -609,6 +609,14 @@ CASES = [
         ),
         add_first,
     ),
+    Case(
+        "name the backbone that the weights were made for with --set backbone.name=NAME",
+        lambda w: w.train(
+            *("--recipe", "sprites", "--name", "n"),
+            changes=("backbone.name=resnet18", f"backbone.weights={w.runs / 'sprites' / 'weights.pt'}"),
+        ),
+        lambda w, words, hint: w.run(*words, "--set", "backbone.name=conv3"),
+    ),
     Case("`{}`", frames_in_place, run_only),
     Case("`--frames-pattern {}` fits some of them", frames_that_no_pattern_fits, add),
     Case("save it as UTF-8: `{}`, with the encoding that it has", latin1, convert),
