@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from strmctl.episodes.clip_loader import FrameOrder
 from strmctl.errors import UsageError, did_you_mean
 from strmctl.model.methods.table import METHODS
 from strmctl.recipe import Recipe, load_recipe
@@ -36,6 +37,7 @@ class Cell:
         recipe: complete recipe, with the training seed.
         fraction: share of the tuples to test with; None for the share of the recipe.
         trial: number of the random subset of tuples.
+        order: order of the frames of each clip in the test.
     """
 
     label: str
@@ -43,6 +45,7 @@ class Cell:
     recipe: Recipe
     fraction: float | None = None
     trial: int = 0
+    order: FrameOrder = "natural"
 
 
 @dataclass(frozen=True)

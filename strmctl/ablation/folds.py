@@ -7,6 +7,7 @@ fold that tests it; training seeds are averaged first. Labels are compared class
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from statistics import fmean
 from typing import Any
@@ -16,7 +17,8 @@ import numpy as np
 from strmctl.ablation.cells import Base, Cell
 from strmctl.ablation.custom_cells import slug_of
 from strmctl.ablation.entries import Found, by_label
-from strmctl.errors import UsageError
+from strmctl.episodes.clip_loader import ORDERS, FrameOrder
+from strmctl.errors import UsageError, did_you_mean
 from strmctl.evaluation.statistics.intervals import t_interval
 from strmctl.evaluation.statistics.paired import lead_figures
 from strmctl.report.document import FoldEntry, FoldSeries, Lead
@@ -24,7 +26,13 @@ from strmctl.report.document import FoldEntry, FoldSeries, Lead
 ByClass = dict[str, float]  # class -> accuracy
 
 
-def folds(base: Base, named: Mapping[str, Mapping[str, Any]], count: int, seed: int) -> list[Cell]:
+def folds(
+    base: Base,
+    named: Mapping[str, Mapping[str, Any]],
+    count: int,
+    seed: int,
+    orders: Sequence[FrameOrder] = ("natural",),
+) -> list[Cell]:
     """Models in every fold of all classes.
 
     Args:
@@ -32,16 +40,24 @@ def folds(base: Base, named: Mapping[str, Mapping[str, Any]], count: int, seed: 
         named: label -> changes of the recipe, such as its method.
         count: number of folds.
         seed: seed of the order in which classes are dealt to folds.
+        orders: orders of the frames of test clips; each but the natural one is a control with a label of its own.
     """
+    if unknown := [order for order in orders if order not in ORDERS]:
+        hint = f"{did_you_mean(ORDERS, *unknown)}known: {', '.join(ORDERS)}"
+        raise UsageError(f"there is no order of frames {', '.join(unknown)}", hint)
     keys = [text.partition("=")[0] for text in base.assignments] + [key for keys in named.values() for key in keys]
     if own := [key for key in keys if str(key).strip().startswith("data.fold")]:
         raise UsageError("this grid itself chooses the folds", f"leave {own[0]} out")
     drawn, cells = f"-draw{seed}" if seed else "", []
     for label, changes in named.items():
         slug = changes["method"] if list(changes) == ["method"] else slug_of(label)
+        own = []
         for number in range(1, count + 1):
             fold = {"number": number, "folds": count, "seed": seed}
-            cells += base.cells(label, {**changes, "data.fold": fold}, f"{slug}-fold{number}of{count}{drawn}")
+            own += base.cells(label, {**changes, "data.fold": fold}, f"{slug}-fold{number}of{count}{drawn}")
+        for order in dict.fromkeys(orders):
+            words = label if order == "natural" else f"{label}, {ORDERS[order]}"
+            cells += [replace(cell, label=words, order=order) for cell in own]
     return cells
 
 

@@ -31,7 +31,7 @@ FORM = {
     "name": str,
     "protocol": PROTOCOL,
     "notes": {"recipe": str, "commands": [str], "threads": int, "retrained?": bool},
-    "cells": [{"label": str, "run": str, "recipe": dict, "fraction": (float, None), "trial": int}],
+    "cells": [{"label": str, "run": str, "recipe": dict, "fraction": (float, None), "trial": int, "order?": str}],
     "provenance": dict,
 }
 
@@ -127,7 +127,8 @@ def grid_names(runs: Path) -> list[str]:
 
 def result_path(runs: Path, cell: Cell, protocol: Protocol) -> Path:
     """The JSON file of a cell's test, where `strmctl eval` puts it; tests on a share of the tuples lie in `tuples/`."""
-    stem = stem_of(protocol) + (DISTINCT if protocol.distinct_groups else "")
+    order = "" if cell.order == "natural" else f"_{cell.order}"
+    stem = stem_of(protocol) + order + (DISTINCT if protocol.distinct_groups else "")
     folder = runs / cell.run / "eval"
     if cell.fraction is None:
         return folder / f"{stem}.json"
@@ -156,6 +157,7 @@ def finished_result(
     source = result.provenance
     same = all(getattr(result, name) == getattr(protocol, name) for name in SETTINGS)
     same &= set(protocol.shots) <= set(result.shots)
+    same &= source.get("frame_order", "natural") == cell.order
     same &= source.get("weights_sha256") == sha256_of(weights)
     same &= completed(source.get("recipe")) == cell.recipe.model_dump()
     same &= manifest_sha256 in (None, source.get("manifest_sha256"))

@@ -16,6 +16,7 @@ from typing import Any
 from strmctl.ablation.cell_workers import Report, work_on
 from strmctl.ablation.cells import Cell
 from strmctl.ablation.grid_file import Grid, finished_result, result_path
+from strmctl.episodes.clip_loader import ORDERS, FrameOrder
 from strmctl.errors import DataError, StrmctlError, UsageError
 from strmctl.evaluation.episodes import draw_episodes
 from strmctl.evaluation.match import Protocol
@@ -59,8 +60,9 @@ class Task:
     def __str__(self) -> str:
         if not self.cells:
             return f"the training of {self.run}"
-        share = self.cells[0].fraction
-        return f"the test of {self.run}" + ("" if share is None else f" with {100 * share:g} % of the tuples")
+        share, order = self.cells[0].fraction, self.cells[0].order
+        words = "" if share is None else f" with {100 * share:g} % of the tuples"
+        return f"the test of {self.run}{words}" + ("" if order == "natural" else f", {ORDERS[order]}")
 
     @property
     def steps(self) -> int:
@@ -78,14 +80,16 @@ def open_tasks(grids: Sequence[Grid], runs: Path, data_dir: Path, device: str = 
     """
     choose_device(device)
     recipes: dict[str, Recipe] = {}
-    tests: dict[str, dict[tuple[float | None, int, Protocol], tuple[Cell, set[int]]]] = {}  # by run; with their shots
+    tests: dict[
+        str, dict[tuple[float | None, int, FrameOrder, Protocol], tuple[Cell, set[int]]]
+    ] = {}  # by run; with their shots
     for grid in grids:
         test = replace(grid.protocol, shots=())
         for cell in grid.cells:
             if recipes.setdefault(cell.run, cell.recipe) != cell.recipe:
                 raise UsageError(f"two cells with different recipes have the name {cell.run}", "choose other labels")
             own = tests.setdefault(cell.run, {})
-            own.setdefault((cell.fraction, cell.trial, test), (cell, set()))[1].update(grid.protocol.shots)
+            own.setdefault((cell.fraction, cell.trial, cell.order, test), (cell, set()))[1].update(grid.protocol.shots)
     tasks, open_store = [], functools.cache(partial(frame_store, data_dir=data_dir))
     for run, recipe in recipes.items():
         _check_recipe(runs, run, recipe)
@@ -93,8 +97,8 @@ def open_tasks(grids: Sequence[Grid], runs: Path, data_dir: Path, device: str = 
         store = open_store(recipe.data)
         if trained_episodes(runs / run) < recipe.train.episodes or not (runs / run / "weights.pt").is_file():
             tasks.append(Task(cells=(), protocol=Protocol(), **where))
-        alike: dict[tuple[float | None, Protocol], list[Cell]] = {}  # all trials of a share are one task
-        for (fraction, _, test), (cell, shots) in tests[run].items():
+        alike: dict[tuple[float | None, FrameOrder, Protocol], list[Cell]] = {}  # all trials of a share are one task
+        for (fraction, _, order, test), (cell, shots) in tests[run].items():
             before = None
             with contextlib.suppress(DataError):  # damaged: it is tested again
                 before = finished_result(runs, cell, test, store.manifest_sha256)
@@ -104,10 +108,10 @@ def open_tasks(grids: Sequence[Grid], runs: Path, data_dir: Path, device: str = 
                     continue
                 shots.update(tested)  # a new result must not lose what another grid has tested
             protocol = replace(test, shots=tuple(sorted(shots)))
-            if protocol not in (other for _, other in alike):
+            if protocol not in (other for *_, other in alike):
                 _check_test(recipe, store, protocol)
-            alike.setdefault((fraction, protocol), []).append(cell)
-        tasks += [Task(cells=tuple(cells), protocol=test, **where) for (_, test), cells in alike.items()]
+            alike.setdefault((fraction, order, protocol), []).append(cell)
+        tasks += [Task(cells=tuple(cells), protocol=test, **where) for (*_, test), cells in alike.items()]
     return tasks
 
 
@@ -215,7 +219,8 @@ def _test(task: Task, report: Report) -> str:
             kept = keep_tuples(run.model, cell.fraction, cell.trial)
             notes = {"tuples": {"fraction": cell.fraction, "trial": cell.trial, "kept": kept}}
         report("testing", len(results), len(task.cells))
-        result = evaluate_run(run, tests, drawn, notes=notes, embedding=partial(_report_stage, report))
+        how = {"order": cell.order, "notes": notes, "embedding": partial(_report_stage, report)}
+        result = evaluate_run(run, tests, drawn, **how)
         result.write(result_path(task.runs, cell, task.protocol).with_suffix(""))
         results.append(result)
     means = [

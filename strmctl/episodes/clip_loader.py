@@ -18,6 +18,11 @@ from strmctl.videos.frame_positions import even_positions, jittered_positions
 from strmctl.videos.pixels import centre_crop, decode_frames, to_shorter_side
 
 FrameOrder = Literal["natural", "repeated", "shuffled"]
+ORDERS: dict[FrameOrder, str] = {
+    "natural": "as they are",
+    "shuffled": "frames shuffled",
+    "repeated": "one frame repeated",
+}
 
 
 class ClipLoader:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from strmctl.episodes.clip_loader import FrameOrder
+from strmctl.episodes.clip_loader import ORDERS, FrameOrder
 from strmctl.errors import DataError
 from strmctl.evaluation.embed import embed_clips
 from strmctl.evaluation.episodes import Drawn
@@ -98,8 +98,7 @@ def evaluate_controls(
             f"the split of {tests.store.name} names no opposite classes",
             "name them in its file: opposites: [[up, down]]",
         )
-    orders: dict[FrameOrder, str]
-    orders = {"shuffled": "frames shuffled", "repeated": "one frame repeated", "natural": "as they are"}
+    orders = {order: ORDERS[order] for order in ("shuffled", "repeated", "natural")}
     results: list[tuple[str, EvalResult]] = []
 
     def test(name: str, tests: EvaluationSet, protocol: Protocol, order: FrameOrder) -> None:

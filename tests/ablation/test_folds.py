@@ -23,7 +23,7 @@ from strmctl.results import QueryRow, read_result
 from strmctl.runs.notes import read_notes
 from tests.ablation.test_cells import changes
 from tests.saved import grid_of, result_of, write_run
-from tests.small_world import CLASSES, SMALL, snapshot
+from tests.small_world import CLASSES, SMALL, evaluate, snapshot
 
 ALL = sorted(chain.from_iterable(CLASSES.values()))
 TEST = Protocol(way=2, shots=(1, 2), episodes=30)
@@ -54,6 +54,14 @@ def test_cells_of_a_file(tmp_path):
         f"sprites-{slug}-fold{n}of2-s0" for slug in ("cosine", "trm") for n in (1, 2)
     ]
     assert cells[0].recipe.prototype.distance == "cosine"
+
+
+def test_orders_of_frames_are_tests_of_the_same_runs():
+    cells = folds(Base("sprites"), of_methods(["trm", "strm"]), 2, 0, ["natural", "shuffled", "repeated", "shuffled"])
+    labels = ["TRM", "TRM, frames shuffled", "TRM, one frame repeated"]
+    assert [cell.label for cell in cells[:6]] == [label for label in labels for _ in (1, 2)]
+    assert [cell.order for cell in cells[:6:2]] == ["natural", "shuffled", "repeated"] and len(cells) == 12
+    assert {cell.run for cell in cells[:6]} == {f"sprites-trm-fold{n}of2-s0" for n in (1, 2)}
 
 
 @pytest.mark.parametrize("where", ["set", "file"])
@@ -152,6 +160,26 @@ def go(grid, data, runs, progress=lambda *report: None):
 
 class Killed(BaseException):
     """Nothing catches it."""
+
+
+@pytest.mark.slow
+def test_a_control_is_the_test_that_eval_makes(data, tmp_path):
+    made = {"recipe": "sprites", "threads": 1, "commands": []}
+    cells = folds(BASE, of_methods(["trm"]), 2, 0, ["natural", "repeated"])
+    grid = Grid("folds", "g", cells, TEST, made, provenance())
+    tasks = open_tasks([grid], tmp_path, data, "cpu")
+    assert [str(task).replace("f-trm-fold", "") for task in tasks[:3]] == [
+        *("the training of 1of2-s0", "the test of 1of2-s0", "the test of 1of2-s0, one frame repeated"),
+    ]
+    go(grid, data, tmp_path)
+    assert open_tasks([grid], tmp_path, data, "cpu") == [] and read_grid(tmp_path, "g").cells == cells
+    path = result_path(tmp_path, cells[-1], TEST)
+    control = read_result(path)
+    assert control.provenance["frame_order"] == "repeated" and cells[-1].order == "repeated"
+    path.unlink()
+    words = ("--way", 2, "--shots", "1,2", "--episodes", 30, "--frame-order", "repeated", "--run", cells[-1].run)
+    assert evaluate(data, tmp_path, *words).code == 0
+    assert read_result(path).rows == control.rows, "the same file, and the same predictions"
 
 
 @pytest.mark.slow

@@ -33,7 +33,7 @@ def command() -> None:
       strmctl ablate cardinality --recipe ssv2_r50 --dry-run
       strmctl ablate tuples --fractions 0.2,0.4,0.6,0.8,1.0 --trials 10
       strmctl ablate shots --shots 1,2,3,4,5,10 --methods trm,trx,strm
-      strmctl ablate folds --methods prototype,trm,strm --distinct-groups
+      strmctl ablate folds --methods prototype,trm --distinct-groups --frame-orders natural,shuffled,repeated
     Then: strmctl report
 
     Cells share initial weights, training episodes and test episodes, so that differences are paired. A finished cell is
@@ -135,8 +135,24 @@ def everything(*, episodes_of_one_seed: int, options: dict[str, Any]) -> None:
 @click.option("--fold-seed", type=click.IntRange(0), default=0, show_default=True, help="Seed that deals the classes.")
 @methods_option("trm,strm")
 @click.option("--cells", "file", type=FILE, metavar="FILE", help="Models of a YAML file, as in `custom`, instead.")
+@click.option(
+    "--frame-orders",
+    "orders",
+    default="natural",
+    show_default=True,
+    callback=comma_separated(str),
+    help="Orders of the frames in the tests, out of natural, shuffled, repeated; the latter two as controls.",
+)
 @grid_options("1,5")
-def folds(*, count: int, fold_seed: int, methods: tuple[str, ...], file: Path | None, options: dict[str, Any]) -> None:
+def folds(
+    *,
+    count: int,
+    fold_seed: int,
+    methods: tuple[str, ...],
+    file: Path | None,
+    orders: tuple[str, ...],
+    options: dict[str, Any],
+) -> None:
     """Models in folds of all classes: each class is once a test class, and differences are paired over all of them.
 
     Classes are dealt to folds by their names and --fold-seed; opposite classes stay together. The first classes of the
@@ -149,7 +165,7 @@ def folds(*, count: int, fold_seed: int, methods: tuple[str, ...], file: Path | 
     from strmctl.ablation.folds import folds as in_folds
 
     def plan(base: Base) -> list[Cell]:
-        return in_folds(base, named_changes(file) if file else of_methods(methods), count, fold_seed)
+        return in_folds(base, named_changes(file) if file else of_methods(methods), count, fold_seed, orders)
 
     drawn = f"-draw{fold_seed}" if fold_seed else ""
     run_grid(f"{count}-folds{drawn}", plan, options, kind="folds")

@@ -174,6 +174,7 @@ def test_a_cell_that_fails(data, tmp_path, bad, code, part):
         (("training", "--factors", "0"), 2, ("--factors",)),
         (("folds", "--folds", "1"), 2, ("--folds",)),
         (("folds", "--folds", "5"), 2, ("8 classes are too few for 5 folds", "--folds 4")),
+        (("folds", "--frame-orders", "natural,shufled"), 2, ("shufled", "shuffled")),
         (("folds", "--methods", "nope"), 2, ("nope", "prototype")),
         (("folds", "--cells", "missing.yaml"), 4, ("missing.yaml",)),
         (("folds", "--set", "data.fold={number: 1, folds: 2, seed: 0}"), 2, ("chooses the folds", "leave data.fold")),
