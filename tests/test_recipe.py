@@ -5,7 +5,7 @@ import pytest
 from strmctl import yaml
 from strmctl.errors import RecipeError
 from strmctl.paths import shipped
-from strmctl.recipe import load_recipe, shipped_recipes
+from strmctl.recipe import flat, load_recipe, shipped_recipes
 
 RECIPES = list(shipped_recipes())
 
@@ -55,6 +55,14 @@ def test_recipes_with_a_vision_transformer_differ_in_nothing_else(name):
     assert (recipe.backbone.name, recipe.input.normalize, recipe.input.crop) == ("vit_b16", "backbone", 224)
     assert recipe.query_class.dim is None
     assert recipe.patch_enrichment.hidden is None
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if name.endswith("dinov2")])
+def test_recipes_with_dinov2_differ_from_those_of_the_other_transformer_in_the_backbone_and_its_views(name):
+    own, other = (flat(load_recipe(name).model_dump()) for name in (name, name.replace("dinov2", "vit")))
+    differ = {key for key in own if own[key] != other[key]}
+    assert differ == {"name", "backbone.name", "backbone.trained", "input.crop", "train.views"}
+    assert not own["backbone.trained"] and own["input.crop"] == 14 * (own["input.size"] // 14)
 
 
 def test_a_recipe_survives_the_way_to_disk(tmp_path):

@@ -16,6 +16,7 @@ from strmctl.errors import CheckpointError, DataError, ExitCode, RecipeError, Us
 from strmctl.model.backbones.build import build_backbone
 from strmctl.model.backbones.timm_network import look_at
 from strmctl.model.seeding import seeded
+from strmctl.recipe import load_recipe
 from strmctl.runs.build import build_model
 from tests.model.reference import relative_error
 from tests.small_world import evaluate, refused, small_recipe, train
@@ -316,6 +317,22 @@ def test_a_run_is_trained_and_tested_and_its_features_know_the_version_of_timm(t
         content = json.loads(path.read_text())
         about = content.get("made_of", content.get("provenance"))
         assert about["libraries"]["timm"] == timm.__version__
+
+
+def test_kept_maps_of_a_frozen_network_know_the_version_of_timm(tmp_path, data):
+    changes = (f"backbone.name=timm:{VIT}", "backbone.trained=false", "train.views=2")
+    for ran in (train(data, tmp_path, "--recipe", "sprites", changes=changes), evaluate(data, tmp_path)):
+        assert ran.code == 0, ran.err
+    kept = [json.loads(path.read_text()) for path in (tmp_path / ".maps").rglob("*.json")]
+    versions = [about["made_of"]["libraries"]["timm"] for about in kept if "made_of" in about]
+    assert set(versions) == {timm.__version__}
+
+
+@pytest.mark.parametrize("name", ["ucf101_dinov2", "ssv2_dinov2"])
+def test_the_crop_of_shipped_recipes_fits_and_the_mean_is_that_of_dinov2(name):
+    recipe = load_recipe(name)
+    known = look_at(recipe.backbone.name, recipe.input.crop)
+    assert known.dim == 384 and known.mean == timm.get_pretrained_cfg("vit_small_patch14_dinov2").mean
 
 
 @torch.no_grad()
