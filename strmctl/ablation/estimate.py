@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from strmctl.ablation.run_grid import Task
 from strmctl.evaluation.embed import ClipFeatures, evaluating
 from strmctl.evaluation.match import block_size
 from strmctl.frames.store.usable_clips import usable_clips
+from strmctl.model.enrichment import Clips, backbone_maps
 from strmctl.model.tuples import keep_tuples
 from strmctl.progress import Progress, silent
 from strmctl.recipe import Recipe
@@ -40,21 +41,27 @@ def task_seconds(tasks: Sequence[Task], *, threads: int, progress: Progress = si
     """
     torch.set_num_threads(threads)
     timed: dict[str, _Timer] = {}
+    kept: set[tuple[str, str]] = set()
     found = []
     for done, task in enumerate(tasks):
         progress(done, len(tasks), "")
         recipe = task.recipe
         parts = recipe.model_dump(exclude=UNTIMED)
-        timer = timed.get(repr(parts)) or timed.setdefault(repr(parts), _Timer(task))
+        timer = timed.get(repr(parts)) or timed.setdefault(repr(parts), _Timer(task, kept))
         found.append(timer.test(task) if task.cells else timer.training(recipe))
     progress(len(tasks), len(tasks), "")
     return found
 
 
 class _Timer:
-    """Times one kind of model."""
+    """Times one kind of model.
 
-    def __init__(self, task: Task) -> None:
+    Args:
+        task: task of such a model.
+        kept: maps of frozen backbones that earlier tasks will have made, each as the backbone and the subset of clips.
+    """
+
+    def __init__(self, task: Task, kept: set[tuple[str, str]]) -> None:
         recipe = task.recipe
         store = frame_store(recipe.data, task.data_dir)
         self.clips = {
@@ -65,21 +72,40 @@ class _Timer:
         self.load = _seconds(lambda: [loader.load(clip) for clip in some]) / len(some)
         self.device = choose_device(task.device)
         self.model = build_model(recipe, pretrained=False).to(self.device)
-        self.pixels = self._pixels(recipe, CLIPS)
-        few = _seconds(partial(_step, self.model, self.pixels, 2, 1))
+        self.kept, self.shared = (
+            kept,
+            "" if recipe.backbone.trained else repr((recipe.data, recipe.input, recipe.backbone)),
+        )
+        self.making = 0.0  # seconds of the maps of a clip
+        if self.shared:
+            self.making = self.load + _seconds(partial(self._inputs, recipe, CLIPS)) / CLIPS
+            self.load = 0.0
+        self.clips_in = self._inputs(recipe, CLIPS)
+        few = _seconds(partial(_step, self.model, self.clips_in, 2, 1))
         self.backward = few / CLIPS
         if few < FAST:
             clips = recipe.train.way * (recipe.train.shot + recipe.train.queries)
-            whole = self._pixels(recipe, clips)
+            whole = self._inputs(recipe, clips)
             self.backward = _seconds(partial(_step, self.model, whole, recipe.train.way, recipe.train.shot)) / clips
         with torch.inference_mode(), evaluating(self.model):
-            self.embed = _seconds(lambda: self.model.embed(self.pixels)) / CLIPS
+            self.embed = _seconds(lambda: self.model.embed(self.clips_in)) / CLIPS
         self.fraction = recipe.trm.tuple_fraction
         self.matches: dict[Any, float] = {}
 
-    def _pixels(self, recipe: Recipe, clips: int) -> torch.Tensor:
+    @torch.no_grad()
+    def _inputs(self, recipe: Recipe, clips: int) -> Clips:
+        """What a model is trained on: clips, or what its frozen backbone makes of them."""
         side = recipe.input.crop
-        return torch.rand(clips, recipe.input.frames, 3, side, side, device=self.device)
+        pixels = torch.rand(clips, recipe.input.frames, 3, side, side, device=self.device)
+        if recipe.backbone.trained:
+            return pixels
+        return backbone_maps(pixels, backbone=self.model.backbone, patches=self.model.patches)
+
+    def _maps(self, views: Mapping[str, int]) -> float:
+        """Seconds for the maps of subsets, in so many views, that no earlier task makes."""
+        new = {subset: count for subset, count in views.items() if (self.shared, subset) not in self.kept}
+        self.kept.update((self.shared, subset) for subset in new)
+        return self.making * sum(count * len(self.clips.get(subset, ())) for subset, count in new.items())
 
     def training(self, recipe: Recipe) -> float:
         """Seconds of a whole training with its validations."""
@@ -88,14 +114,16 @@ class _Timer:
         validations = math.ceil(own.episodes / check.every)
         validation = len(self.clips["val"]) * (self.load + self.embed)
         validation += check.episodes * self._match(own.way, 1, check.shot, None)
-        return own.episodes * episode + validations * validation
+        maps = self._maps({"train": own.views, "val": 1}) if own.episodes else 0.0
+        return maps + own.episodes * episode + validations * validation
 
     def test(self, task: Task) -> float:
         """Seconds of the tests of one task."""
         test, share = task.protocol, task.cells[0].fraction
         matching = sum(self._match(test.way, test.queries, shot, share) for shot in test.shots)
         clips = self.clips.get(test.split, ())
-        return len(clips) * (self.load + self.embed) + len(task.cells) * test.episodes * matching
+        embedding = self._maps({test.split: 1}) + len(clips) * (self.load + self.embed)
+        return embedding + len(task.cells) * test.episodes * matching
 
     def _match(self, way: int, queries: int, shot: int, share: float | None) -> float:
         """Seconds of matching one episode."""
@@ -103,7 +131,7 @@ class _Timer:
         if key not in self.matches:
             keep_tuples(self.model, self.fraction if share is None else share, 0)
             with torch.inference_mode(), evaluating(self.model):
-                features = self.model.embed(self.pixels)
+                features = self.model.embed(self.clips_in)
                 self.matches[key] = _match_seconds(self.model, features, way, queries, shot)
         return self.matches[key]
 
@@ -117,10 +145,12 @@ def _match_seconds(model: nn.Module, features: dict[str, torch.Tensor], way: int
     return _seconds(lambda: model.match(support, query)) / size
 
 
-def _step(model: nn.Module, pixels: torch.Tensor, way: int, shot: int) -> None:
-    """Forward and backward of an episode; the first clips are the support."""
-    labels = torch.arange(way, device=pixels.device).repeat_interleave(shot)
-    model(pixels[: len(labels)], labels, pixels[len(labels) :]).total.sum().backward()
+def _step(model: nn.Module, clips: Clips, way: int, shot: int) -> None:
+    """Forward and backward of an episode, where there is something to train; the first clips are the support."""
+    labels = torch.arange(way, device=next(model.parameters()).device).repeat_interleave(shot)
+    total = model(clips[: len(labels)], labels, clips[len(labels) :]).total.sum()
+    if total.requires_grad:
+        total.backward()
 
 
 def _seconds(function: Callable[[], Any]) -> float:

@@ -61,6 +61,9 @@ def test_cells_of_a_grid_share_the_maps_and_methods_without_parameters_are_not_t
     weights = tmp_path / "weights.pt"
     torch.save(read_backbone(), weights)
     changes = small("data.dataset=mine", *FROZEN, f"backbone.weights={weights}")
+    plan = strmctl("ablate", "shots", *words, *changes, *folders, "--dry-run", "--json")
+    assert plan.code == 0 and plan.json()["seconds"] > 0 and not (tmp_path / MAPS).exists()
+    del reads[:]
     ran = strmctl("ablate", "shots", *words, *changes, *folders)
     assert ran.code == 0, ran.err
     assert "sprites-prototype-s0: made; there is nothing to train" in ran.err
