@@ -181,7 +181,7 @@ def test_normalisation_is_that_of_timms_data_config():
         (VIT, 15, 16, (160,)),
         (REGISTERS, 256, 252, (266, 518)),
         ("beit_base_patch16_224", 256, 224, ()),
-        ("test_maxvit", 100, None, (160,)),
+        ("vit_relpos_small_patch16_224", 200, 224, ()),
     ],
 )
 def test_a_crop_that_does_not_fit_names_sizes_that_do(model, crop, first, others):
