@@ -12,14 +12,12 @@ from typing import Any, TypeVar
 import torch
 
 from strmctl.errors import StrmctlError
+from strmctl.memory import keep_memory
 from strmctl.threads import environment
 from strmctl.workers import start_worker
 
 Task = TypeVar("Task")
 Report = Callable[[str, int, int], None]  # (stage, done, in all)
-# The C library returns large blocks of memory at once, and every step then pays for fresh pages. Keeping them makes
-# training steps of small models about 15 % faster. Systems other than Linux ignore these.
-MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40), "MALLOC_TOP_PAD_": str(256 << 20)}
 
 
 def work_on(
@@ -87,7 +85,7 @@ def _workers(function: Callable[..., Any], count: int, threads: int) -> Iterator
     context = multiprocessing.get_context("spawn")  # a forked copy of a process with torch's threads may hang
     connections, processes = [], []
     try:
-        with environment({**MALLOC, "OMP_NUM_THREADS": str(threads)}):
+        with environment({"OMP_NUM_THREADS": str(threads)}):
             for _ in range(count):
                 ours, theirs = context.Pipe()
                 processes.append(context.Process(target=_serve, args=(theirs, function, threads), daemon=True))
@@ -105,6 +103,7 @@ def _workers(function: Callable[..., Any], count: int, threads: int) -> Iterator
 def _serve(connection: Connection, function: Callable[..., Any], threads: int) -> None:
     """Works on one task after the other, in a process of its own."""
     start_worker()
+    keep_memory()
     torch.set_num_threads(threads)
     while True:
         task = connection.recv()

@@ -6,10 +6,13 @@ interleaved, and the median counts, because machines have other things to do as 
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import functools
+import multiprocessing.pool
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -20,10 +23,12 @@ from strmctl.episodes.sampler import Episode
 from strmctl.errors import UsageError, did_you_mean
 from strmctl.evaluation.embed import ClipFeatures
 from strmctl.evaluation.match import Protocol, match_episodes
+from strmctl.memory import HUGE_PAGES
 from strmctl.model.backbones.build import build_backbone
-from strmctl.model.backbones.table import BACKBONES
+from strmctl.model.backbones.table import BACKBONES, TIMM
 from strmctl.model.methods.strm import STRM, build_strm
 from strmctl.progress import Progress, silent
+from strmctl.threads import environment
 
 CLASSES = 24  # classes of the SSv2 test split, which the ratio is for
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -51,27 +56,22 @@ def bench_eval(
     Raises:
         UsageError: unknown backbone.
     """
-    if backbone not in BACKBONES:
-        raise UsageError(
-            f"no backbone named {backbone!r}",
-            f"{did_you_mean(BACKBONES, backbone)}choose one of {', '.join(BACKBONES)}",
-        )
-    pixels = 64 if backbone == "conv3" else 224
-    model = build_strm(backbone=build_backbone(backbone, weights="none")).eval()
-    peer = copy.deepcopy(model).to(memory_format=torch.contiguous_format)
-    peer.backbone = peer.backbone.trunk  # `Backbone` would bring its frames into the faster order of memory
+    check_backbone(backbone)
+    pixels = side(backbone)
+    model = _model(backbone)
     models = {name: copy.deepcopy(model).to(dtype) for name, dtype in DTYPES.items()}
     batch = {name: torch.rand(clips, 8, 3, pixels, pixels).to(dtype) for name, dtype in DTYPES.items()}
-    support, query = torch.rand(WAY * SHOT, 8, 3, pixels, pixels), torch.rand(WAY * QUERIES, 8, 3, pixels, pixels)
     features = {name: _random_features(model, dtype, pixels) for name, dtype in DTYPES.items()}
     drawn = _episodes(episodes)
-    jobs: dict[tuple[str, str], Callable[[], Any]] = {("peers", "float32"): lambda: peer_episode(peer, support, query)}
+    jobs: dict[tuple[str, str], Callable[[], Any]] = {}
     for name, dtype in DTYPES.items():
         jobs["embed", name] = lambda name=name: models[name].embed(batch[name])
         jobs["match", name] = lambda name=name: match_episodes(model, features[name], drawn, (SHOT,))
         square = torch.rand(SQUARE, SQUARE).to(dtype)
         jobs["product", name] = lambda square=square: square @ square
-    seconds = _measure(jobs, repeats, progress)
+    with as_others() as other:
+        jobs["peers", "float32"] = lambda: other.apply(_peer_episode, (backbone,))
+        seconds = _measure(jobs, repeats, progress)
     embed = {name: 1e3 * seconds["embed", name] / clips for name in DTYPES}  # ms per clip
     match = {name: episodes / seconds["match", name] for name in DTYPES}  # episodes per second
     rate = {name: 2 * SQUARE**3 / seconds["product", name] for name in DTYPES}  # floating-point operations per second
@@ -89,6 +89,47 @@ def bench_eval(
         "ratio_10000_episodes_2857_clips": {name: EPISODES * uncached / ours[name] for name in DTYPES},
         "extrapolated_from": {"clips": clips, "episodes": episodes, "repeats": repeats},
     }
+
+
+def check_backbone(name: str) -> None:
+    """Makes sure that there is such a backbone.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name not in BACKBONES and not name.startswith(TIMM):
+        hint = f"{did_you_mean(BACKBONES, name)}choose one of {', '.join(BACKBONES)}"
+        raise UsageError(f"no backbone named {name!r}", hint)
+
+
+def side(backbone: str) -> int:
+    """Pixels along each side of the frames."""
+    return 64 if backbone == "conv3" else 224
+
+
+@contextlib.contextmanager
+def as_others() -> Iterator[multiprocessing.pool.Pool]:
+    """A process that gets its memory as other code does: from the system, and returned after every tensor."""
+    with environment({HUGE_PAGES: None}), multiprocessing.get_context("spawn").Pool(1) as pool:
+        yield pool
+
+
+def _model(backbone: str) -> STRM:
+    return build_strm(backbone=build_backbone(backbone, weights="none")).eval()
+
+
+@functools.cache
+def _peer(backbone: str) -> tuple[STRM, Tensor, Tensor]:
+    """The model and one episode, of other code's process."""
+    pixels = side(backbone)
+    peer = _model(backbone).to(memory_format=torch.contiguous_format)
+    peer.backbone = peer.backbone.trunk  # `Backbone` would bring its frames into the faster order of memory
+    return peer, torch.rand(WAY * SHOT, 8, 3, pixels, pixels), torch.rand(WAY * QUERIES, 8, 3, pixels, pixels)
+
+
+@torch.inference_mode()
+def _peer_episode(backbone: str) -> None:
+    peer_episode(*_peer(backbone))
 
 
 @torch.inference_mode()

@@ -19,6 +19,7 @@ from strmctl.cli.advice import options_of, with_folders
 from strmctl.cli.group import Group
 from strmctl.errors import ExitCode, StrmctlError, did_you_mean
 from strmctl.limits import what_helps
+from strmctl.memory import keep_memory
 from strmctl.threads import wait_briefly
 
 SAME_COMMAND = "what was finished is kept, and the same command goes on from there"
@@ -49,6 +50,7 @@ class LazyGroup(Group):
         words = list(sys.argv[1:] if args is None else args)
         streams.prepare()
         wait_briefly()
+        keep_memory()
         console.say_notes()
         try:
             result = super().main(args=words, standalone_mode=False, **extra)

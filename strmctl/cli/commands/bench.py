@@ -15,11 +15,12 @@ from strmctl.cli.options import FOLDER, comma_separated, json_option
 def command() -> None:
     """Measure speed on this machine.
 
-    `eval` and `threads` use random weights and frames and need no data; `prepare` needs a folder of videos.
+    `eval`, `embed` and `threads` use random weights and frames and need no data; `prepare` needs a folder of videos.
 
     \b
     Examples:
       strmctl bench eval --backbone resnet50
+      strmctl bench embed --backbone efficientnet_lite0
       strmctl bench prepare --videos ~/UCF-101/Archery
       strmctl bench threads
     """
@@ -52,6 +53,38 @@ def evaluation(backbone: str, clips: int, episodes: int, repeats: int, as_json: 
         "that of 2,857 clips (the SSv2 test split) embedded once and 10,000 matches; extrapolated from "
         f"{clips} clips and {found['extrapolated_from']['episodes']} episodes, the median of {repeats}"
     )
+
+
+@command.command(name="embed")
+@click.option("--backbone", default="resnet50", show_default=True, help="Backbone, such as efficientnet_lite0.")
+@click.option("--clips", type=click.IntRange(1), default=16, show_default=True, help="Clips embedded at a time.")
+@click.option(
+    "--seconds", type=click.FloatRange(0.1), default=6, show_default=True, help="Duration of a measurement, in seconds."
+)
+@click.option(
+    "--repeats", type=click.IntRange(1), default=3, show_default=True, help="Repetitions of each measurement."
+)
+@json_option
+def embedding(backbone: str, clips: int, seconds: float, repeats: int, as_json: bool) -> None:
+    """Embedding: clips per second with freed memory kept, as strmctl does, and returned, as the system does.
+
+    Clips of eight frames at 224 pixels on the CPU. The matrix rate is that of a matrix product of the same precision.
+
+    \b
+    Example:
+      strmctl bench embed --backbone efficientnet_lite0
+    """
+    from strmctl.bench.embedding import bench_embedding
+    from strmctl.report.terminal import benchmarks
+
+    with console.progress("measuring", "steps") as progress:
+        found = bench_embedding(backbone=backbone, clips=clips, seconds=seconds, repeats=repeats, progress=progress)
+    if as_json:
+        console.print_json(found)
+        return
+    console.print_table(f"Embedding with {backbone}, {found['threads']} threads", *benchmarks.embedding(found))
+    faster = " and ".join(f"{times:.1f} ({dtype})" for dtype, times in found["faster"].items())
+    console.say(f"as strmctl does: {faster} times as fast; {clips} clips at a time, median of {repeats}")
 
 
 @command.command(name="prepare")

@@ -48,3 +48,19 @@ def preparation(found: dict[str, Any]) -> Table:
             ]
         )
     return columns, rows
+
+
+def embedding(found: dict[str, Any]) -> Table:
+    """A row per precision and way to get memory, of `strmctl bench embed`."""
+    columns = ["", "memory", "clips/s", "system time, share", "matrix rate, share", "peak, MB"]
+    return columns, [
+        [
+            way["dtype"],
+            way["way"],
+            f"{way['clips_per_second']:.1f}",
+            f"{way['system_share']:.2f}",
+            f"{way['matrix_share']:.2f}",
+            f"{way['peak_bytes'] / 1e6:,.0f}",
+        ]
+        for way in found["ways"]
+    ]

@@ -1,0 +1,32 @@
+"""How this process gets memory: what it frees is kept for the next tensor, rather than returned to the system."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+# The C library returns large blocks to the system when a tensor is freed, and the next tensor pays for fresh pages:
+# more processor time than the arithmetic of a small network. The numbers are those of glibc's mallopt.
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+LARGEST = (1 << 31) - 1  # bytes at the end of the heap that may stay unused
+HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"  # whether torch asks for pages of 2 MiB; it looks at its first tensor
+CHOICES = ("MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES")
+
+
+def keep_memory() -> None:
+    """Keeps freed memory, unless the user chose otherwise; call it before torch is imported.
+
+    Only glibc has these settings; with another C library, this changes nothing.
+    """
+    if any(name in os.environ for name in CHOICES) or not _has_glibc():
+        return
+    library = ctypes.CDLL(None)
+    if library.mallopt(M_MMAP_MAX, 0) and library.mallopt(M_TRIM_THRESHOLD, LARGEST):
+        os.environ.setdefault(HUGE_PAGES, "1")
+
+
+def _has_glibc() -> bool:
+    try:
+        return (os.confstr("CS_GNU_LIBC_VERSION") or "").startswith("glibc")
+    except (AttributeError, ValueError, OSError):
+        return False
