@@ -9,12 +9,11 @@ from typing import Any
 from strmctl.datasets.names import is_left_out
 from strmctl.errors import DataError, StrmctlError
 from strmctl.paths import names_in
-from strmctl.provenance import sha256_of
 from strmctl.recipe import load_recipe
 from strmctl.report.terminal.run_table import RunRow, Score
 from strmctl.results import read_document, result_documents
 from strmctl.runs.folder import LATEST, newest_run, run_folder
-from strmctl.runs.notes import WEIGHTS, read_notes
+from strmctl.runs.notes import own_hashes, read_notes
 from strmctl.runs.train_log import trained_episodes
 
 OWN_FILES = (
@@ -91,8 +90,7 @@ def _tests(folder: Path, weights: Path) -> dict[str, tuple]:
     scores: list[Score] = []
     damaged: list[str] = []
     documents = result_documents(folder)
-    own = [weights.with_name(name) for name in WEIGHTS.values()] if documents else []
-    hashes = {sha256_of(path) for path in own if path.is_file()}
+    hashes = {*own_hashes(weights.parent).values()} if documents else set()
     for path in documents:
         try:
             result = read_document(path)

@@ -56,6 +56,11 @@ def belong_together(weights: Path) -> bool:
     return bool(notes) and weights.is_file() and notes.get("sha256") in (None, sha256_of(weights))
 
 
+def own_hashes(folder: Path) -> dict[str, str]:
+    """The hashes of the weights that lie in a run's folder, by file name."""
+    return {name: sha256_of(folder / name) for name in WEIGHTS.values() if (folder / name).is_file()}
+
+
 def check_recipe(file: Path, recipe: Recipe, before: Mapping[str, Any] | None, source: Path) -> None:
     """Makes sure that the recipe of a run is still the one that it was begun with.
 

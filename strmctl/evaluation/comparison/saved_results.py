@@ -17,7 +17,7 @@ from strmctl.evaluation.result_files import result_stem
 from strmctl.results import EvalResult, QueryRow, read_document, read_result, result_documents, result_files
 from strmctl.runs.checkpoint import LoadedRun
 from strmctl.runs.folder import run_folder
-from strmctl.runs.notes import WEIGHTS
+from strmctl.runs.notes import WEIGHTS, own_hashes
 
 TYPES = {"shot": "int64", "episode": "int64", "query": "str", "true": "str", "predicted": "str"}
 SAME = ("weights_sha256", "manifest_sha256", "clip_ids_sha256", "frame_order")
@@ -107,10 +107,21 @@ def _no_result(folder: Path, stem: str, folders: Sequence[Path], runs: Path) -> 
 
 
 def _read(folder: Path, stem: str, runs: Path, label: str) -> RunResult:
-    """A result with its rows; the error of a damaged one has the command that makes it again."""
+    """A result with its rows; the error of one that is damaged or stale has the command that makes it again.
+
+    Raises:
+        DataError: it is not what was written, or not of the weights that the run has now.
+    """
     path = folder / "eval" / f"{stem}.json"
     try:
         result = read_result(path)
+        file = result.provenance.get("weights_file", WEIGHTS["best"])
+        tested = result.provenance.get("weights_sha256")
+        if own_hashes(folder).get(file, tested) != tested:  # without the weights nothing contradicts it
+            raise DataError(
+                f"{path} is of other weights than {file} of run {folder.name}: they were trained further after that "
+                "test, or it is the result of another run"
+            )
     except DataError as error:
         with contextlib.suppress(DataError):
             error.hint = f"make it again: `{eval_command(read_document(path, check_rows=False), folder, runs)}`"
@@ -133,6 +144,7 @@ def _data_of(source: Mapping[str, Any]) -> str | None:
 def eval_command(result: EvalResult, folder: Path, runs: Path) -> str:
     """The command that tests the run in `folder` as `result` was tested."""
     source = result.provenance
+    weights, choices = source.get("weights_file", WEIGHTS["best"]), {file: name for name, file in WEIGHTS.items()}
     words = ["strmctl", "eval", "--run", folder.name, "--dataset", source["store"]]
     words += ["--shots", ",".join(str(figures["shot"]) for figures in result.results)]
     words += ["--distinct-groups"] if source.get("distinct_groups") else []
@@ -148,7 +160,7 @@ def eval_command(result: EvalResult, folder: Path, runs: Path) -> str:
         "--classes": (",".join(source["classes"]) if source["chosen_classes"] else None, None),
         "--frame-order": (source.get("frame_order", "natural"), "natural"),
         "--dtype": (source.get("dtype", "float32"), "float32"),
-        "--weights": ("last" if source.get("weights_file") == WEIGHTS["last"] else "best", "best"),
+        "--weights": (choices.get(weights, folder / weights), "best"),  # a file from elsewhere has its whole path
         "--runs": (runs, Path("runs")),
         "--data": (_data_of(source), None),
     }

@@ -10,6 +10,7 @@ import pytest
 from strmctl.errors import DataError, UsageError
 from strmctl.evaluation.comparison.compare import compare
 from strmctl.evaluation.comparison.seed_groups import check_one_recipe, group_summary
+from strmctl.provenance import sha256_of
 from tests.saved import CLIPS, forget_hashes, result_of, rows_of, save
 
 STEM = "test_5way_1q_s0"
@@ -139,6 +140,33 @@ def test_other_pixels_give_a_warning(runs):
         "a and b saw the same clips with other pixels: manifests bbbbbbbbbbbb and cccccccccccc",
         "a and b differ in dtype: float32 and bfloat16",
     ]
+
+
+@pytest.mark.parametrize("file", ["weights.pt", "last.pt"])
+def test_a_result_of_other_weights_than_the_run_has_is_refused(runs, file):
+    hashes = {}
+    for run in "ab":
+        (runs / run).mkdir(parents=True)
+        (runs / run / file).write_text(f"weights of {run}")
+        hashes[run] = sha256_of(runs / run / file)
+        save(runs, run, weights_file=file, weights_sha256=hashes[run])
+    assert compare(runs, ["a", "b"])["warnings"] == []
+    save(runs, "b", weights_file=file, weights_sha256=hashes["a"])  # that of a, copied; or of an earlier training
+    message, hint = refusal(DataError, runs)
+    assert f"{STEM}.json is of other weights than {file} of run b" in message
+    assert "make it again: `strmctl eval --run b" in hint and ("--weights last" in hint) == (file == "last.pt")
+    (runs / "b" / file).unlink()  # to save room: nothing contradicts the result
+    assert compare(runs, ["a", "b"])["warnings"] == []
+
+
+def test_a_result_of_weights_from_elsewhere_is_compared_and_repeated_with_them(runs):
+    for run in "ab":
+        (runs / run).mkdir(parents=True)
+        (runs / run / "weights.pt").write_text(f"weights of {run}")
+        save(runs, run, weights_file="/elsewhere/weights.pt", weights_sha256="c" * 64)
+    assert compare(runs, ["a", "b"])["warnings"] == []
+    (runs / "b" / "eval" / f"{STEM}.json").unlink()
+    assert "--weights /elsewhere/weights.pt" in refusal(DataError, runs)[1]
 
 
 def test_only_shots_that_both_have_are_compared(runs):
