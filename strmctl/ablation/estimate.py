@@ -74,7 +74,7 @@ class _Timer:
         self.model = build_model(recipe, pretrained=False).to(self.device)
         self.kept, self.shared = (
             kept,
-            "" if recipe.backbone.trained else repr((recipe.data, recipe.input, recipe.backbone)),
+            "" if recipe.backbone.trained else repr((recipe.data.dataset, recipe.input, recipe.backbone)),
         )
         self.making = 0.0  # seconds of the maps of a clip
         if self.shared:
