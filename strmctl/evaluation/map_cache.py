@@ -38,6 +38,7 @@ from strmctl.runs.folder import MAPS
 
 CODE = ("model/backbones", "model/enrichment.py", "videos", "episodes/clip_loader.py")  # what maps depend on
 PASSING = ("code", "libraries", "manifest")  # what changes for good: maps of an earlier state are never used again
+# float16 turns fewer predictions than bfloat16, whose rounding is 8 times as coarse; what it cannot hold is an error.
 KEPT = {"half": torch.float16, "float32": torch.float32}
 TOO_LARGE = "keep them as they are: `--set backbone.maps=float32`"
 ROOM = "make room, or keep fewer: a smaller `--set train.views=`, or `--set backbone.maps=half`"
