@@ -25,7 +25,9 @@ def what_helps(code: int | None) -> str:
         soft, _ = _limit("RLIMIT_NPROC")
         return f"processes and threads of a user are limited (`ulimit -u`{f': {soft}' if soft else ''}): end others"
     if code == errno.ENOMEM:
-        return "there is too little memory: end other programs"
+        limited = _limit("RLIMIT_AS")[0] is not None
+        more = "`ulimit -v unlimited` in this shell allows a process more" if limited else "end other programs"
+        return f"there is too little memory: {more}"
     if code == errno.EFBIG:
         return "the size of files is limited: `ulimit -f unlimited` in this shell allows larger ones"
     return ""

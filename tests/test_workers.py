@@ -153,6 +153,13 @@ def test_a_limit_on_the_size_of_files_is_named(preparing, tmp_path):
     assert ran.returncode == 1 and "`ulimit -f`" in ran.stderr, ran.stderr
 
 
+@pytest.mark.slow
+def test_a_limit_on_memory_is_named(tmp_path):
+    ran = limited("RLIMIT_AS", 400_000_000, "eval", "--data", tmp_path, "--runs", tmp_path)  # too little for torch
+    assert ran.returncode == 1 and ran.stderr.startswith("error: the memory is full\n"), ran.stderr
+    assert "`ulimit -v unlimited`" in ran.stderr and "defect" not in ran.stderr
+
+
 def test_no_semaphores_are_needed(monkeypatch):
     """As where /dev/shm is missing or read-only."""
     monkeypatch.setattr("multiprocessing.synchronize.SemLock.__init__", None)

@@ -117,7 +117,7 @@ def _tell(text: str) -> None:
 
 def _describe(error: BaseException) -> tuple[str, str, ExitCode]:
     """Message, hint and exit code of an error."""
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or (isinstance(error, ImportError) and "failed to map" in str(error)):
         error = OSError(errno.ENOMEM, "the memory is full")
     elif isinstance(error, RuntimeError) and "start new thread" in str(error):
         error = OSError(errno.EAGAIN, "no further thread can be started")
