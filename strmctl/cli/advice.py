@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 
 import click
 
@@ -37,6 +38,16 @@ def with_folders(hint: str, words: Sequence[str], options_of: Callable[[list[str
         return f"`{command[1]}{''.join(f' {shlex.quote(word)}' for word in more)}`"
 
     return COMMAND.sub(complete, hint)
+
+
+def elsewhere(**folders: Path) -> str:
+    """The options of those folders that are not where commands look for them, such as ` --runs mine`.
+
+    Args:
+        **folders: `data` or `runs`, and where that is.
+    """
+    words = [word for name, folder in folders.items() if folder != Path(name) for word in (f"--{name}", str(folder))]
+    return "".join(f" {shlex.quote(word)}" for word in words)
 
 
 def options_of(group: click.Group, words: Sequence[str]) -> set[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
 
 from strmctl.cli import console
+from strmctl.cli.advice import elsewhere
 from strmctl.cli.options import FOLDER, json_option, runs_option
 
 
@@ -48,5 +50,6 @@ def command(checkpoint: Path, name: str, dataset: str | None, runs: Path, as_jso
         console.say("note: the file has no W_cls (the released code never saved it): predictions are by TRM alone")
     if dropped:
         console.say(f"note: {len(dropped)} tensors that nothing uses were left out: {', '.join(dropped)}")
+    run = f"--run {shlex.quote(name)}{elsewhere(runs=runs)}"
     where = "" if dataset else " --dataset NAME"
-    console.say(f"next: `strmctl eval --run {name}{where} --shots 1,5`, `strmctl viz --run {name} --video FILE`")
+    console.say(f"next: `strmctl eval {run}{where} --shots 1,5`, `strmctl viz {run} --video FILE`")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from strmctl.cli import console
+from strmctl.cli.advice import elsewhere
 from strmctl.cli.options import (
     NAME_OR_PATH,
     data_option,
@@ -84,4 +85,5 @@ def command(
         else f"weights of the last training episode, {info['training_episodes']}: there is no val split to choose by"
     )
     click.echo(f"{run.folder}: {what}")
-    console.say("next: `strmctl eval --shots 1,5`, `strmctl viz --video FILE`")
+    test = f"strmctl eval --shots 1,5{elsewhere(data=data_dir, runs=runs)}"
+    console.say(f"next: `{test}`, `strmctl viz --video FILE{elsewhere(runs=runs)}`")
