@@ -21,12 +21,15 @@ class TrainLog:
         after: episode up to which earlier lines are kept; 0 starts anew.
 
     Raises:
-        DataError: the log holds something else than one line per episode.
+        DataError: the log holds something else than one line per episode up to `after`.
     """
 
     def __init__(self, folder: Path, *, after: int) -> None:
         self._path = folder / FILE
-        write_csv(self._path, COLUMNS, [row for row in _rows(self._path) if int(row[0]) <= after] if after else ())
+        rows = [row for row in _rows(self._path) if int(row[0]) <= after] if after else []
+        if rows and int(rows[-1][0]) < after:
+            raise _damaged(self._path, f"it ends with episode {rows[-1][0]}, and the training was saved at {after}")
+        write_csv(self._path, COLUMNS, rows)
 
     def add(self, **values: float) -> None:
         """Adds a line; columns that are not given stay empty."""

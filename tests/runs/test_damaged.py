@@ -234,6 +234,7 @@ LOGS = [
     f"{HEADER}1,nan,0.5,0.1,,\n".encode(),
     f"{HEADER}1,x,0.5,0.1,,\n".encode(),
     f"{HEADER}\0\n".encode(),
+    f"{HEADER}1,0.5,0.5,0.1,,\n".encode(),  # the state is of episode 2
 ]
 
 
