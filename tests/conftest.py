@@ -6,11 +6,21 @@ import shutil
 import pytest
 import torch
 
+from strmctl.cli import main
 from strmctl.frames.store.store import FrameStore
 from tests.small_world import evaluate, prepared, snapshot, train
 
 torch.set_num_threads(1)
-os.environ["OMP_NUM_THREADS"] = "1"
+main.keep_memory = lambda: None  # the many commands of this process would never give any back
+os.environ["OMP_NUM_THREADS"] = "1"  # of commands in processes of their own
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Gives the next test one thread again, whatever this one's commands computed with."""
+    yield
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session")
