@@ -10,6 +10,10 @@ from strmctl.cli import console
 from strmctl.cli.group import Group
 from strmctl.cli.options import FOLDER, comma_separated, json_option
 
+repeats_option = click.option(
+    "--repeats", type=click.IntRange(1), default=3, show_default=True, help="Repetitions of each measurement."
+)
+
 
 @click.group(cls=Group, name="bench", context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
@@ -30,9 +34,7 @@ def command() -> None:
 @click.option("--backbone", default="resnet50", show_default=True, help="Backbone, such as resnet18.")
 @click.option("--clips", type=click.IntRange(1), default=8, show_default=True, help="Clips embedded at a time.")
 @click.option("--episodes", type=click.IntRange(16), default=64, show_default=True, help="Episodes per repetition.")
-@click.option(
-    "--repeats", type=click.IntRange(1), default=3, show_default=True, help="Repetitions of each measurement."
-)
+@repeats_option
 @json_option
 def evaluation(backbone: str, clips: int, episodes: int, repeats: int, as_json: bool) -> None:
     """Evaluation: every clip embedded once and episodes matched in blocks, against embedding every episode anew.
@@ -61,9 +63,7 @@ def evaluation(backbone: str, clips: int, episodes: int, repeats: int, as_json: 
 @click.option(
     "--seconds", type=click.FloatRange(0.1), default=6, show_default=True, help="Duration of a measurement, in seconds."
 )
-@click.option(
-    "--repeats", type=click.IntRange(1), default=3, show_default=True, help="Repetitions of each measurement."
-)
+@repeats_option
 @json_option
 def embedding(backbone: str, clips: int, seconds: float, repeats: int, as_json: bool) -> None:
     """Embedding: clips per second with freed memory kept, as strmctl does, and returned, as the system does.
@@ -106,9 +106,7 @@ def embedding(backbone: str, clips: int, seconds: float, repeats: int, as_json: 
 @click.option(
     "--frames", type=click.IntRange(8), default=8, show_default=True, help="Frames per clip, besides all frames."
 )
-@click.option(
-    "--repeats", type=click.IntRange(1), default=3, show_default=True, help="Repetitions of each measurement."
-)
+@repeats_option
 @click.option("--no-peer", is_flag=True, help="Measure prepare alone, without ffmpeg.")
 @json_option
 def preparation(
@@ -172,9 +170,7 @@ def preparation(
 @click.option(
     "--seconds", type=click.FloatRange(0.1), default=5, show_default=True, help="Duration of a measurement, in seconds."
 )
-@click.option(
-    "--repeats", type=click.IntRange(1), default=3, show_default=True, help="Repetitions of each measurement."
-)
+@repeats_option
 @json_option
 def threads(seconds: float, repeats: int, as_json: bool) -> None:
     """Threads: training steps beside busy foreign processes, from none to one per core.
