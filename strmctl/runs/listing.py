@@ -13,7 +13,7 @@ from strmctl.recipe import load_recipe
 from strmctl.report.terminal.run_table import RunRow, Score
 from strmctl.results import read_document, result_documents
 from strmctl.runs.folder import LATEST, newest_run, run_folder
-from strmctl.runs.notes import own_hashes, read_notes
+from strmctl.runs.notes import WEIGHTS, own_hash, read_notes
 from strmctl.runs.train_log import trained_episodes
 
 OWN_FILES = (
@@ -90,7 +90,7 @@ def _tests(folder: Path, weights: Path) -> dict[str, tuple]:
     scores: list[Score] = []
     damaged: list[str] = []
     documents = result_documents(folder)
-    hashes = {*own_hashes(weights.parent).values()} if documents else set()
+    hashes = {own_hash(weights.parent, name) for name in WEIGHTS.values()} - {None} if documents else set()
     for path in documents:
         try:
             result = read_document(path)

@@ -56,9 +56,9 @@ def belong_together(weights: Path) -> bool:
     return bool(notes) and weights.is_file() and notes.get("sha256") in (None, sha256_of(weights))
 
 
-def own_hashes(folder: Path) -> dict[str, str]:
-    """The hashes of the weights that lie in a run's folder, by file name."""
-    return {name: sha256_of(folder / name) for name in WEIGHTS.values() if (folder / name).is_file()}
+def own_hash(folder: Path, name: str) -> str | None:
+    """The hash of one of the weights in a run's folder; None where they are not there, or `name` is no name of them."""
+    return sha256_of(folder / name) if name in WEIGHTS.values() and (folder / name).is_file() else None
 
 
 def check_recipe(file: Path, recipe: Recipe, before: Mapping[str, Any] | None, source: Path) -> None:
