@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ LONGEST = 60  # letters of a cell's label that go into the name of its run
 def custom(base: Base, path: Path) -> list[Cell]:
     """The cells of a YAML file; see `named_changes`."""
     return [
-        cell for label, changes in named_changes(path).items() for cell in base.cells(label, changes, slug_of(label))
+        cell
+        for label, changes in named_changes(path).items()
+        for cell in base.cells(label, changes, slug_of(label, changes))
     ]
 
 
@@ -68,8 +71,13 @@ def _combinations(path: Path, vary: Any, hint: str) -> dict[str, dict[str, Any]]
     return {", ".join(f"{key}={json.dumps(value)}" for key, value in one.items()): one for one in combinations}
 
 
-def slug_of(label: str) -> str:
-    """A label as part of a folder's name; one that loses letters or is long gets a digest of the whole."""
+def slug_of(label: str, changes: Mapping[str, Any]) -> str:
+    """The part of a run's name that says which cell it is: the method, where nothing else changes, as in other grids.
+
+    Otherwise it is the label; one that loses letters or is long gets a digest of the whole.
+    """
+    if list(changes) == ["method"]:
+        return str(changes["method"])
     plain = re.sub(r"[^A-Za-z0-9.]+", "-", label).strip("-.")
     if plain == label and len(plain) <= LONGEST:
         return plain

@@ -50,7 +50,7 @@ def folds(
         raise UsageError("this grid itself chooses the folds", f"leave {own[0]} out")
     drawn, cells = f"-draw{seed}" if seed else "", []
     for label, changes in named.items():
-        slug = changes["method"] if list(changes) == ["method"] else slug_of(label)
+        slug = slug_of(label, changes)
         own = []
         for number in range(1, count + 1):
             fold = {"number": number, "folds": count, "seed": seed}

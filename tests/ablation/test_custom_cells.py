@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from strmctl.ablation.cells import Base
+from strmctl.ablation.cells import Base, shots
 from strmctl.ablation.custom_cells import custom
 from strmctl.errors import RecipeError
 from tests.ablation.test_cells import BASE, changes
@@ -41,6 +41,14 @@ def test_custom_cells_have_their_own_labels(tmp_path):
         ("7", {}),
     ]
     assert cells[0].run.startswith("x-no-dropout-") and cells[1].run == "x-Euclidean-s0"
+
+
+def test_a_cell_that_is_a_method_is_its_run_of_the_other_grids(tmp_path):
+    cells = custom(
+        BASE, written(tmp_path, "cells: {Relations: {method: trm}, TRM: {method: trm}, OTAM: {method: otam}}")
+    )
+    assert [cell.run for cell in cells] == ["sprites-trm-s0", "sprites-trm-s0", "sprites-otam-s0"]
+    assert cells[1:2] == shots(BASE, ["trm"])
 
 
 def test_labels_that_only_differ_in_signs_are_different_runs(tmp_path):

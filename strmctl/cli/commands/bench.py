@@ -59,7 +59,7 @@ def evaluation(backbone: str, clips: int, episodes: int, repeats: int, as_json: 
 
 @command.command(name="embed")
 @click.option("--backbone", default="resnet50", show_default=True, help="Backbone, such as efficientnet_lite0.")
-@click.option("--clips", type=click.IntRange(1), default=16, show_default=True, help="Clips embedded at a time.")
+@click.option("--clips", type=click.IntRange(1), default=4, show_default=True, help="Clips embedded at a time.")
 @click.option(
     "--seconds", type=click.FloatRange(0.1), default=6, show_default=True, help="Duration of a measurement, in seconds."
 )
