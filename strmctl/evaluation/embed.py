@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from strmctl.draws import Draws
 from strmctl.errors import NotFiniteError
 from strmctl.frames.store.store import FrameStore
+from strmctl.model.backbones.folding import folded_backbone
 from strmctl.model.enrichment import Clips, Maps
 from strmctl.model.finite import is_finite
 from strmctl.progress import Progress, silent
@@ -168,12 +169,15 @@ def embed_batches(
         NotFiniteError: its features are not finite.
     """
     batches = [clips[first : first + CLIPS_PER_BATCH] for first in range(0, len(clips), CLIPS_PER_BATCH)]
-    with ThreadPoolExecutor(LOADER_THREADS) as pool, evaluating(model):
+    with ThreadPoolExecutor(LOADER_THREADS) as pool, evaluating(model), contextlib.ExitStack() as stack:
 
         def load(ids: Sequence[str]) -> Clips:
             return loader.load_many(ids, pool, list(map(view, ids)))
 
-        for ids, loaded in zip(batches, ahead(load, batches, depth=loading_depth(model)), strict=True):
-            features = (embed or model.embed)(to_model(loaded, model))
+        for number, loaded in enumerate(ahead(load, batches, depth=loading_depth(model))):
+            ids, ready = batches[number], to_model(loaded, model)
+            if number == 0 and not isinstance(ready, Maps):
+                stack.enter_context(folded_backbone(model, ready[0, :1]))
+            features = (embed or model.embed)(ready)
             ClipFeatures(features, {clip: row for row, clip in enumerate(ids)}).check_finite(hint)
             yield features

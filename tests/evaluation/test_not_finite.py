@@ -41,6 +41,7 @@ class Spoilt(torch.nn.Module):
     def __init__(self, model, pixels, value):
         super().__init__()
         self.model, self.pixels, self.value = model, pixels.float() / 255, value
+        self.backbone = model.backbone
 
     def embed(self, clips):
         features = self.model.embed(clips)
