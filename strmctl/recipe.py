@@ -172,6 +172,7 @@ class Train(Section):
     loss_reduction: Literal["sum", "mean"]  # over an episode's queries
     views: Count = 1  # kept maps per training clip: the test view, the others jittered, cropped and mirrored
     dtype: Literal["float32", "bfloat16"] = "float32"  # precision of embedding in training, and of kept maps
+    distinct_groups: bool = False  # whether support and query, in validation too, never share a source video
     seed: Annotated[int, Field(ge=0)]
 
 

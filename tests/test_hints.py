@@ -704,7 +704,8 @@ EXEMPT = {
     ),
     **dict.fromkeys(
         (
-            "leave `--distinct-groups` out; with fewer shots or queries it may do",
+            "leave `--distinct-groups` out, and in training `--set train.distinct_groups=false`; with fewer shots or "
+            "queries it may do",
             "leave `--distinct-groups` out, or leave `--episodes-from` out, which draws others",
             "remove {}, run `--shard {}` again, then merge again",
             "remove {}, then run `{} --shard {}`",

@@ -31,7 +31,10 @@ from strmctl.episodes.distinct_groups import ClassClips, enough, sparing_queries
 from strmctl.errors import UsageError
 
 ATTEMPTS = 10  # attempts to find queries that leave every class enough clips from other sources
-FEW_SOURCES = "leave `--distinct-groups` out; with fewer shots or queries it may do"
+FEW_SOURCES = (
+    "leave `--distinct-groups` out, and in training `--set train.distinct_groups=false`; with fewer shots or queries "
+    "it may do"
+)
 OPTIONS = {"way": "--way {}", "shot": "--shots {}", "queries": "--queries {}", "classes": "--classes {}"}  # of `eval`
 TRAIN_OPTIONS = {key: f"--set train.{key}={{}}" for key in ("way", "shot", "queries")}
 

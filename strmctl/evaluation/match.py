@@ -101,7 +101,7 @@ def evaluate(
         matching: progress in episodes.
 
     Raises:
-        UsageError: the subset has too few classes, or a class too few clips.
+        UsageError: the subset has too few classes, or a class too few clips or, for distinct groups, too few sources.
 
     Example:
         >>> run, store = strmctl.load_run(Path("runs/strm")), strmctl.FrameStore.open(Path("data"), "mine")
@@ -111,7 +111,7 @@ def evaluate(
         >>> len(found.rows)  # 20 episodes of 2 classes, each with one query
         40
     """
-    episodes = protocol.draw(clips)
+    episodes = protocol.draw(clips, loader.store.groups)
     features = embed_clips(model, loader, all_clips(clips), progress=embedding)
     return match_episodes(model, features, episodes, protocol.shots, progress=matching)
 

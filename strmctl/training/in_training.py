@@ -51,9 +51,9 @@ class TrainingData:
 
 def validation_protocol(recipe: Recipe, data: TrainingData) -> Protocol:
     """How a model is validated: as many ways as in training, where the val split has them."""
-    way = min(recipe.train.way, len(data.val))
-    validation = recipe.validation
-    return Protocol("val", way, (validation.shot,), queries=1, episodes=validation.episodes, seed=recipe.train.seed)
+    way, validation = min(recipe.train.way, len(data.val)), recipe.validation
+    how = {"seed": recipe.train.seed, "distinct_groups": recipe.train.distinct_groups}
+    return Protocol("val", way, (validation.shot,), queries=1, episodes=validation.episodes, **how)
 
 
 class RunInTraining:

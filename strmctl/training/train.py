@@ -128,9 +128,11 @@ def _sampler(recipe: Recipe, data: TrainingData) -> EpisodeSampler | None:
     if recipe.train.episodes == 0:
         return None
     if len(data.val) > 1:  # checked now rather than at the first validation
-        validation_protocol(recipe, data).sampler(data.val, options={"shot": "--set validation.shot={}"})
+        options = {"shot": "--set validation.shot={}"}
+        validation_protocol(recipe, data).sampler(data.val, data.loader.store.groups, options)
+    groups = data.loader.store.groups if recipe.train.distinct_groups else None
     shape = {key: getattr(recipe.train, key) for key in ("way", "shot", "queries", "seed")}
-    return EpisodeSampler(data.train, split="train", options=TRAIN_OPTIONS, **shape)
+    return EpisodeSampler(data.train, split="train", groups=groups, options=TRAIN_OPTIONS, **shape)
 
 
 def _as_maps(recipe: Recipe, folder: Path, data: TrainingData, model: nn.Module, **how: Any) -> TrainingData:

@@ -2,6 +2,7 @@ import copy
 import csv
 import hashlib
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import cv2
@@ -10,6 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from strmctl.episodes.sampler import EpisodeSampler, shared_source_share
 from strmctl.errors import StrmctlError, UsageError
 from strmctl.evaluation.match import all_clips
 from strmctl.model.weight_files import read_tensors
@@ -146,6 +148,7 @@ class Colours:
 
     def __init__(self):
         self.by_id = dict.fromkeys((f"{c}/{i}" for c in range(5) for i in range(8)), SimpleNamespace(frames=12))
+        self.groups = {clip: clip for clip in self.by_id}
 
     def clips(self, subset):
         classes = range(3) if subset == "train" else (3, 4)
@@ -202,6 +205,34 @@ def test_a_loss_or_gradient_that_is_not_finite_stops_with_the_last_good_state(
 def test_too_small_a_val_split_is_found_before_training(tmp_path, store):
     with pytest.raises(UsageError, match="val split"):
         run(tmp_path, recipe_of("validation.shot=9"), store)
+    assert not (tmp_path / "state.pt").exists()
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_clips_of_one_source_are_kept_apart_where_the_recipe_says_so(tmp_path, store, monkeypatch, apart):
+    """Clip n of every class is of source n."""
+    drawn, episode = {"train": [], "val": []}, EpisodeSampler.episode
+
+    def recorded(sampler, index):
+        drawn[sampler._key[1]].append(found := episode(sampler, index))
+        return found
+
+    monkeypatch.setattr(EpisodeSampler, "episode", recorded)
+    other = copy.copy(store)
+    other.rows = [replace(row, group=row.clip.rpartition("/")[2]) for row in store.rows]
+    changes = ("train.queries=1", "validation.episodes=20", f"train.distinct_groups={json.dumps(apart)}")
+    run(tmp_path, recipe_of(*changes), other)
+    for episodes in drawn.values():
+        assert len(episodes) >= 12
+        assert (shared_source_share(episodes, other.groups, 1) == 0) == apart
+
+
+def test_too_few_sources_are_found_before_training(tmp_path, store):
+    other = copy.copy(store)
+    other.rows = [replace(row, group=row.cls) for row in store.rows]
+    with pytest.raises(UsageError, match="distinct groups") as caught:
+        run(tmp_path, recipe_of("train.distinct_groups=true"), other)
+    assert "train.distinct_groups=false" in caught.value.hint
     assert not (tmp_path / "state.pt").exists()
 
 
