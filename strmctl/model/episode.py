@@ -1,6 +1,15 @@
 """One episode through any method: a method is a module with `embed`, `match` and `enrich`.
 
 `embed(clips)` is everything that one clip decides, `match(support, query, mask)` everything that needs both sides.
+
+A method may add two functions, with which the test of a small set of clips computes nothing twice. `match` alone is
+enough.
+
+    pairs(support, query)              features of N and M clips, `(N, …)` and `(M, …)` each, to tables `(M, N, …)` of
+                                       what two clips decide; row m is the same whichever other queries there are, and
+                                       N clips give tables `(N, N, …)` with themselves
+    match_pairs(tables, support, query)   rows of clips in the tables `(N, N, …)`, `(B, C, K)` and `(B, Q)`, to the
+                                       logits of `match` with all shots present
 """
 
 from __future__ import annotations
@@ -84,6 +93,12 @@ def group_by_label(features: Mapping[str, Tensor], labels: Tensor) -> tuple[Feat
     clips = order[first[:, None] + torch.minimum(shots, counts[:, None] - 1)]  # (C, K)
     mask = shots < counts[:, None]  # (C, K)
     return {name: value[clips][None] for name, value in features.items()}, mask[None]  # (1, C, K, …)
+
+
+def pick(table: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Entries of a table of pairs of clips `(N, N, …)`, for rows and columns of shapes that broadcast to `S`: `(S, …)`."""
+    places = rows * table.shape[1] + columns
+    return table.flatten(0, 1).index_select(0, places.flatten()).unflatten(0, places.shape)
 
 
 def mean_over_shots(values: Tensor, mask: Tensor | None) -> Tensor:

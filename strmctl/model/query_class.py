@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from strmctl.model.episode import pick
 from strmctl.model.seeding import seeded
 from strmctl.model.tuples import Combine, Tuples, project_positions, root
 
@@ -51,6 +52,27 @@ class QueryClassSimilarity(nn.Module):
         Returns:
             Minus the mean distance of each query's tuples to the nearest of each class, `(B, Q, C)`.
         """
+        return -self._nearest(support, query, mask).mean(dim=2)
+
+    def pairs(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The distance of each tuple of M clips to the nearest of each of N clips: `qc{w}`, `(M, N, T)`.
+
+        Args:
+            support: projections, `(N, w, L, D'')`.
+            query: projections, `(M, w, L, D'')`.
+        """
+        name = f"qc{self.cardinality}"  # each clip is a class with one shot
+        nearest = self._nearest({name: support[name][None, :, None]}, {name: query[name][None]})[0]  # (M, T, N)
+        return {name: nearest.transpose(1, 2)}
+
+    def match_pairs(self, tables: Mapping[str, Tensor], support: Tensor, query: Tensor) -> Tensor:
+        """Like `match`, from tables of N clips with themselves and rows, `(B, C, K)` and `(B, Q)`: `(B, Q, C)`."""
+        table = tables[f"qc{self.cardinality}"]
+        nearest = pick(table, query[:, :, None, None], support[:, None])  # (B, Q, C, K, T)
+        return -nearest.amin(dim=3).mean(dim=3)
+
+    def _nearest(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None) -> Tensor:
+        """The distance of each query tuple to the nearest of each class, `(B, Q, T, C)`; arguments as for `match`."""
         support_tuples, query_tuples = self._tuples(support), self._tuples(query)
         _, classes, shots, tuples, _ = support_tuples.shape  # (B, C, K, T, D'')
         queries = query_tuples.shape[1]  # (B, Q, T, D'')
@@ -66,7 +88,7 @@ class QueryClassSimilarity(nn.Module):
         squared = torch.baddbmm(support_lengths[:, None], query_tuples, support_tuples.transpose(1, 2), alpha=-2)
         squared = squared.unflatten(2, (classes, shots * tuples))  # (B, Q·T, C, K·T)
         nearest = root(squared.amin(dim=-1) + query_lengths[:, :, None])  # (B, Q·T, C)
-        return -nearest.unflatten(1, (queries, tuples)).mean(dim=2)  # (B, Q, C)
+        return nearest.unflatten(1, (queries, tuples))
 
     def _tuples(self, features: Mapping[str, Tensor]) -> Tensor:
         """The vectors z of all tuples, `(..., T, D'')`."""
@@ -98,6 +120,14 @@ class QueryClass(nn.Module):
     def match(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None) -> Tensor:
         """Logits of all cardinalities together, `(B, Q, C)`; arguments as for `QueryClassSimilarity.match`."""
         return self.share * sum(layer.match(support, query, mask) for layer in self.similarities.values())
+
+    def pairs(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The tables of all cardinalities; arguments as for `QueryClassSimilarity.pairs`."""
+        return {n: t for layer in self.similarities.values() for n, t in layer.pairs(support, query).items()}
+
+    def match_pairs(self, tables: Mapping[str, Tensor], support: Tensor, query: Tensor) -> Tensor:
+        """Like `match`, from tables; arguments as for `QueryClassSimilarity.match_pairs`."""
+        return self.share * sum(layer.match_pairs(tables, support, query) for layer in self.similarities.values())
 
 
 def build_query_class(

@@ -16,6 +16,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from strmctl.model.episode import pick
 from strmctl.model.positional_encoding import PositionalEncoding
 from strmctl.model.seeding import seeded
 from strmctl.model.tuples import Combine, Tuples, project_positions, root
@@ -62,27 +63,86 @@ class TemporalRelation(nn.Module):
         Returns:
             Minus the distance of each query to its prototypes, `(B, Q, C)`.
         """
-        support_keys, support_values = self._tuples(support)  # (B, C, K, T, D')
-        query_keys, query_values = self._tuples(query)  # (B, Q, T, D')
-        tuples, dim = support_values.shape[-2:]
-        queries = query_values.shape[1]
-        query_keys = query_keys.flatten(1, 2)[:, None] / math.sqrt(dim)  # (B, 1, Q·T, D')
-        # One matrix product compares all query tuples with all support tuples of a class.
-        scores = query_keys @ support_keys.flatten(2, 3).transpose(2, 3)  # (B, C, Q·T, K·T)
+        scores = self._scores(support, query)  # (B, C, Q·T, K·T)
+        values = f"trm{self.cardinality}.value"
+        support_values, query_values = self.tuples(support[values]), self.tuples(query[values])
         if mask is not None:
-            absent = ~mask.repeat_interleave(tuples, dim=2)  # (B, C, K·T)
+            absent = ~mask.repeat_interleave(len(self.tuples.indices), dim=2)  # (B, C, K·T)
             scores = scores.masked_fill(absent[:, :, None], -math.inf)
         prototypes = scores.softmax(dim=-1) @ support_values.flatten(2, 3)  # (B, C, Q·T, D')
         difference = query_values.flatten(1, 2)[:, None] - prototypes  # (B, C, Q·T, D')
-        distance = difference.square().sum(dim=-1)  # (B, C, Q·T)
+        return self._logits(difference.square().sum(dim=-1), query_values.shape[1])
+
+    def pairs(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What two clips decide.
+
+        The values of tuples are sums over frames. So the products of single frames' projections, which are fewer, give
+        all products of tuples and prototypes.
+
+        Args:
+            support: keys and values, `(N, w, L, D')`.
+            query: keys and values, `(M, w, L, D')`.
+
+        Returns:
+            `trm{w}.scores`, of the query's tuples with those of the support, `(M, N, T, T)`; `trm{w}.products`, of
+            values, each less the mean of its position over `support`, `(M, N, w·L, w·L)`.
+        """
+        key, value = f"trm{self.cardinality}.key", f"trm{self.cardinality}.value"
+        queries, tuples = len(query[key]), len(self.tuples.indices)
+        # Each clip is a class with one shot.
+        scores = self._scores({key: support[key][None, :, None]}, {key: query[key][None]})[0]  # (N, M·T, T)
+        centre = support[value].mean(dim=(0, 2), keepdim=True)  # (1, w, 1, D')
+        rows, columns = ((side[value] - centre).flatten(1, 2) for side in (query, support))  # (M or N, w·L, D')
+        products = rows.flatten(0, 1) @ columns.flatten(0, 1).T  # (M·w·L, N·w·L)
+        products = products.unflatten(1, columns.shape[:2]).unflatten(0, rows.shape[:2])  # (M, w·L, N, w·L)
+        return {
+            f"trm{self.cardinality}.scores": scores.unflatten(1, (queries, tuples)).transpose(0, 1),
+            f"trm{self.cardinality}.products": products.transpose(1, 2),
+        }
+
+    def match_pairs(self, tables: Mapping[str, Tensor], support: Tensor, query: Tensor) -> Tensor:
+        """Like `match`, from tables.
+
+        A prototype's weights add up to 1, so that the distance of the values x of the query to it does not depend on
+        the centre c of all values: with the weights a of a tuple's frames,
+
+            |x - a·v|² = |x - c|² - 2 a·(v - c)(x - c) + a (v - c)(v - c)ᵀ a
+
+        Args:
+            tables: output of `pairs`, of N clips with themselves.
+            support: rows, `(B, C, K)`.
+            query: rows, `(B, Q)`.
+
+        Returns:
+            Minus the distance of each query to its prototypes, `(B, Q, C)`.
+        """
+        members, shots = self.tuples.members, support.shape[2]  # (T, w·L)
+        products = tables[f"trm{self.cardinality}.products"]
+        pair = query[:, None, :, None], support[:, :, None]  # (B, 1, Q, 1) and (B, C, 1, K)
+        scores = pick(tables[f"trm{self.cardinality}.scores"], *pair).transpose(3, 4)  # (B, C, Q, T, K, T)
+        attention = scores.flatten(4).flatten(2, 3).softmax(dim=-1)  # (B, C, Q·T, K·T)
+        weights = (attention.unflatten(3, (shots, -1)) @ members).flatten(3)  # (B, C, Q·T, K·w·L)
+        crossed = (members @ pick(products, *pair)).transpose(3, 4).flatten(4).flatten(2, 3)  # (B, C, Q·T, K·w·L)
+        within = pick(products, support[..., None], support[:, :, None])  # (B, C, K, K, w·L, w·L)
+        within = within.transpose(3, 4).flatten(4).flatten(2, 3)  # (B, C, K·w·L, K·w·L)
+        own = ((members @ pick(products, query, query)) * members).sum(dim=-1).flatten(1)  # (B, Q·T)
+        distance = own[:, None] + ((weights @ within - 2 * crossed) * weights).sum(dim=-1)  # (B, C, Q·T)
+        return self._logits(distance.clamp(min=0), query.shape[1])
+
+    def _scores(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor]) -> Tensor:
+        """Scores of query tuples with the support tuples of each class, `(B, C, Q·T, K·T)`; arguments as for `match`."""
+        name = f"trm{self.cardinality}.key"
+        support_keys = self.key_norm(self.tuples(support[name]))  # (B, C, K, T, D')
+        query_keys = self.key_norm(self.tuples(query[name]))  # (B, Q, T, D')
+        query_keys = query_keys.flatten(1, 2)[:, None] / math.sqrt(query_keys.shape[-1])  # (B, 1, Q·T, D')
+        # One matrix product compares all query tuples with all support tuples of a class.
+        return query_keys @ support_keys.flatten(2, 3).transpose(2, 3)
+
+    def _logits(self, distance: Tensor, queries: int) -> Tensor:
+        """Squared distances of tuples to their prototypes, `(B, C, Q·T)`, to logits `(B, Q, C)`."""
         if self.distance == "norm":
             distance = root(distance)
-        return -distance.unflatten(2, (queries, tuples)).mean(dim=3).transpose(1, 2)  # (B, Q, C)
-
-    def _tuples(self, features: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Normalised keys and plain values of all tuples, `(..., T, D')` each."""
-        keys = self.tuples(features[f"trm{self.cardinality}.key"])
-        return self.key_norm(keys), self.tuples(features[f"trm{self.cardinality}.value"])
+        return -distance.unflatten(2, (queries, -1)).mean(dim=3).transpose(1, 2)
 
 
 class TemporalRelations(nn.Module):
@@ -108,6 +168,14 @@ class TemporalRelations(nn.Module):
     def match(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None) -> Tensor:
         """Logits of all cardinalities together, `(B, Q, C)`; arguments as for `TemporalRelation.match`."""
         return self.share * sum(relation.match(support, query, mask) for relation in self.relations.values())
+
+    def pairs(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The tables of all cardinalities; arguments as for `TemporalRelation.pairs`."""
+        return {n: t for relation in self.relations.values() for n, t in relation.pairs(support, query).items()}
+
+    def match_pairs(self, tables: Mapping[str, Tensor], support: Tensor, query: Tensor) -> Tensor:
+        """Like `match`, from tables; arguments as for `TemporalRelation.match_pairs`."""
+        return self.share * sum(relation.match_pairs(tables, support, query) for relation in self.relations.values())
 
 
 def build_temporal_relations(

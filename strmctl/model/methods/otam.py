@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from strmctl.model.enrichment import Clips, Enriched, enrich
-from strmctl.model.episode import Features, Logits, match_clips, mean_over_shots
+from strmctl.model.episode import Features, Logits, match_clips, mean_over_shots, pick
 
 
 def frame_distances(rows: Tensor, columns: Tensor) -> Tensor:
@@ -76,13 +76,26 @@ class OTAM(nn.Module):
 
     def match(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None) -> Logits:
         """Logits `(B, Q, C)` from `support` `(B, C, K, L, D)`, `query` `(B, Q, L, D)` and `mask` `(B, C, K)`."""
-        shots, queries = support["frames"], query["frames"]
+        distance = self._distances(support["frames"], query["frames"])  # (B, C, K, Q)
+        return Logits(-mean_over_shots(distance, mask).transpose(1, 2))  # (B, Q, C)
+
+    def pairs(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor]) -> Features:
+        """Distances of M clips to N: `distances`, `(M, N)`, from `support` `(N, L, D)` and `query` `(M, L, D)`."""
+        distance = self._distances(support["frames"][None, None], query["frames"][None])  # (1, 1, N, M)
+        return {"distances": distance[0, 0].T}
+
+    def match_pairs(self, tables: Mapping[str, Tensor], support: Tensor, query: Tensor) -> Logits:
+        """Like `match`, from the table `(N, N)` and rows, `(B, C, K)` and `(B, Q)`."""
+        distance = pick(tables["distances"], query[:, None, None], support[..., None])  # (B, C, K, Q)
+        return Logits(-mean_over_shots(distance, None).transpose(1, 2))  # (B, Q, C)
+
+    def _distances(self, shots: Tensor, queries: Tensor) -> Tensor:
+        """Distances of clips, `(B, C, K, L, D)` and `(B, Q, L, D)` to `(B, C, K, Q)`."""
         distances = frame_distances(queries.flatten(1, 2), shots.flatten(1, 3))  # (B, Q·L, C·K·L)
         distances = distances.unflatten(2, shots.shape[1:4]).unflatten(1, queries.shape[1:3])  # (B, Q, L, C, K, L)
         pairs = distances.permute(0, 3, 4, 1, 2, 5)  # (B, C, K, Q, L, L): rows of the query, columns of the support
         both = torch.stack([pairs, pairs.transpose(-2, -1)])  # (2, B, C, K, Q, L, L)
-        distance = alignment_distance(both, self.smoothing).sum(dim=0)  # (B, C, K, Q)
-        return Logits(-mean_over_shots(distance, mask).transpose(1, 2))  # (B, Q, C)
+        return alignment_distance(both, self.smoothing).sum(dim=0)
 
     def forward(self, support_clips: Clips, support_labels: Tensor, query_clips: Clips) -> Logits:
         """One episode from its clips; see `match_clips`. Logits `(Q, C)`."""

@@ -97,9 +97,22 @@ class STRM(nn.Module):
             Logits `(B, Q, C)`.
         """
         trm = self.temporal_relations.match(support, query, mask)
-        if self.query_class is None:
+        return self._logits(trm, self.query_class and self.query_class.match(support, query, mask))
+
+    def pairs(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor]) -> Features:
+        """What two clips decide: tables `(M, N, …)` from outputs of `embed`, `(N, …)` and `(M, …)`."""
+        blocks = filter(None, (self.temporal_relations, self.query_class))
+        return {name: table for block in blocks for name, table in block.pairs(support, query).items()}
+
+    def match_pairs(self, tables: Mapping[str, Tensor], support: Tensor, query: Tensor) -> Logits:
+        """Like `match`, from tables of N clips with themselves and rows, `(B, C, K)` and `(B, Q)`."""
+        trm = self.temporal_relations.match_pairs(tables, support, query)
+        return self._logits(trm, self.query_class and self.query_class.match_pairs(tables, support, query))
+
+    def _logits(self, trm: Tensor, query_class: Tensor | None) -> Logits:
+        """The logits of both blocks, `(B, Q, C)` each, together."""
+        if query_class is None:
             return Logits(trm, trm)
-        query_class = self.query_class.match(support, query, mask)
         joint = self.prediction == "joint"
         return Logits(trm + self.query_class_weight * query_class if joint else trm, trm, query_class)
 
