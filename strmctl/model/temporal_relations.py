@@ -89,14 +89,14 @@ class TemporalRelation(nn.Module):
         """
         key, value = f"trm{self.cardinality}.key", f"trm{self.cardinality}.value"
         queries, tuples = len(query[key]), len(self.tuples.indices)
-        # Each clip is a class with one shot.
-        scores = self._scores({key: support[key][None, :, None]}, {key: query[key][None]})[0]  # (N, M·T, T)
+        # All clips are shots of one class.
+        scores = self._scores({key: support[key][None, None]}, {key: query[key][None]})[0, 0]  # (M·T, N·T)
         centre = support[value].mean(dim=(0, 2), keepdim=True)  # (1, w, 1, D')
         rows, columns = ((side[value] - centre).flatten(1, 2) for side in (query, support))  # (M or N, w·L, D')
         products = rows.flatten(0, 1) @ columns.flatten(0, 1).T  # (M·w·L, N·w·L)
         products = products.unflatten(1, columns.shape[:2]).unflatten(0, rows.shape[:2])  # (M, w·L, N, w·L)
         return {
-            f"trm{self.cardinality}.scores": scores.unflatten(1, (queries, tuples)).transpose(0, 1),
+            f"trm{self.cardinality}.scores": scores.unflatten(1, (-1, tuples)).unflatten(0, (queries, tuples)).transpose(1, 2),
             f"trm{self.cardinality}.products": products.transpose(1, 2),
         }
 
