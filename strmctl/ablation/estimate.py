@@ -9,11 +9,11 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from strmctl.ablation.run_grid import Task
 from strmctl.evaluation.embed import ClipFeatures, evaluating
-from strmctl.evaluation.match import block_size
+from strmctl.evaluation.tables import matching_from, tables_fit
 from strmctl.frames.store.usable_clips import usable_clips
 from strmctl.model.enrichment import Clips, backbone_maps
 from strmctl.model.tuples import keep_tuples
@@ -31,8 +31,8 @@ ENOUGH = 1.0  # seconds after which a measurement is not repeated
 def task_seconds(tasks: Sequence[Task], *, threads: int, progress: Progress = silent) -> list[float]:
     """An estimate for each task, in seconds of one process.
 
-    The estimate grows in proportion to clips and episodes. It may be off by a third, because processes that run at the
-    same time slow each other down.
+    The estimate grows in proportion to clips and episodes, and for tables to pairs of clips. It may be off by a third,
+    because processes that run at the same time slow each other down.
 
     Args:
         tasks: tasks that `open_tasks` gave.
@@ -90,7 +90,7 @@ class _Timer:
         with torch.inference_mode(), evaluating(self.model):
             self.embed = _seconds(lambda: self.model.embed(self.clips_in)) / CLIPS
         self.fraction = recipe.trm.tuple_fraction
-        self.matches: dict[Any, float] = {}
+        self.matches: dict[Any, tuple[float, float]] = {}
 
     @torch.no_grad()
     def _inputs(self, recipe: Recipe, clips: int) -> Clips:
@@ -113,36 +113,44 @@ class _Timer:
         episode = own.way * (own.shot + own.queries) * (self.load + self.backward)
         validations = math.ceil(own.episodes / check.every)
         validation = len(self.clips["val"]) * (self.load + self.embed)
-        validation += check.episodes * self._match(own.way, 1, check.shot, None)
+        tables, match = self._match("val", own.way, 1, check.shot, None)
+        validation += tables + check.episodes * match
         maps = self._maps({"train": own.views, "val": 1}) if own.episodes else 0.0
         return maps + own.episodes * episode + validations * validation
 
     def test(self, task: Task) -> float:
         """Seconds of the tests of one task."""
         test, share = task.protocol, task.cells[0].fraction
-        matching = sum(self._match(test.way, test.queries, shot, share) for shot in test.shots)
+        found = [self._match(test.split, test.way, test.queries, shot, share) for shot in test.shots]
+        matching = found[0][0] + test.episodes * sum(match for _, match in found)
         clips = self.clips.get(test.split, ())
         embedding = self._maps({test.split: 1}) + len(clips) * (self.load + self.embed)
-        return embedding + len(task.cells) * test.episodes * matching
+        return embedding + len(task.cells) * matching
 
-    def _match(self, way: int, queries: int, shot: int, share: float | None) -> float:
-        """Seconds of matching one episode."""
-        key = way, queries, shot, share
+    def _match(self, subset: str, way: int, queries: int, shot: int, share: float | None) -> tuple[float, float]:
+        """Seconds of the tables of a subset's clips, 0 where there are none, and of matching one episode."""
+        clips = len(self.clips.get(subset, ()))
+        key = clips, way, queries, shot, share
         if key not in self.matches:
             keep_tuples(self.model, self.fraction if share is None else share, 0)
             with torch.inference_mode(), evaluating(self.model):
                 features = self.model.embed(self.clips_in)
-                self.matches[key] = _match_seconds(self.model, features, way, queries, shot)
+                self.matches[key] = _match_seconds(self.model, features, clips, way=way, queries=queries, shot=shot)
         return self.matches[key]
 
 
-def _match_seconds(model: nn.Module, features: dict[str, torch.Tensor], way: int, queries: int, shot: int) -> float:
-    clip_bytes = ClipFeatures(features, {}).gathered_bytes
-    size = block_size(clip_bytes, way * queries, way * shot, way)
+def _match_seconds(
+    model: nn.Module, features: dict[str, Tensor], clips: int, *, way: int, queries: int, shot: int
+) -> tuple[float, float]:
+    making, tables, known = 0.0, None, ClipFeatures(features, {str(row): row for row in range(CLIPS)})
+    if tables_fit(model, {name: value[:1] for name, value in features.items()}, clips):
+        making = _seconds(lambda: model.pairs(features, features)) * (clips / CLIPS) ** 2
+        tables = model.pairs(features, features)
+    known, match, size = matching_from(model, known, tables, way=way, queries=queries, shot=shot)
     rows = torch.arange(size * way * shot) % CLIPS, torch.arange(size * way * queries) % CLIPS
-    support = {name: value[rows[0]].unflatten(0, (size, way, shot)) for name, value in features.items()}
-    query = {name: value[rows[1]].unflatten(0, (size, way * queries)) for name, value in features.items()}
-    return _seconds(lambda: model.match(support, query)) / size
+    support = {name: value[rows[0]].unflatten(0, (size, way, shot)) for name, value in known.tensors.items()}
+    query = {name: value[rows[1]].unflatten(0, (size, way * queries)) for name, value in known.tensors.items()}
+    return making, _seconds(lambda: match(support, query)) / size
 
 
 def _step(model: nn.Module, clips: Clips, way: int, shot: int) -> None:

@@ -13,16 +13,11 @@ from torch import Tensor, nn
 from strmctl.episodes.sampler import OPTIONS, Episode, EpisodeSampler
 from strmctl.errors import NotFiniteError
 from strmctl.evaluation.embed import LOADER_THREADS, OVERFLOW, ClipFeatures, Loader, embed_clips, evaluating, to_model
-from strmctl.evaluation.tables import make_tables, pair_bytes
-from strmctl.model.episode import Logits
+from strmctl.evaluation.tables import make_tables, matching_from
 from strmctl.model.finite import is_finite
 from strmctl.progress import Progress, silent
 from strmctl.results import QueryRow
 
-# Larger blocks are slower: what `match` makes of them falls out of the processor's cache, and beyond some megabytes
-# every tensor costs fresh pages of memory, whose zeroing takes longer than the computation.
-BLOCK_BYTES = 2 << 20  # features in one block
-BLOCK_EPISODES = 16
 # As a share of a query's largest logit. Rounding in float32 moves logits by 2e-7 to 4e-6 of it, whatever their range:
 # from tables, by at most 3e-7 for TRM and STRM trained on JHMDB.
 NARROW = 1e-5
@@ -151,16 +146,7 @@ def match_episodes(
 
     with evaluating(model):
         tables = make_tables(model, features)
-        if tables is None:
-            match, size = model.match, block_size(features.gathered_bytes, way * queries, way * most, way)
-        else:
-            size = block_size(pair_bytes(tables), way * queries, way * most**2, way * most)  # pairs in place of clips
-            rows = {clip: row for row, clip in enumerate(features.row)}
-            features = ClipFeatures({"row": torch.arange(len(rows))}, rows)
-
-            def match(support: Mapping[str, Tensor], query: Mapping[str, Tensor]) -> Logits:
-                return model.match_pairs(tables, support["row"], query["row"])
-
+        features, match, size = matching_from(model, features, tables, way=way, queries=queries, shot=most)
         return _collect(episodes, shots, size, logits_of, progress)
 
 
@@ -229,11 +215,3 @@ def _check_finite(block: Sequence[Episode], shot: int, logits: Tensor) -> None:
                     f"the logits of clip {clip}, a query of episode {episode.index} ({shot}-shot), are not finite",
                     OVERFLOW,
                 )
-
-
-def block_size(clip_bytes: int, queries: int, support: int, classes: int) -> int:
-    """Episodes per block, so that gathered features, and prototypes of that size for each class, fit `BLOCK_BYTES`.
-
-    `clip_bytes` are those of one clip's features; the other arguments are numbers of clips and classes per episode.
-    """
-    return max(1, min(BLOCK_EPISODES, BLOCK_BYTES // (clip_bytes * (support + queries * classes))))

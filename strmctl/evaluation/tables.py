@@ -1,15 +1,20 @@
-"""What two clips decide, of all pairs of a small set of clips: made once, used in every episode."""
+"""What episodes are matched from: features of clips, or tables of all pairs of a small set of clips, made once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from strmctl.evaluation.embed import ClipFeatures
+from strmctl.model.episode import Logits
 from strmctl.model.finite import is_finite
 
+# Larger blocks are slower: what `match` makes of them falls out of the processor's cache, and beyond some megabytes
+# every tensor costs fresh pages of memory, whose zeroing takes longer than the computation.
+BLOCK_BYTES = 2 << 20  # features in one block
+BLOCK_EPISODES = 16
 # Whether there are tables depends on the method and the number of clips alone, never on free memory or on the number of
 # episodes, so that an episode is computed alike however many there are.
 TABLE_BYTES = 1 << 30
@@ -54,3 +59,35 @@ def make_tables(model: nn.Module, features: ClipFeatures) -> dict[str, Tensor] |
             table = tables.setdefault(name, part.new_empty(len(clips), *part.shape[1:]))
             table[first : first + QUERIES] = part
     return tables if all(is_finite(table) for table in tables.values()) else None
+
+
+def matching_from(
+    model: nn.Module,
+    features: ClipFeatures,
+    tables: Mapping[str, Tensor] | None,
+    *,
+    way: int,
+    queries: int,
+    shot: int,
+) -> tuple[ClipFeatures, Callable[..., Logits], int]:
+    """What episodes of a shape are matched from, the function that matches them, and their number in one block.
+
+    With tables, clips have the number of their row in place of features.
+    """
+    if tables is None:
+        return features, model.match, block_size(features.gathered_bytes, way * queries, way * shot, way)
+    rows = {clip: row for row, clip in enumerate(features.row)}
+
+    def match(support: Mapping[str, Tensor], query: Mapping[str, Tensor]) -> Logits:
+        return model.match_pairs(tables, support["row"], query["row"])
+
+    size = block_size(pair_bytes(tables), way * queries, way * shot**2, way * shot)  # pairs in the place of clips
+    return ClipFeatures({"row": torch.arange(len(rows))}, rows), match, size
+
+
+def block_size(clip_bytes: int, queries: int, support: int, classes: int) -> int:
+    """Episodes per block, so that gathered features, and prototypes of that size for each class, fit `BLOCK_BYTES`.
+
+    `clip_bytes` are those of one clip's features; the other arguments are numbers of clips and classes per episode.
+    """
+    return max(1, min(BLOCK_EPISODES, BLOCK_BYTES // (clip_bytes * (support + queries * classes))))

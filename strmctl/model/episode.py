@@ -96,7 +96,7 @@ def group_by_label(features: Mapping[str, Tensor], labels: Tensor) -> tuple[Feat
 
 
 def pick(table: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Entries of a table of pairs of clips `(N, N, …)`, for rows and columns of shapes that broadcast to `S`: `(S, …)`."""
+    """Entries of a table of pairs of clips, `(N, N, …)`: `(S, …)` for rows and columns that broadcast to the shape S."""
     places = rows * table.shape[1] + columns
     return table.flatten(0, 1).index_select(0, places.flatten()).unflatten(0, places.shape)
 

@@ -71,7 +71,9 @@ class QueryClassSimilarity(nn.Module):
         nearest = pick(table, query[:, :, None, None], support[:, None])  # (B, Q, C, K, T)
         return -nearest.amin(dim=3).mean(dim=3)
 
-    def _nearest(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None) -> Tensor:
+    def _nearest(
+        self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None
+    ) -> Tensor:
         """The distance of each query tuple to the nearest of each class, `(B, Q, T, C)`; arguments as for `match`."""
         support_tuples, query_tuples = self._tuples(support), self._tuples(query)
         _, classes, shots, tuples, _ = support_tuples.shape  # (B, C, K, T, D'')

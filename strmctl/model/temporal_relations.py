@@ -64,7 +64,7 @@ class TemporalRelation(nn.Module):
             Minus the distance of each query to its prototypes, `(B, Q, C)`.
         """
         scores = self._scores(support, query)  # (B, C, Q·T, K·T)
-        values = f"trm{self.cardinality}.value"
+        values = f"trm{self.cardinality}.value"  # to (B, C, K, T, D') and (B, Q, T, D')
         support_values, query_values = self.tuples(support[values]), self.tuples(query[values])
         if mask is not None:
             absent = ~mask.repeat_interleave(len(self.tuples.indices), dim=2)  # (B, C, K·T)
@@ -96,17 +96,22 @@ class TemporalRelation(nn.Module):
         products = rows.flatten(0, 1) @ columns.flatten(0, 1).T  # (M·w·L, N·w·L)
         products = products.unflatten(1, columns.shape[:2]).unflatten(0, rows.shape[:2])  # (M, w·L, N, w·L)
         return {
-            f"trm{self.cardinality}.scores": scores.unflatten(1, (-1, tuples)).unflatten(0, (queries, tuples)).transpose(1, 2),
+            f"trm{self.cardinality}.scores": scores.unflatten(1, (-1, tuples))
+            .unflatten(0, (queries, tuples))
+            .transpose(1, 2),
             f"trm{self.cardinality}.products": products.transpose(1, 2),
         }
 
     def match_pairs(self, tables: Mapping[str, Tensor], support: Tensor, query: Tensor) -> Tensor:
         """Like `match`, from tables.
 
-        A prototype's weights add up to 1, so that the distance of the values x of the query to it does not depend on
-        the centre c of all values: with the weights a of a tuple's frames,
+        With a query tuple's values x, the values v of the support's frames in each position, and the weights a that
+        attention gives them,
 
-            |x - a·v|² = |x - c|² - 2 a·(v - c)(x - c) + a (v - c)(v - c)ᵀ a
+            |x - aᵀv|² = x·x - 2 aᵀv x + aᵀ (v vᵀ) a
+
+        The weights of each position add up to 1. So the distance is the same when each value is less a mean, and the
+        three terms, which nearly cancel, are smaller.
 
         Args:
             tables: output of `pairs`, of N clips with themselves.
@@ -130,7 +135,7 @@ class TemporalRelation(nn.Module):
         return self._logits(distance.clamp(min=0), query.shape[1])
 
     def _scores(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor]) -> Tensor:
-        """Scores of query tuples with the support tuples of each class, `(B, C, Q·T, K·T)`; arguments as for `match`."""
+        """Scores of query tuples with support tuples of each class, `(B, C, Q·T, K·T)`; arguments as for `match`."""
         name = f"trm{self.cardinality}.key"
         support_keys = self.key_norm(self.tuples(support[name]))  # (B, C, K, T, D')
         query_keys = self.key_norm(self.tuples(query[name]))  # (B, Q, T, D')

@@ -26,9 +26,10 @@ def test_time_follows_from_what_one_clip_and_one_episode_take(task, monkeypatch)
     clips = 4  # of an episode: 2-way, 1 shot, 1 query per class
     load = clip = 0.4 / clips  # reading one; forward, or forward and backward
     match = 0.4 / 16  # a block has that many episodes at most, and these are small
-    validation = 6 * (load + clip) + 4 * match  # 2 classes of 3 clips
+    pair = 0.4 / 4**2  # of the tables
+    validation = 6 * (load + clip) + 6**2 * pair + 4 * match  # 2 classes of 3 clips
     assert training == pytest.approx(100 * clips * (load + clip) + 2 * validation)
-    assert tests == pytest.approx(9 * (load + clip) + 30 * 2 * match)
+    assert tests == pytest.approx(9 * (load + clip) + 9**2 * pair + 30 * 2 * match)
 
 
 def test_more_work_takes_longer(task):

@@ -1,6 +1,7 @@
 """The table of methods: what the rest of strmctl knows of each. Recipes, builder, grids, reports and help read it.
 
-A new method is one file with `embed`, `match` and `enrich` (see `strmctl.model.episode`) and one entry in `METHODS`.
+A new method is one file with `embed`, `match` and `enrich`, and `pairs` and `match_pairs` where it may be tested faster
+(see `strmctl.model.episode`), and one entry in `METHODS`.
 Importing this file imports no torch.
 """
 
