@@ -5,11 +5,10 @@
 A method may add two functions, with which the test of a small set of clips computes nothing twice. `match` alone is
 enough.
 
-    pairs(support, query)              features of N and M clips, `(N, …)` and `(M, …)` each, to tables `(M, N, …)` of
-                                       what two clips decide; row m is the same whichever other queries there are, and
-                                       N clips give tables `(N, N, …)` with themselves
-    match_pairs(tables, support, query)   rows of clips in the tables `(N, N, …)`, `(B, C, K)` and `(B, Q)`, to the
-                                       logits of `match` with all shots present
+    pairs(support, query)                  features of N and M clips, `(N, …)` and `(M, …)`, to tables `(M, N, …)`:
+                                           row m holds what clip m as a query and each support clip decide
+    match_pairs(tables, support, query)    tables `(N, N, …)` of N clips with themselves, and the rows of clips,
+                                           `(B, C, K)` and `(B, Q)`, to the logits of `match` with all shots present
 """
 
 from __future__ import annotations
@@ -96,7 +95,7 @@ def group_by_label(features: Mapping[str, Tensor], labels: Tensor) -> tuple[Feat
 
 
 def pick(table: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Entries of a table of pairs of clips, `(N, N, …)`: `(S, …)` for rows and columns that broadcast to the shape S."""
+    """Entries of a table of all pairs, `(N, N, …)`: `(S, …)` for rows and columns that broadcast to a shape S."""
     places = rows * table.shape[1] + columns
     return table.flatten(0, 1).index_select(0, places.flatten()).unflatten(0, places.shape)
 
