@@ -148,8 +148,9 @@ def _match_seconds(
         tables = model.pairs(features, features)
     known, match, size = matching_from(model, known, tables, way=way, queries=queries, shot=shot)
     rows = torch.arange(size * way * shot) % CLIPS, torch.arange(size * way * queries) % CLIPS
-    support = {name: value[rows[0]].unflatten(0, (size, way, shot)) for name, value in known.tensors.items()}
-    query = {name: value[rows[1]].unflatten(0, (size, way * queries)) for name, value in known.tensors.items()}
+    known = {name: value.to(next(model.parameters()).device) for name, value in known.tensors.items()}
+    support = {name: value[rows[0]].unflatten(0, (size, way, shot)) for name, value in known.items()}
+    query = {name: value[rows[1]].unflatten(0, (size, way * queries)) for name, value in known.items()}
     return making, _seconds(lambda: match(support, query)) / size
 
 

@@ -43,7 +43,8 @@ def bench_eval(
     Args:
         backbone: key of `BACKBONES`.
         clips: clips that are embedded at a time, eight frames each.
-        episodes: episodes that are matched per repetition, 5-way 5-shot with one query per class.
+        episodes: episodes that are matched per repetition, 5-way 5-shot with one query per class, from features: the
+            SSv2 test split has too many clips for tables of pairs.
         repeats: repetitions of each measurement.
         progress: callable that receives (measurements done, measurements in all, next measurement).
 
@@ -149,7 +150,7 @@ def _measure(jobs: dict[Any, Callable[[], Any]], repeats: int, progress: Progres
 
 
 def _random_features(model: STRM, dtype: torch.dtype, pixels: int) -> ClipFeatures:
-    """Features of as many clips as the SSv2 test split has, as evaluation holds them."""
+    """Features of as many clips as the SSv2 test split has, as evaluation holds them; too many for tables of pairs."""
     with torch.inference_mode():
         one = model.embed(torch.rand(1, 8, 3, pixels, pixels))
     tensors = {name: torch.randn(SSV2_CLIPS, *value.shape[1:]).to(dtype) for name, value in one.items()}
