@@ -18,8 +18,8 @@ BLOCK_EPISODES = 16
 # Whether there are tables depends on the method and the number of clips alone, never on free memory or on the number of
 # episodes, so that an episode is computed alike however many there are.
 TABLE_BYTES = 1 << 30
-# What tables cost grows with the square: for 210 clips and D' = 1152, 2 s of one core for TRM, 9 s for TRX, each as much
-# as 150 episodes without them; 0.3 s for OTAM.
+# What tables cost grows with the square. For 210 clips and D' = 1152 one core needs 2 s for TRM and 9 s for TRX, which
+# are 150 episodes without them, and 0.3 s for OTAM.
 TABLE_CLIPS = 256
 QUERIES = 16  # clips that are compared with all at a time
 
