@@ -15,18 +15,21 @@ reproduce: $(STAMP)
 	$(BIN)/strmctl ablate all --recipe sprites --seeds 0,1,2 --jobs 2 --threads 1
 	$(BIN)/strmctl report sprites-components sprites-cardinality sprites-tuples sprites-shots --out report
 
-# Real video, JHMDB: the folder of its class folders is VIDEOS. It goes on where it was killed.
-REAL := --recipe jhmdb_lite --seeds 0,1,2 --distinct-groups --jobs 2 --threads 1
+# Real video: all of reports/real, from the folder of JHMDB's class folders. It goes on where it was killed.
+REAL := --recipe jhmdb_lite --seeds 0,1,2 --jobs 2 --threads 1
+METHODS := reports/real/methods.yaml
 reproduce-real: $(STAMP)
-	@test -d "$(VIDEOS)" || { echo "say where the videos are: make reproduce-real VIDEOS=DIR (DIR/<class>/<clip>.avi)"; exit 2; }
+	@test -d "$(VIDEOS)" || { echo "where are the videos? make reproduce-real VIDEOS=DIR, with DIR/<class>/<clip>.avi"; exit 2; }
 	$(BIN)/python -m pip install --quiet --editable '.[lite]'
 	$(BIN)/strmctl prepare jhmdb --videos "$(VIDEOS)"
-	$(BIN)/strmctl ablate components $(REAL)
-	$(BIN)/strmctl ablate custom reports/real/methods.yaml $(filter-out --distinct-groups,$(REAL))
-	$(BIN)/strmctl report jhmdb_lite-methods --out report-real/shared-sources
-	$(BIN)/strmctl ablate custom reports/real/methods.yaml $(REAL)
-	$(BIN)/strmctl ablate folds --cells reports/real/methods.yaml --frame-orders natural,shuffled,repeated $(REAL)
-	$(BIN)/strmctl report jhmdb_lite-components jhmdb_lite-methods jhmdb_lite-3-folds --out report-real
+	$(BIN)/strmctl ablate custom $(METHODS) $(REAL)
+	$(BIN)/strmctl report jhmdb_lite-methods --out report/real/shared-sources
+	$(BIN)/strmctl ablate custom $(METHODS) $(REAL) --distinct-groups
+	$(BIN)/strmctl ablate components $(REAL) --distinct-groups
+	$(BIN)/strmctl ablate folds --cells $(METHODS) --frame-orders natural,shuffled,repeated $(REAL) --distinct-groups
+	$(BIN)/strmctl report jhmdb_lite-methods jhmdb_lite-components jhmdb_lite-3-folds --out report/real
+	$(BIN)/strmctl ablate custom reports/real/tuned.yaml --recipe jhmdb_lite --distinct-groups
+	$(BIN)/strmctl report jhmdb_lite-tuned --out report/real/tuned
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
