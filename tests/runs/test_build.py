@@ -54,6 +54,7 @@ class ToyStore:
         self.each, self.side, self.contrast = each, side, contrast
         names = [clip for subset in ("train", "val", "test") for ids in self.clips(subset).values() for clip in ids]
         self.by_id = {clip: SimpleNamespace(frames=12) for clip in names}
+        self.groups = {clip: clip for clip in names}
 
     def clips(self, subset):
         numbers = {"train": (0, 1, 2), "val": (3, 4), "test": (3, 4, 5)}[subset]
