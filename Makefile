@@ -26,7 +26,7 @@ reproduce-real: $(STAMP)
 	$(BIN)/strmctl report jhmdb_lite-methods --out report/real/shared-sources
 	$(BIN)/strmctl ablate custom $(METHODS) $(REAL) --distinct-groups
 	$(BIN)/strmctl ablate components $(REAL) --distinct-groups
-	$(BIN)/strmctl ablate folds --cells $(METHODS) --frame-orders natural,shuffled,repeated $(REAL) --distinct-groups
+	$(BIN)/strmctl ablate folds --cells reports/real/folds.yaml --frame-orders natural,shuffled,repeated $(REAL) --distinct-groups
 	$(BIN)/strmctl report jhmdb_lite-methods jhmdb_lite-components jhmdb_lite-3-folds --out report/real
 	$(BIN)/strmctl ablate custom reports/real/tuned.yaml --recipe jhmdb_lite --distinct-groups
 	$(BIN)/strmctl report jhmdb_lite-tuned --out report/real/tuned

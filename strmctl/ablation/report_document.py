@@ -107,7 +107,8 @@ def _split(found: Found, attribute: str, summary: Callable, shots: Sequence[int]
 
 
 def _about(grid: Grid, found: Found) -> GridInfo:
-    recipe, test, done = grid.cells[0].recipe, grid.protocol, {id(one.cell) for one in found}
+    recipe = next((cell.recipe for cell in grid.cells if cell.recipe.train.episodes), grid.cells[0].recipe)
+    test, done = grid.protocol, {id(one.cell) for one in found}
     counts = {cell.label: _tuples(cell.recipe) for cell in grid.cells} if grid.kind == "cardinality" else {}
     return GridInfo(
         name=grid.name,

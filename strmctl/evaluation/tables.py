@@ -20,7 +20,7 @@ BLOCK_EPISODES = 16
 TABLE_BYTES = 1 << 30
 # What tables cost grows with the square. For 210 clips and D' = 1152 one core needs 2 s for TRM and 9 s for TRX, which
 # are 150 episodes without them, and 0.3 s for OTAM.
-TABLE_CLIPS = 256
+TABLE_CLIPS = 384
 QUERIES = 16  # clips that are compared with all at a time
 
 
