@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from strmctl.classify.classifier import Classifier
     from strmctl.episodes.clip_loader import ClipLoader
     from strmctl.episodes.sampler import EpisodeSampler
     from strmctl.evaluation.comparison.compare import compare
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Classifier",
     "ClipLoader",
     "EpisodeSampler",
     "FrameStore",
@@ -33,6 +35,7 @@ __all__ = [
     "summarise",
 ]
 _MODULES = {
+    "Classifier": "classify.classifier",
     "ClipLoader": "episodes.clip_loader",
     "EpisodeSampler": "episodes.sampler",
     "FrameStore": "frames.store.store",

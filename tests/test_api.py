@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import strmctl
-from tests.small_world import evaluate, train
+from tests.small_world import class_folders, evaluate, train
 from tests.videos_for_tests import write_video
 
 ROOT = Path(__file__).parents[1]
@@ -40,10 +40,11 @@ def test_editors_see_the_names_that_python_imports():
 
 @pytest.fixture(scope="module")
 def world(data, tmp_path_factory):
-    """A folder with `clip.mp4`, the store `mine` in `data`, and the tested runs `strm` and `trx` in `runs`."""
+    """A folder with `clip.mp4`, class folders in `examples`, the store `mine` in `data`, and tested runs in `runs`."""
     folder = tmp_path_factory.mktemp("world")
     shutil.copytree(data, folder / "data")
     write_video(folder / "clip.mp4", frames=10)
+    class_folders(folder / "examples", ["hop", "run", "sit"])
     for name in ("strm", "trx"):
         ran = train(data, folder / "runs", "--recipe", "sprites", "--name", name, changes=(f"method={name}",))
         assert ran.code == 0, ran.err

@@ -26,7 +26,7 @@ SAME_COMMAND = "what was finished is kept, and the same command goes on from the
 RESUME = "what was saved last is kept: `strmctl train --resume` goes on from there"
 # in this order in --help
 COMMANDS = (
-    *("prepare", "data", "train", "eval", "compare", "viz", "ablate"),
+    *("prepare", "data", "train", "eval", "compare", "classify", "viz", "ablate"),
     *("report", "runs", "import", "bench", "demo", "recipe"),
 )
 FILES = {"import": "import_released"}  # the others are `cli/commands/<name>.py`

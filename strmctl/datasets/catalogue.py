@@ -36,7 +36,8 @@ class DataSet:
     Attributes:
         name: what the user types.
         title: name for people.
-        layout: `class_folders`; `ssv2`: one folder and annotations; `flat`: one folder, no classes.
+        layout: `class_folders`; `ssv2`: one folder and annotations; `flat`: one folder, no classes; `tree`: folders in
+            folders, no classes.
         home: page where it can be found.
         size: default shorter side of the stored frames, pixels.
         listed: whether the benchmark is 100 listed clips per class, not all clips of its classes.
@@ -47,7 +48,7 @@ class DataSet:
 
     name: str
     title: str
-    layout: Literal["class_folders", "ssv2", "flat"]
+    layout: Literal["class_folders", "ssv2", "flat", "tree"]
     home: str = ""
     size: int = 256
     listed: bool = False

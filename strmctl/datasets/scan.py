@@ -128,7 +128,7 @@ def scan(
     missing: list[str] = []
     counts: dict[str, ListedClips] = {}
     annotated: dict[str, str] = {}
-    if dataset.layout == "flat":
+    if dataset.layout in ("flat", "tree"):
         found = dict.fromkeys(files, "")
     elif dataset.layout == "class_folders":
         # the class folder of extracted frames is the one above the clip: archives put others around them
@@ -180,7 +180,7 @@ def _video_files(
     def failed(error: OSError) -> None:
         unreadable.append(f"{below(error.filename)}: {UNREADABLE}: {error.strerror}")
 
-    seen, deep, top = set(), dataset.layout == "class_folders", os.path.realpath(videos)
+    seen, deep, top = set(), dataset.layout in ("class_folders", "tree"), os.path.realpath(videos)
     for folder, folders, names in os.walk(videos, followlinks=True, onerror=failed):
         real = os.path.realpath(folder)
         folders[:] = sorted(name for name in folders if not is_left_out(name)) if deep and real not in seen else []
@@ -293,11 +293,26 @@ def folder_ids(sources: Sequence[str], dataset: DataSet) -> dict[str, str]:
 def _group(dataset: DataSet, cls: str, source: str, ids: dict[str, str]) -> str:
     """Name of the video that a clip was cut from, taken from the data set's own file names; else that of the clip."""
     stem = without_suffix(PurePosixPath(source).name)  # a folder of frames may have a dot in its name
-    if dataset.name == "ucf101" and (match := re.search(r"_g(\d+)_c\d+$", stem)):
-        return f"{cls}/g{match[1]}"
-    tail = rf"_{re.escape(cls)}_[a-z]_(?:cm|nm)_np\d+_[a-z]+_[a-z]+_\d+"
-    if dataset.name in ("hmdb51", "jhmdb") and (match := re.fullmatch(rf"(.+){tail}", stem, re.IGNORECASE)):
-        return match[1]
+    if dataset.name == "ucf101":
+        return _ucf101_source(cls, stem) or ids[source]
+    if dataset.name in ("hmdb51", "jhmdb"):
+        return _hmdb51_source(cls, stem) or ids[source]
     if dataset.name == "kinetics100" and (match := re.fullmatch(r"(.+)_\d+_\d+", stem)):
         return match[1]
     return ids[source]
+
+
+def source_in_name(cls: str, stem: str) -> str | None:
+    """Name of the video that a clip was cut from, where its file is named as in UCF101 or HMDB51; else None."""
+    return _ucf101_source(cls, stem) or _hmdb51_source(cls, stem)
+
+
+def _ucf101_source(cls: str, stem: str) -> str | None:
+    match = re.search(r"_g(\d+)_c\d+$", stem)
+    return f"{cls}/g{match[1]}" if match else None
+
+
+def _hmdb51_source(cls: str, stem: str) -> str | None:
+    tail = rf"_{re.escape(cls)}_[a-z]_(?:cm|nm)_np\d+_[a-z]+_[a-z]+_\d+"
+    match = re.fullmatch(rf"(.+){tail}", stem, re.IGNORECASE)
+    return match[1] if match else None

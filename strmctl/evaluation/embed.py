@@ -32,17 +32,21 @@ Item = TypeVar("Item")
 Value = TypeVar("Value")
 
 
-class Loader(Protocol):
-    """A reader of clips: `ClipLoader`, or `MapLoader`, which reads what a frozen backbone has made of them.
+class Reader(Protocol):
+    """A reader of clips, wherever they lie."""
+
+    def load_many(self, clips: Sequence[str], pool: Executor, draws: Sequence[Draws | None] | None = None) -> Clips:
+        """Several clips `(N, …)`; with draws, as in training."""
+
+
+class Loader(Reader, Protocol):
+    """A reader of a store: `ClipLoader`, or `MapLoader`, which reads what a frozen backbone has made of its clips.
 
     Attributes:
         store: frame store of the clips.
     """
 
     store: FrameStore
-
-    def load_many(self, clips: Sequence[str], pool: Executor, draws: Sequence[Draws | None] | None = None) -> Clips:
-        """Several clips `(N, …)`; with draws, as in training."""
 
 
 @dataclass(frozen=True)
@@ -147,9 +151,10 @@ def embed_clips(model: nn.Module, loader: Loader, clips: Sequence[str], *, progr
 @torch.inference_mode()
 def embed_batches(
     model: nn.Module,
-    loader: Loader,
+    loader: Reader,
     clips: Sequence[str],
     *,
+    depth: int | None = None,
     embed: Callable[[Clips], dict[str, Tensor]] | None = None,
     view: Callable[[str], Draws | None] = lambda clip: None,
     hint: str = "",
@@ -160,6 +165,7 @@ def embed_batches(
         model: model in any mode; it embeds in evaluation mode.
         loader: reader of the clips.
         clips: distinct clip ids.
+        depth: number of batches to load ahead; None: `loading_depth`.
         embed: function of clips on the model's device; None for the model's own `embed`.
         view: function from a clip to the draws that jitter, crop and mirror it; without draws, as in a test.
         hint: what to do about features that are not finite; see `ClipFeatures.check_finite`.
@@ -174,7 +180,8 @@ def embed_batches(
         def load(ids: Sequence[str]) -> Clips:
             return loader.load_many(ids, pool, list(map(view, ids)))
 
-        for number, loaded in enumerate(ahead(load, batches, depth=loading_depth(model))):
+        depth = loading_depth(model) if depth is None else depth
+        for number, loaded in enumerate(ahead(load, batches, depth=depth)):
             ids, ready = batches[number], to_model(loaded, model)
             if number == 0 and not isinstance(ready, Maps):
                 stack.enter_context(folded_backbone(model, ready[0, :1]))

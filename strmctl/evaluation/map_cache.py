@@ -81,7 +81,7 @@ def maps_made_of(recipe: Recipe, model: nn.Module, store: FrameStore, order: Fra
         "input": recipe.input.model_dump(),
         "frame_order": order,
         "backbone": recipe.backbone.name,
-        "weights": _sha256(model.backbone),
+        "weights": tensors_sha256(model.backbone),
         "patches": model.patches,
         "dtype": recipe.train.dtype,
         "kept": recipe.backbone.maps,
@@ -91,7 +91,7 @@ def maps_made_of(recipe: Recipe, model: nn.Module, store: FrameStore, order: Fra
     }
 
 
-def _sha256(module: nn.Module) -> str:
+def tensors_sha256(module: nn.Module) -> str:
     """A hash of all tensors of a module, whatever file they came from."""
     digest = hashlib.sha256()
     for name, value in module.state_dict().items():

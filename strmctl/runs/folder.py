@@ -12,6 +12,7 @@ from strmctl.errors import DataError, UsageError, did_you_mean
 from strmctl.paths import names_in
 
 MAPS = ".maps"  # folder below that of the runs, of what frozen backbones make of clips
+EXAMPLES = ".examples"  # likewise, of what models make of the examples of `classify`
 LATEST = "latest"  # link to the newest run
 RECIPE = "recipe.yaml"
 LONGEST_NAME = 200  # bytes; folders have names of up to 255
@@ -126,5 +127,9 @@ def check_name(name: str) -> None:
     Raises:
         UsageError: it cannot.
     """
-    if name.strip() in ("", ".", "..", LATEST, MAPS) or Path(name).name != name or len(name.encode()) > LONGEST_NAME:
+    if (
+        name.strip() in ("", ".", "..", LATEST, MAPS, EXAMPLES)
+        or Path(name).name != name
+        or len(name.encode()) > LONGEST_NAME
+    ):
         raise UsageError(f"{name!r} cannot name a run", "choose another `--name`")

@@ -18,7 +18,9 @@ from tests.videos_for_tests import strmctl, write_video
 def test_an_unknown_recipe(data, tmp_path):
     runs = tmp_path / "runs"
     refused(train(data, runs, "--recipe", "sprite"), 4, "no recipe named 'sprite'", "did you mean sprites?")
-    refused_in_json(train(data, runs, "--recipe", "sprite", "--json"), 4, "no recipe named", "known: hmdb51_r50")
+    refused_in_json(
+        train(data, runs, "--recipe", "sprite", "--json"), 4, "no recipe named", "known: classify, hmdb51_r50"
+    )
     refused(strmctl("recipe", "show", "sprite"), 4, "no recipe named 'sprite'")
     assert not runs.exists()
 

@@ -45,7 +45,9 @@ def test_every_parameter_that_is_a_path_knows_the_home_folder(home):
         assert type(parameter.type) is not click.Path, place
         named = PATHS & set(parameter.make_metavar(click.Context(main)).replace("[", "").replace("]", "").split("|"))
         if named or isinstance(parameter.type, HomePath):
-            value = parameter.type_cast_value(click.Context(main), "~/x")
+            several = parameter.multiple if isinstance(parameter, click.Option) else parameter.nargs != 1
+            value = parameter.type_cast_value(click.Context(main), ["~/x"] if several else "~/x")
+            value = value[0] if several else value
             assert value == type(value)(home / "x"), place
             found += 1
     assert found > 30

@@ -162,7 +162,14 @@ def test_flat_takes_the_videos_of_one_folder(tmp_path):
     assert found.ignored == {"no video suffix": ["README.md"]}
 
 
-@pytest.mark.parametrize("layout", ["class_folders", "flat"])
+def test_a_tree_takes_the_videos_of_all_folders(tmp_path):
+    touch(tmp_path, "b.MOV", "a/a.mp4", "a/deeper/c.mp4", "a/notes.txt", ".x/d.mp4")
+    found = scan(DataSet("odd", "odd", "tree"), None, tmp_path)
+    assert [(clip.source, clip.cls) for clip in found.clips] == [("a/a.mp4", ""), ("a/deeper/c.mp4", ""), ("b.MOV", "")]
+    assert found.ignored == {"no video suffix": ["a/notes.txt"]}
+
+
+@pytest.mark.parametrize("layout", ["class_folders", "flat", "tree"])
 def test_what_a_system_puts_beside_files_is_left_out_without_a_word(tmp_path, layout):
     folder = touch(tmp_path, "walk/a.mp4" if layout == "class_folders" else "a.mp4")
     for name in LEFT_BEHIND:

@@ -52,3 +52,14 @@ def class_bootstrap(correct: np.ndarray, queries: np.ndarray, *, seed: int = 0) 
     accuracies = np.asarray(correct)[drawn].sum(axis=1) / np.asarray(queries)[drawn].sum(axis=1)
     low, high = np.quantile(accuracies, [0.025, 0.975])
     return float(low), float(high)
+
+
+def wilson_interval(correct: int, count: int) -> tuple[float, float]:
+    """Ends of the 95 % interval of a share, as fractions (Wilson 1927), for independent trials.
+
+    It stays within 0 and 1, and has a width also where all of few trials are right.
+    """
+    share, z = correct / count, 1.96
+    centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
+    return float(max(0.0, centre - half)), float(min(1.0, centre + half))

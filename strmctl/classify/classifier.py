@@ -1,0 +1,260 @@
+"""A classifier made of examples: which of the user's own classes does a video show?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from strmctl.classify.calibration import Calibration, calibrate, softmax
+from strmctl.classify.examples import Example, Examples, copies, find_examples, find_videos
+from strmctl.classify.features import LENGTH, VideoReader, embed_videos, example_features
+from strmctl.classify.held_out import by_class, hold_out, take
+from strmctl.classify.rejection import Rejection, choose
+from strmctl.errors import DataError
+from strmctl.evaluation.embed import evaluating
+from strmctl.progress import Progress, silent
+from strmctl.recipe import Recipe, load_recipe
+from strmctl.runs.build import build_model
+from strmctl.runs.checkpoint import choose_device, load_run
+from strmctl.runs.folder import EXAMPLES
+
+RECIPE = "classify"  # the shipped one, which needs no training
+REJECT = 0.05  # share of true examples that may be refused
+OFF = "it is switched off"
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a video shows.
+
+    Attributes:
+        video: path of the video.
+        probabilities: class -> probability, the most probable first; empty for a video that cannot be read.
+        refused: whether it shows none of the classes.
+        nearest: path of the most similar example, below the folder of the examples.
+        reason: why the video cannot be read; empty where it was.
+        notes: what a user should know about the video.
+    """
+
+    video: Path
+    probabilities: dict[str, float] = field(default_factory=dict)
+    refused: bool = False
+    nearest: str = ""
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def best(self) -> str | None:
+        """The most probable class, refused or not; None for a video that cannot be read."""
+        return next(iter(self.probabilities), None)
+
+    @property
+    def answer(self) -> str | None:
+        """The class; None where it is none of them, or the video cannot be read."""
+        return None if self.refused else self.best
+
+    @property
+    def probability(self) -> float:
+        """Probability of the best class, a fraction; 0 for a video that cannot be read."""
+        return next(iter(self.probabilities.values()), 0.0)
+
+    @property
+    def second(self) -> str | None:
+        """The second most probable class."""
+        return next(iter([*self.probabilities][1:]), None)
+
+    @property
+    def margin(self) -> float:
+        """Lead of the best probability over the second, a fraction."""
+        return self.probability - self.probabilities.get(self.second or "", 0.0)
+
+
+class Classifier:
+    """Labels videos by examples of classes; `from_examples` makes it.
+
+    Attributes:
+        examples: the examples that can be read.
+        classes: names of the classes, sorted.
+        unreadable: example -> why it cannot be read.
+        calibration: what the held-out examples say; None where none can be held out.
+        rejection: when an answer is refused; else the reason why none is.
+
+    Example:
+        >>> classifier = strmctl.Classifier.from_examples("examples", run="runs/strm")  # without run: no training
+        >>> classifier.classes
+        ['hop', 'run', 'sit']
+        >>> label = classifier.predict("clip.mp4")
+        >>> label.best in classifier.classes, round(sum(label.probabilities.values()), 6)
+        (True, 1.0)
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        recipe: Recipe,
+        examples: Examples,
+        features: Mapping[str, Tensor],
+        unreadable: Mapping[str, str],
+        *,
+        reject: float | None,
+    ) -> None:
+        self.model, self.recipe, self.unreadable = model, recipe, dict(unreadable)
+        self.classes = examples.classes
+        readable = [row for row, example in enumerate(examples.clips) if example.clip not in unreadable]
+        self.examples: list[Example] = [examples.clips[row] for row in readable]
+        self._all = examples
+        lost = [cls for cls in self.classes if all(example.cls != cls for example in self.examples)]
+        if lost:
+            reasons = {clip: reason for clip, reason in self.unreadable.items() if clip.split("/")[0] == lost[0]}
+            clip, reason = next(iter(reasons.items()))
+            raise DataError(
+                f"no example of class {lost[0]} can be read: {clip} {reason}",
+                "give it videos that play, or move its folder away",
+            )
+        self._features = take(
+            {name: value for name, value in features.items() if name != LENGTH}, torch.tensor(readable)
+        )
+        labels = [self.classes.index(example.cls) for example in self.examples]
+        members = [[row for row, label in enumerate(labels) if label == cls] for cls in range(len(self.classes))]
+        self._support = by_class(members)
+        with evaluating(model):
+            held_out = hold_out(model, self._features, labels, [example.source for example in self.examples])
+        self.calibration: Calibration | None = calibrate(held_out)
+        self.temperature = 1.0 if self.calibration is None else self.calibration.temperature
+        self.rejection: Rejection | str = OFF if reject is None else choose(held_out, self.temperature, reject)
+
+    @classmethod
+    def from_examples(
+        cls,
+        folder: str | os.PathLike[str],
+        *,
+        run: str | os.PathLike[str] | None = None,
+        recipe: str | os.PathLike[str] = RECIPE,
+        group_by: str | None = None,
+        reject: float | None = REJECT,
+        runs: str | os.PathLike[str] = "runs",
+        device: str = "auto",
+        progress: Progress = silent,
+        announce: Callable[[str], None] = lambda message: None,
+    ) -> Classifier:
+        """Makes a classifier of a folder of class folders; without a run, nothing is trained.
+
+        Args:
+            folder: folder of class folders with example videos, any number in each.
+            run: folder of a trained run of any method.
+            recipe: name or path of the recipe of a model that is used with its initial weights, where no run is given.
+            group_by: regular expression that finds the source video in an example's path; see `find_examples`.
+            reject: largest share of the true examples that may be refused as none of the classes; None refuses nothing.
+            runs: folder below which features of the examples are kept.
+            device: `auto`, `cpu` or `cuda`.
+            progress: progress in examples.
+            announce: callable that receives what a user should know.
+
+        Raises:
+            DataError: examples are missing, contradict each other, or cannot be read.
+            UsageError: `group_by` or `reject` makes no sense, or a package that the model needs is missing.
+            RecipeError: there is no such recipe, or it is invalid.
+            CheckpointError: the run cannot be used.
+        """
+        examples = find_examples(Path(folder), group_by)
+        for note in examples.notes:
+            announce(f"note: {note}")
+        if run is not None:
+            loaded = load_run(Path(run), device=device)
+            model, settings = loaded.model, loaded.recipe
+        else:
+            settings = load_recipe(recipe)
+            if settings.train.episodes:
+                announce(f"note: recipe {settings.name} describes a training, and its model is used without")
+            model = build_model(settings, pretrained=True, announce=announce).to(choose_device(device)).eval()
+        home = Path(runs) / EXAMPLES
+        features, unreadable = example_features(model, settings, examples, home, progress=progress, announce=announce)
+        for clip, reason in unreadable.items():
+            announce(f"note: not an example: {clip} {reason}")
+        return cls(model, settings, examples, features, unreadable, reject=reject)
+
+    def predict(self, video: str | os.PathLike[str]) -> Label:
+        """The label of one video.
+
+        Raises:
+            DataError: the video cannot be read.
+        """
+        (label,) = self.predict_many([Path(video)])
+        if label.reason:
+            raise DataError(f"the video {video} {label.reason}")
+        return label
+
+    def predict_many(
+        self,
+        paths: Sequence[str | os.PathLike[str]],
+        *,
+        progress: Progress = silent,
+        announce: Callable[[str], None] = lambda message: None,
+    ) -> list[Label]:
+        """Labels of videos, and of all videos below folders; one that cannot be read has a `reason`.
+
+        Args:
+            paths: files and folders.
+            progress: progress in videos.
+            announce: callable that receives what a user should know.
+
+        Raises:
+            DataError: a folder holds no video.
+        """
+        videos, notes = find_videos(map(Path, paths))
+        for note in notes:
+            announce(f"note: {note}")
+        same = copies(videos, self._all)
+        reader = VideoReader(self.recipe, Path())
+        names = [str(video) for video in videos]
+        labels: list[Label] = []
+        progress(0, len(videos), "")
+        for part in embed_videos(self.model, reader, names):
+            lengths = part.pop(LENGTH).tolist()
+            logits, nearest = self._match(part)
+            probabilities = softmax(logits / self.temperature)
+            refused = [False] * len(lengths)
+            if isinstance(self.rejection, Rejection):
+                refused = self.rejection.refuses(logits, self.temperature).tolist()
+            for row, length in enumerate(lengths):
+                video = videos[len(labels)]
+                if not length:
+                    labels.append(Label(video, reason=reader.reasons[str(video)]))
+                    continue
+                shares = {
+                    self.classes[column]: float(probabilities[row, column])
+                    for column in np.argsort(-logits[row], kind="stable")
+                }
+                closest = self.examples[nearest[row]].clip
+                found = self._notes(length, same.get(video))
+                labels.append(Label(video, shares, bool(refused[row]), closest, notes=found))
+            progress(len(labels), len(videos), "")
+        return labels
+
+    @torch.inference_mode()
+    def _match(self, features: Mapping[str, Tensor]) -> tuple[np.ndarray, list[int]]:
+        """Logits (Q, C) of videos, and the row of the example that is nearest to each.
+
+        The nearest is the best class of those that each consist of one example, by the method's own logits.
+        """
+        queries = {name: value[None] for name, value in features.items()}  # (1, Q, …)
+        rows, mask = self._support
+        device = next(iter(queries.values())).device
+        single = torch.arange(len(self.examples))[None, :, None]  # (1, N, 1)
+        with evaluating(self.model):
+            total = self.model.match(take(self._features, rows[None]), queries, mask[None].to(device)).total
+            alone = self.model.match(take(self._features, single), queries).total
+        return total[0].double().cpu().numpy(), alone[0].argmax(dim=1).tolist()
+
+    def _notes(self, length: int, example: str | None) -> tuple[str, ...]:
+        wanted = self.recipe.input.frames
+        notes = [f"has {length} frames where {wanted} are taken, so some appear twice"] if length < wanted else []
+        if example is not None:
+            notes.append(f"is the same file as example {example}")
+        return tuple(notes)

@@ -1,0 +1,126 @@
+"""What `classify` prints and writes: labels, and what the examples say of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from strmctl.cli import console
+from strmctl.paths import write_csv
+
+if TYPE_CHECKING:
+    from strmctl.classify.calibration import Calibration
+    from strmctl.classify.classifier import Classifier, Label
+    from strmctl.classify.rejection import Rejection
+
+NONE_OF_THESE = "none of these"
+UNREADABLE = "–"
+COLUMNS = ("video", "answer", "p, %", "next, %", "margin, points", "nearest example, or what is wrong")
+UNCALIBRATED = (
+    "No class has examples of two sources, so none can be held out: nobody knows how often the answers are right, and "
+    "the probabilities are uncalibrated."
+)
+
+
+def show(classifier: Classifier, labels: Sequence[Label], top: int) -> None:
+    """Prints the tables for a person."""
+    console.print_table("", COLUMNS, list(_rows(labels, top)))
+    for label in labels:
+        for note in label.notes:
+            console.print_text(f"{label.video} {note}.")
+    for sentence in _sentences(classifier):
+        console.print_text(sentence)
+    if classifier.calibration is not None:
+        counts = classifier.calibration.confusion.tolist()
+        rows = [[cls, *row] for cls, row in zip(classifier.classes, counts, strict=True)]
+        console.print_table("Held-out examples, by class (rows) and answer", ["class", *classifier.classes], rows)
+
+
+def _rows(labels: Sequence[Label], top: int) -> Iterator[list[str]]:
+    for label in labels:
+        if label.reason:
+            yield [str(label.video), UNREADABLE, "", "", "", label.reason]
+            continue
+        ranked = list(label.probabilities.items())
+        answer = f"{NONE_OF_THESE} ({label.best})" if label.refused else label.best
+        following = ", ".join(f"{cls} {100 * share:.0f}" for cls, share in ranked[1:top])
+        margin = f"{100 * label.margin:.0f}"
+        yield [str(label.video), answer, f"{100 * label.probability:.0f}", following, margin, label.nearest]
+
+
+def _sentences(classifier: Classifier) -> Iterator[str]:
+    found = classifier.calibration
+    yield UNCALIBRATED if found is None else _of_calibration(found)
+    if isinstance(classifier.rejection, str):
+        yield f"Every video gets a class, for {classifier.rejection}."
+    else:
+        yield _of_rejection(classifier.rejection)
+
+
+def _of_calibration(found: Calibration) -> str:
+    low, high = found.interval
+    (loss, after), (error, error_after) = found.log_loss, found.calibration_error
+    untested = f" {found.untested} more are the only source of their class." if found.untested else ""
+    return (
+        f"Held out in turn, {100 * found.accuracy:.0f} % of {found.n} examples from {found.sources} sources are right "
+        f"(95 % interval {100 * low:.0f} to {100 * high:.0f}).{untested} Fitted on them, temperature "
+        f"{found.temperature:.3g} takes the log loss from {loss:.2f} to {after:.2f} and the expected calibration error "
+        f"from {100 * error:.0f} to {100 * error_after:.0f} points."
+    )
+
+
+def _of_rejection(found: Rejection) -> str:
+    names = {"probability": "the largest probability", "logit": "the largest logit"}
+    ways = ", ".join(f"{names[score]} {area:.2f}" for score, area in found.separation.items())
+    return (
+        f"None of these: {names[found.score]} is below {found.threshold:.3g}, which holds for "
+        f"{100 * found.known_refused:.0f} % of {found.known} held-out examples and for "
+        f"{100 * found.unknown_refused:.0f} % of {found.unknown} whose class was left out. Separation of the two (area "
+        f"under the ROC curve): {ways}."
+    )
+
+
+def document(classifier: Classifier, labels: Sequence[Label]) -> dict[str, Any]:
+    """All of it as one JSON document; shares and probabilities are fractions."""
+    found, rejection = classifier.calibration, classifier.rejection
+    calibration = None
+    if found is not None:
+        calibration = asdict(found) | {"confusion": found.confusion.tolist(), "classes": classifier.classes}
+        for name in ("log_loss", "calibration_error"):
+            calibration[name] = dict(zip(("before", "after"), calibration[name], strict=True))
+    return {
+        "labels": [_label(label) for label in labels],
+        "classes": {cls: [e.clip for e in classifier.examples if e.cls == cls] for cls in classifier.classes},
+        "unreadable_examples": classifier.unreadable,
+        "calibration": calibration,
+        "rejection": {"off": rejection} if isinstance(rejection, str) else asdict(rejection),
+    }
+
+
+def _label(label: Label) -> dict[str, Any]:
+    return {
+        "video": str(label.video),
+        "answer": label.answer,
+        "best": label.best,
+        "refused": label.refused,
+        "probability": label.probability if label.best else None,
+        "second": label.second,
+        "margin": label.margin if label.best else None,
+        "nearest": label.nearest or None,
+        "probabilities": label.probabilities,
+        "reason": label.reason or None,
+        "notes": list(label.notes),
+    }
+
+
+def write_table(path: Path, classifier: Classifier, labels: Sequence[Label]) -> None:
+    """Writes one row per video, with the probability of each class."""
+    keys = ("video", "answer", "best", "refused", "probability", "second", "margin", "nearest", "reason")
+    rows = []
+    for label in labels:
+        values = _label(label)
+        shares = [label.probabilities.get(cls) for cls in classifier.classes]
+        rows.append([*(values[key] for key in keys), "; ".join(label.notes), *shares])
+    write_csv(path, [*keys, "notes", *(f"p: {cls}" for cls in classifier.classes)], rows)

@@ -1,0 +1,99 @@
+"""`strmctl classify`: name what videos show, from a few examples of each class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from strmctl.cli import classify_output, console, options
+from strmctl.cli.options import FILE, FOLDER
+from strmctl.errors import ExitCode
+
+
+@click.command(name="classify", short_help="Name what videos show, from a few examples of each class.")
+@click.argument("videos", nargs=-1, required=True, type=FOLDER, metavar="VIDEO|DIR...")
+@click.option("--examples", type=FOLDER, required=True, help="Folder of class folders with example videos.")
+@click.option("--run", "run_name", metavar="NAME", help="Trained run to use.  [default: none, see --recipe]")
+@click.option(
+    "--recipe",
+    type=options.NAME_OR_PATH,
+    metavar="NAME|FILE",
+    help="Recipe of the model, which is used without training.  [default: classify, the frozen EfficientNet-Lite0]",
+)
+@click.option(
+    "--group-by",
+    metavar="REGEX",
+    help="What tells the source video in an example's path: its first group, or all that it matches.  "
+    "[default: names as in UCF101 and HMDB51; else each file is a source]",
+)
+@click.option(
+    "--reject",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.05,
+    show_default=True,
+    metavar="SHARE",
+    help="Share of true examples that may be refused as none of the classes.",
+)
+@click.option("--no-reject", is_flag=True, help="Give every video a class.")
+@click.option(
+    "--top", type=click.IntRange(1), default=2, show_default=True, help="Number of classes to show per video."
+)
+@click.option("--csv", "csv_file", type=FILE, help="CSV file to write: one row per video.")
+@options.runs_option
+@options.device_option
+@options.threads_option
+@options.json_option
+def command(
+    videos: tuple[Path, ...],
+    examples: Path,
+    run_name: str | None,
+    recipe: str | None,
+    group_by: str | None,
+    reject: float,
+    no_reject: bool,
+    top: int,
+    csv_file: Path | None,
+    runs: Path,
+    device: str,
+    as_json: bool,
+) -> ExitCode:
+    """Name what videos show, from a few examples of each class.
+
+    DIR of --examples holds one folder per class, each with any number of videos. Nothing is trained: a frozen,
+    pretrained network compares each video with the mean of each class; --run takes a trained run of any method. The
+    examples are held out in turn, all clips of a source at once: this tells how often answers are right, makes the
+    probabilities fit, and finds out what is like none of them. Features of the examples are kept in RUNS/.examples.
+
+    \b
+    Examples:
+      strmctl classify --examples my_actions clip.mp4
+      strmctl classify --examples my_actions new_clips --csv labels.csv
+      strmctl classify --examples my_actions new_clips --run sprites --no-reject
+
+    The nearest example is the one that the model likes best where each example is a class of its own. A video that
+    cannot be read has a row with the reason; then the exit code is 3.
+    """
+    if run_name and recipe:
+        raise click.UsageError("--run brings its own recipe; leave out --recipe")
+
+    from strmctl.classify.classifier import RECIPE, Classifier
+    from strmctl.classify.examples import find_videos
+    from strmctl.runs.folder import run_folder
+
+    find_videos(videos)  # before any long work
+    run = run_folder(runs, run_name, console.say) if run_name else None
+    how = {"group_by": group_by, "reject": None if no_reject else reject, "runs": runs, "device": device}
+    with console.progress("examples", "videos") as embedding:
+        classifier = Classifier.from_examples(
+            examples, run=run, recipe=recipe or RECIPE, progress=embedding, announce=console.say, **how
+        )
+    with console.progress("videos", "videos") as embedding:
+        labels = classifier.predict_many(videos, progress=embedding, announce=console.say)
+    if csv_file is not None:
+        classify_output.write_table(csv_file, classifier, labels)
+    if as_json:
+        console.print_json(classify_output.document(classifier, labels))
+    else:
+        classify_output.show(classifier, labels, top)
+    return ExitCode.DATA if any(label.reason for label in labels) else ExitCode.DONE

@@ -1,0 +1,157 @@
+"""`strmctl classify`: tables, documents and files, and what it says of input that makes no sense."""
+
+import shutil
+
+import pytest
+
+from tests.classify.small import examples, recipe_file
+from tests.small_world import read_rows, refused, refused_in_json, write_videos
+from tests.videos_for_tests import strmctl, write_video
+
+COUNTS = {"hop": 3, "run": 2, "sit": 4}
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    """A working folder with `examples`, two videos in `new`, and the recipe `small.yaml`."""
+    monkeypatch.chdir(tmp_path)
+    examples(tmp_path / "examples", **COUNTS)
+    for seed in (50, 51):
+        write_video(tmp_path / "new" / f"{seed}.mp4", frames=12, size=(48, 36), seed=seed)
+    recipe_file(tmp_path / "small.yaml")
+    return tmp_path
+
+
+def classify(*words, folder="examples"):
+    return strmctl("classify", "--examples", folder, "--recipe", "small.yaml", "--device", "cpu", *words)
+
+
+def test_the_table_names_a_class_for_each_video_and_what_it_rests_on(world):
+    ran = classify("new", "new/50.mp4", "--no-reject")
+    assert ran.code == 0, ran.err
+    head, *rows = [line for line in ran.out.splitlines() if line.strip()]
+    assert all(word in head for word in ("video", "answer", "p, %", "next, %", "margin, points", "nearest example"))
+    shown = [row for row in rows if row.strip().startswith("new/")]
+    assert [row.split()[0] for row in shown] == ["new/50.mp4", "new/51.mp4"]
+    assert all(row.split()[1] in COUNTS and row.split()[-1].endswith(".mp4") for row in shown)
+    assert "Held out in turn" in ran.out and "of 9 examples from 9 sources" in ran.out and "temperature" in ran.out
+    assert "Every video gets a class, for it is switched off." in ran.out
+    assert "videos 2/2" in ran.err and "examples 9/9" in ran.err
+
+
+@pytest.mark.parametrize(("top", "following"), [(1, 0), (2, 1), (3, 2), (9, 2)])
+def test_top_says_how_many_classes_are_shown(world, top, following):
+    document = classify("new/50.mp4", "--no-reject", "--json").json()
+    ranked = list(document["labels"][0]["probabilities"])
+    (row,) = [line for line in classify("new/50.mp4", "--no-reject", "--top", top).out.splitlines() if "new/" in line]
+    assert [cls for cls in ranked[1:] if f" {cls} " in row] == ranked[1 : 1 + following]
+
+
+def test_json_and_csv_hold_all_of_it_and_agree(world):
+    ran = classify("new", "--json", "--csv", "out.csv", "--reject", 0.5)
+    assert ran.code == 0, ran.err
+    document, rows = ran.json(), read_rows(world / "out.csv")
+    assert set(document) == {"labels", "classes", "unreadable_examples", "calibration", "rejection"}
+    assert {cls: len(clips) for cls, clips in document["classes"].items()} == COUNTS
+    calibration, rejection = document["calibration"], document["rejection"]
+    assert sum(map(sum, calibration["confusion"])) == calibration["n"] == rejection["known"] == 9
+    assert rejection["score"] in rejection["separation"] and 0 <= rejection["known_refused"] <= 0.5
+    assert rejection["unknown"] == 9 and calibration["log_loss"]["after"] > 0
+    for label, row in zip(document["labels"], rows, strict=True):
+        assert row["video"] == label["video"] and row["answer"] == (label["answer"] or "")
+        assert float(row["probability"]) == pytest.approx(label["probability"])
+        for cls, share in label["probabilities"].items():
+            assert float(row[f"p: {cls}"]) == pytest.approx(share)
+        first, second, _ = label["probabilities"].values()
+        assert label["margin"] == pytest.approx(first - second) and row["nearest"] == label["nearest"]
+        assert label["refused"] == (label["answer"] is None)
+
+
+def test_a_video_that_cannot_be_read_has_its_reason_and_the_exit_code_is_3(world):
+    (world / "new" / "broken.mp4").write_text("no video")
+    (world / "song.mp3").write_bytes(b"ID3" + bytes(2000))
+    ran = classify("song.mp3", "gone.mp4", "new", "--csv", "out.csv")
+    assert ran.code == 3, ran.err
+    lines = {line.split()[0]: line for line in ran.out.splitlines() if line.strip()}
+    assert all("cannot be read" in lines[name] for name in ("song.mp3", "gone.mp4", "new/broken.mp4"))
+    assert "cannot be read" not in lines["new/50.mp4"] + lines["new/51.mp4"]
+    reasons = [row["reason"] for row in read_rows(world / "out.csv")]
+    assert [bool(reason) for reason in reasons] == [True, True, False, False, True]
+
+
+def test_short_videos_and_examples_among_the_videos_are_named(world):
+    write_video(world / "two.mp4", frames=2)
+    ran = classify("two.mp4", "examples/sit/0.mp4")
+    assert ran.code == 0, ran.err
+    assert "two.mp4 has 2 frames where 8 are taken" in ran.out
+    assert "examples/sit/0.mp4 is the same file as example sit/0.mp4" in ran.out
+
+
+def test_one_example_per_class_is_said_to_be_uncalibrated(world):
+    examples(world / "few", hop=1, run=1, sit=1)
+    ran = classify("new", folder="few")
+    assert ran.code == 0 and "none can be held out" in ran.out and "uncalibrated" in ran.out
+    assert "Every video gets a class, for no example can be held out." in ran.out
+    document = classify("new", "--json", folder="few").json()
+    assert document["calibration"] is None and document["rejection"] == {"off": "no example can be held out"}
+
+
+def test_two_classes_have_no_none_of_these(world):
+    examples(world / "two", hop=2, run=2)
+    assert "3 classes are needed" in classify("new", folder="two").out
+
+
+def test_sources_are_held_out_together(world):
+    by_clip = classify("new", "--json").json()["calibration"]
+    ran = classify("new", "--json", "--group-by", r"^\w+/[01]").json()["calibration"]
+    assert by_clip["sources"] == 9 and ran["sources"] == ran["n"] == 9  # each path begins in its own way
+    half = classify("new", "--json", "--group-by", "[01][.]").json()["calibration"]
+    assert (half["n"], half["sources"]) == (9, 5)  # 0 and 1 of any class are two sources, the others their own
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda folder: [shutil.rmtree(folder / name) for name in ("hop", "run")], "one class alone, sit"),
+        (lambda folder: (folder / "jump").mkdir(), "no video of class jump"),
+        (lambda folder: [path.write_text("x") for path in (folder / "run").iterdir()], "no example of class run"),
+        (lambda folder: shutil.copy(folder / "run/0.mp4", folder / "hop/copy.mp4"), "example of two classes"),
+        (lambda folder: shutil.copytree(folder / "run", folder / "RUN"), "differ in spelling alone: RUN, run"),
+        (shutil.rmtree, "no folder of videos at"),
+        (lambda folder: [path.rename(path.with_suffix(".mp3")) for path in folder.rglob("*.mp4")], "no video suffix"),
+    ],
+)
+def test_examples_that_make_no_sense_are_refused(world, change, message):
+    change(world / "examples")
+    refused(classify("new"), 3, message)
+    refused_in_json(classify("new", "--json"), 3, message)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        ((), 2, "Missing argument"),
+        (("empty",), 3, "no clip of the videos to label in empty"),
+        (("new", "--reject", 1), 2, "--reject"),
+        (("new", "--group-by", "("), 2, "is malformed"),
+        (("new", "--group-by", "x{9}"), 2, "fits no example"),
+        (("new", "--top", 0), 2, "--top"),
+        (("new", "--run", "none"), 2, "leave out --recipe"),
+        (("new", "--recipe", "none"), 4, "no recipe named"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(world, words, code, message):
+    (world / "empty").mkdir()
+    refused(classify(*words), code, message)
+
+
+def test_a_trained_run_serves_and_an_unknown_one_is_named(world, runs):
+    run = ("classify", "--examples", "examples", "new", "--runs", runs, "--device", "cpu", "--run")
+    assert {label["best"] for label in strmctl(*run, "sprites", "--json").json()["labels"]} <= set(COUNTS)
+    refused(strmctl(*run, "sprite"), 3, "no run named 'sprite'")
+
+
+def test_odd_names_are_shown_and_found(world):
+    write_videos(world / "odd 100%", ["Käse [1].mp4"])
+    ran = classify("odd 100%", "--json")
+    assert ran.code == 0 and ran.json()["labels"][0]["video"] == "odd 100%/Käse [1].mp4", ran.err
