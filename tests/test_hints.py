@@ -350,6 +350,11 @@ def moved_away(world: World, words: Words, hint: str) -> None:
     run_only(world, words, hint)
 
 
+def classified(world: World, *more: str) -> Words:
+    run = ("--run", "sprites", "--runs", world.runs, "--device", "cpu")
+    return world.words("classify", "--examples", world.videos, world.videos / "hop" / "0.mp4", *run, *more)
+
+
 MISSING = (
     "prepare the missing videos, or go on without them: `--missing-classes drop` in a test, "
     "`--set data.missing_classes=drop` in training"
@@ -480,6 +485,7 @@ CASES = [
         lambda w: w.words("viz", "--video", w.videos / "hop" / "0.mp4", "--out", "x", "--runs", w.runs),
         add,
     ),
+    Case("`--csv {}`", lambda w: classified(w, "--csv", "my labels.txt"), add),
     Case(
         "leave `--{}` out",
         lambda w: w.words("data", "show", "mine", "hop/0", "--subset", "train", "--data", w.data),

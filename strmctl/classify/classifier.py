@@ -18,6 +18,7 @@ from strmctl.classify.held_out import by_class, hold_out, take
 from strmctl.classify.rejection import Rejection, choose
 from strmctl.errors import DataError
 from strmctl.evaluation.embed import evaluating
+from strmctl.evaluation.map_cache import tensors_sha256
 from strmctl.progress import Progress, silent
 from strmctl.recipe import Recipe, load_recipe
 from strmctl.runs.build import build_model
@@ -82,6 +83,7 @@ class Classifier:
         examples: the examples that can be read.
         classes: names of the classes, sorted.
         unreadable: example -> why it cannot be read.
+        weights_sha256: hash of the model's tensors.
         calibration: what the held-out examples say; None where none can be held out.
         rejection: when an answer is refused; else the reason why none is.
 
@@ -102,9 +104,11 @@ class Classifier:
         features: Mapping[str, Tensor],
         unreadable: Mapping[str, str],
         *,
+        weights_sha256: str,
         reject: float | None,
     ) -> None:
         self.model, self.recipe, self.unreadable = model, recipe, dict(unreadable)
+        self.weights_sha256 = weights_sha256
         self.classes = examples.classes
         readable = [row for row, example in enumerate(examples.clips) if example.clip not in unreadable]
         self.examples: list[Example] = [examples.clips[row] for row in readable]
@@ -173,11 +177,13 @@ class Classifier:
             if settings.train.episodes:
                 announce(f"note: recipe {settings.name} describes a training, and its model is used without")
             model = build_model(settings, pretrained=True, announce=announce).to(choose_device(device)).eval()
-        home = Path(runs) / EXAMPLES
-        features, unreadable = example_features(model, settings, examples, home, progress=progress, announce=announce)
+        home, weights = Path(runs) / EXAMPLES, tensors_sha256(model)
+        features, unreadable = example_features(
+            model, settings, examples, home, weights_sha256=weights, progress=progress, announce=announce
+        )
         for clip, reason in unreadable.items():
             announce(f"note: not an example: {clip} {reason}")
-        return cls(model, settings, examples, features, unreadable, reject=reject)
+        return cls(model, settings, examples, features, unreadable, weights_sha256=weights, reject=reject)
 
     def predict(self, video: str | os.PathLike[str]) -> Label:
         """The label of one video.
@@ -185,14 +191,14 @@ class Classifier:
         Raises:
             DataError: the video cannot be read.
         """
-        (label,) = self.predict_many([Path(video)])
+        (label,) = self._labels([Path(video)], silent)
         if label.reason:
             raise DataError(f"the video {video} {label.reason}")
         return label
 
     def predict_many(
         self,
-        paths: Sequence[str | os.PathLike[str]],
+        paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
         *,
         progress: Progress = silent,
         announce: Callable[[str], None] = lambda message: None,
@@ -200,16 +206,20 @@ class Classifier:
         """Labels of videos, and of all videos below folders; one that cannot be read has a `reason`.
 
         Args:
-            paths: files and folders.
+            paths: files and folders, or a single one.
             progress: progress in videos.
             announce: callable that receives what a user should know.
 
         Raises:
             DataError: a folder holds no video.
         """
-        videos, notes = find_videos(map(Path, paths))
+        several = [paths] if isinstance(paths, str | os.PathLike) else paths
+        videos, notes = find_videos(map(Path, several))
         for note in notes:
             announce(f"note: {note}")
+        return self._labels(videos, progress)
+
+    def _labels(self, videos: Sequence[Path], progress: Progress) -> list[Label]:
         same = copies(videos, self._all)
         reader = VideoReader(self.recipe, Path())
         names = [str(video) for video in videos]
@@ -254,7 +264,7 @@ class Classifier:
 
     def _notes(self, length: int, example: str | None) -> tuple[str, ...]:
         wanted = self.recipe.input.frames
-        notes = [f"has {length} frames where {wanted} are taken, so some appear twice"] if length < wanted else []
+        notes = [f"{length} frames where {wanted} are taken, so some appear twice"] if length < wanted else []
         if example is not None:
-            notes.append(f"is the same file as example {example}")
+            notes.append(f"the same file as example {example}")
         return tuple(notes)

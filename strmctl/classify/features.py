@@ -14,7 +14,6 @@ from strmctl.classify.examples import Examples
 from strmctl.draws import Draws
 from strmctl.errors import DataError, OutputError
 from strmctl.evaluation.embed import CLIPS_PER_BATCH, ClipFeatures, embed_batches
-from strmctl.evaluation.map_cache import tensors_sha256
 from strmctl.evaluation.tensor_cache import TensorCache
 from strmctl.model.backbones.table import backbone_entry
 from strmctl.progress import Progress
@@ -75,6 +74,7 @@ def example_features(
     examples: Examples,
     home: Path,
     *,
+    weights_sha256: str,
     progress: Progress,
     announce: Callable[[str], None],
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -85,6 +85,7 @@ def example_features(
         recipe: its recipe.
         examples: the examples.
         home: folder of the kept features.
+        weights_sha256: hash of the model's tensors.
         progress: callable that receives (examples done, examples in all, "").
         announce: callable that receives a message when features cannot be kept.
 
@@ -95,7 +96,7 @@ def example_features(
     made_of = {
         "examples": str(examples.folder.resolve()),
         "files": [example.sha256 for example in examples.clips],
-        "weights": tensors_sha256(model),
+        "weights": weights_sha256,
         "recipe": recipe.model_dump(exclude={"name", "data", "train", "validation"}),
         "device": next(model.parameters()).device.type,
         "code": code_sha256(*CODE),

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-BLOCK = 1 << 28  # bytes of support features that are gathered at a time
+BLOCK = 1 << 25  # bytes of support features that are gathered at a time; matching takes a multiple of them
 
 
 @dataclass(frozen=True)

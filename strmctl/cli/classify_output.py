@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from strmctl.cli import console
+from strmctl.model.backbones.table import backbone_entry
 from strmctl.paths import write_csv
+from strmctl.provenance import provenance
 
 if TYPE_CHECKING:
     from strmctl.classify.calibration import Calibration
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 NONE_OF_THESE = "none of these"
 UNREADABLE = "–"
-COLUMNS = ("video", "answer", "p, %", "next, %", "margin, points", "nearest example, or what is wrong")
+COLUMNS = ("video", "answer", "p, %", "next, %", "margin, points", "nearest example, remarks")
 UNCALIBRATED = (
     "No class has examples of two sources, so none can be held out: nobody knows how often the answers are right, and "
     "the probabilities are uncalibrated."
@@ -27,9 +29,6 @@ UNCALIBRATED = (
 def show(classifier: Classifier, labels: Sequence[Label], top: int) -> None:
     """Prints the tables for a person."""
     console.print_table("", COLUMNS, list(_rows(labels, top)))
-    for label in labels:
-        for note in label.notes:
-            console.print_text(f"{label.video} {note}.")
     for sentence in _sentences(classifier):
         console.print_text(sentence)
     if classifier.calibration is not None:
@@ -47,7 +46,14 @@ def _rows(labels: Sequence[Label], top: int) -> Iterator[list[str]]:
         answer = f"{NONE_OF_THESE} ({label.best})" if label.refused else label.best
         following = ", ".join(f"{cls} {100 * share:.0f}" for cls, share in ranked[1:top])
         margin = f"{100 * label.margin:.0f}"
-        yield [str(label.video), answer, f"{100 * label.probability:.0f}", following, margin, label.nearest]
+        yield [
+            str(label.video),
+            answer,
+            f"{100 * label.probability:.0f}",
+            following,
+            margin,
+            "; ".join([label.nearest, *label.notes]),
+        ]
 
 
 def _sentences(classifier: Classifier) -> Iterator[str]:
@@ -62,10 +68,11 @@ def _sentences(classifier: Classifier) -> Iterator[str]:
 def _of_calibration(found: Calibration) -> str:
     low, high = found.interval
     (loss, after), (error, error_after) = found.log_loss, found.calibration_error
-    untested = f" {found.untested} more are the only source of their class." if found.untested else ""
+    untested = f"; of {found.untested} others, the class has no other source" if found.untested else ""
+    alike = ", as if clips of one source had nothing in common" if found.sources < found.n else ""
     return (
         f"Held out in turn, {100 * found.accuracy:.0f} % of {found.n} examples from {found.sources} sources are right "
-        f"(95 % interval {100 * low:.0f} to {100 * high:.0f}).{untested} Fitted on them, temperature "
+        f"(95 % interval {100 * low:.0f} to {100 * high:.0f}{alike}){untested}. Fitted on them, temperature "
         f"{found.temperature:.3g} takes the log loss from {loss:.2f} to {after:.2f} and the expected calibration error "
         f"from {100 * error:.0f} to {100 * error_after:.0f} points."
     )
@@ -96,6 +103,12 @@ def document(classifier: Classifier, labels: Sequence[Label]) -> dict[str, Any]:
         "unreadable_examples": classifier.unreadable,
         "calibration": calibration,
         "rejection": {"off": rejection} if isinstance(rejection, str) else asdict(rejection),
+        "provenance": provenance(
+            libraries=backbone_entry(classifier.recipe.backbone.name).libraries,
+            weights_sha256=classifier.weights_sha256,
+            examples_sha256={example.clip: example.sha256 for example in classifier.examples},
+            recipe=classifier.recipe.model_dump(),
+        ),
     }
 
 

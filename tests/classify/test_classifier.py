@@ -122,12 +122,15 @@ def test_a_video_that_cannot_be_read_is_a_row_and_the_others_go_on(tmp_path, fol
     assert [bool(label.reason) for label in labels] == [True, False, True, True, False, False]
     assert labels[0].reason == "cannot be read: no such file" and labels[3].reason == "has a single frame"
     assert labels[0] == Label(videos[0], reason=labels[0].reason) and labels[0].answer is labels[0].best is None
-    assert labels[4].notes == ("has 2 frames where 8 are taken, so some appear twice",)
-    assert labels[5].notes == ("is the same file as example sit/3.mp4",) and labels[5].nearest == "sit/3.mp4"
+    assert labels[4].notes == ("2 frames where 8 are taken, so some appear twice",)
+    assert labels[5].notes == ("the same file as example sit/3.mp4",) and labels[5].nearest == "sit/3.mp4"
     alone = classifier.predict(good)
     assert alone.probabilities == pytest.approx(labels[1].probabilities, abs=1e-5)
+    assert classifier.predict_many(str(good)) == [alone]
     with pytest.raises(DataError, match=r"one\.mp4 has a single frame"):
         classifier.predict(one)
+    with pytest.raises(DataError, match="not a regular file"):
+        classifier.predict(folder)
 
 
 def test_one_example_per_class_leaves_probabilities_uncalibrated(tmp_path):

