@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from strmctl.classify.calibration import Calibration, calibrate, softmax
 from strmctl.classify.examples import Example, Examples, copies, find_examples, find_videos
 from strmctl.classify.features import LENGTH, VideoReader, embed_videos, example_features
 from strmctl.classify.held_out import by_class, hold_out, take
+from strmctl.classify.label import Label
 from strmctl.classify.rejection import Rejection, choose
 from strmctl.errors import DataError
 from strmctl.evaluation.embed import evaluating
@@ -28,52 +28,6 @@ from strmctl.runs.folder import EXAMPLES
 RECIPE = "classify"  # the shipped one, which needs no training
 REJECT = 0.05  # share of true examples that may be refused
 OFF = "it is switched off"
-
-
-@dataclass(frozen=True)
-class Label:
-    """What a video shows.
-
-    Attributes:
-        video: path of the video.
-        probabilities: class -> probability, the most probable first; empty for a video that cannot be read.
-        refused: whether it shows none of the classes.
-        nearest: path of the most similar example, below the folder of the examples.
-        reason: why the video cannot be read; empty where it was.
-        notes: what a user should know about the video.
-    """
-
-    video: Path
-    probabilities: dict[str, float] = field(default_factory=dict)
-    refused: bool = False
-    nearest: str = ""
-    reason: str = ""
-    notes: tuple[str, ...] = ()
-
-    @property
-    def best(self) -> str | None:
-        """The most probable class, refused or not; None for a video that cannot be read."""
-        return next(iter(self.probabilities), None)
-
-    @property
-    def answer(self) -> str | None:
-        """The class; None where it is none of them, or the video cannot be read."""
-        return None if self.refused else self.best
-
-    @property
-    def probability(self) -> float:
-        """Probability of the best class, a fraction; 0 for a video that cannot be read."""
-        return next(iter(self.probabilities.values()), 0.0)
-
-    @property
-    def second(self) -> str | None:
-        """The second most probable class."""
-        return next(iter([*self.probabilities][1:]), None)
-
-    @property
-    def margin(self) -> float:
-        """Lead of the best probability over the second, a fraction."""
-        return self.probability - self.probabilities.get(self.second or "", 0.0)
 
 
 class Classifier:

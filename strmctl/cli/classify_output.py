@@ -14,7 +14,8 @@ from strmctl.provenance import provenance
 
 if TYPE_CHECKING:
     from strmctl.classify.calibration import Calibration
-    from strmctl.classify.classifier import Classifier, Label
+    from strmctl.classify.classifier import Classifier
+    from strmctl.classify.label import Label
     from strmctl.classify.rejection import Rejection
 
 NONE_OF_THESE = "none of these"

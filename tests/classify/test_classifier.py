@@ -8,7 +8,8 @@ import torch
 
 import strmctl
 from strmctl.classify import features as features_module
-from strmctl.classify.classifier import Classifier, Label
+from strmctl.classify.classifier import Classifier
+from strmctl.classify.label import Label
 from strmctl.errors import DataError
 from strmctl.evaluation import tensor_cache
 from strmctl.runs.build import build_model
@@ -89,6 +90,14 @@ def test_without_room_features_are_not_kept_and_the_answers_are_the_same(tmp_pat
     again = made(tmp_path, announce=said.append, progress=lambda *step: steps.append(step))
     assert again.temperature == kept.temperature
     assert any("are not kept" in message for message in said) and steps[-1] == (9, 9, "")
+
+
+@pytest.mark.parametrize("place", ["a file", "/sys/strmctl"])  # nor can the administrator make one in /sys
+def test_where_nothing_can_be_written_features_are_not_kept(tmp_path, folder, place):
+    (tmp_path / "a file").write_text("in the way")
+    said, recipe = [], recipe_file(tmp_path / "small.yaml")
+    classifier = Classifier.from_examples(folder, recipe=recipe, runs=tmp_path / place, announce=said.append)
+    assert len(classifier.examples) == 9 and [text for text in said if str(tmp_path / place) in text], said
 
 
 def test_an_example_that_cannot_be_read_is_left_out_with_its_reason_also_the_second_time(tmp_path, folder):

@@ -32,6 +32,7 @@ COMMANDS = (
     "data check mine --quick --workers 1",
     "prepare ./videos --name long --size 32 --dry-run --workers 1",
     "recipe ls",
+    "classify --examples own --run sprites videos own/up/0.mp4",
 )
 
 
@@ -42,6 +43,7 @@ def folder(tmp_path, own_data, runs):
     assert ran.code == 0, ran.err
     own_data.rename(tmp_path / "data")
     class_folders(tmp_path / "videos", ["Moving something across a surface until it falls down"], clips=1)
+    class_folders(tmp_path / "own", ["up", "down", "left"], clips=2)
     return tmp_path
 
 
