@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from strmctl.classify import RECIPE, REJECT
 from strmctl.classify.calibration import Calibration, calibrate, softmax
 from strmctl.classify.examples import Example, Examples, copies, find_examples, find_videos
 from strmctl.classify.features import LENGTH, VideoReader, embed_videos, example_features
@@ -25,8 +26,6 @@ from strmctl.runs.build import build_model
 from strmctl.runs.checkpoint import choose_device, load_run
 from strmctl.runs.folder import EXAMPLES
 
-RECIPE = "classify"  # the shipped one, which needs no training
-REJECT = 0.05  # share of true examples that may be refused
 OFF = "it is switched off"
 
 
@@ -39,6 +38,7 @@ class Classifier:
         unreadable: example -> why it cannot be read.
         weights_sha256: hash of the model's tensors.
         calibration: what the held-out examples say; None where none can be held out.
+        temperature: what logits are divided by; 1 without a calibration.
         rejection: when an answer is refused; else the reason why none is.
 
     Example:

@@ -31,6 +31,7 @@ class Example:
         path: path of the file.
         source: name that clips cut from the same video share.
         sha256: hash of the file's bytes; empty where it cannot be read.
+        bytes: size of the file.
     """
 
     clip: str
@@ -38,6 +39,7 @@ class Example:
     path: Path
     source: str
     sha256: str
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ def find_examples(folder: Path, group_by: str | None = None) -> Examples:
     clips = []
     for clip in sorted(found.clips, key=lambda clip: clip.source):
         path = folder / clip.source
-        clips.append(Example(clip.source, clip.cls, path, _source(pattern, clip.cls, clip.source), _hash(path)))
+        source = _source(pattern, clip.cls, clip.source)
+        clips.append(Example(clip.source, clip.cls, path, source, _hash(path), clip.bytes))
     kept, notes = _without_copies(clips)
     notes += [f"not an example: {name} ({reason})" for reason, left in found.ignored.items() for name in left[:NAMED]]
     return Examples(folder, kept, [*notes, *found.unreadable])
@@ -194,7 +197,7 @@ def find_videos(paths: Iterable[Path]) -> tuple[list[Path], list[str]]:
 def copies(videos: Sequence[Path], examples: Examples) -> Mapping[Path, str]:
     """Videos that are also examples, whatever their name -> the example; only files of an equal size are read."""
     by_hash = {example.sha256: example.clip for example in examples.clips if example.sha256}
-    sizes = {example.path.stat().st_size for example in examples.clips if example.sha256}
+    sizes = {example.bytes for example in examples.clips if example.sha256}
     found = {}
     for video in videos:
         if video.is_file() and video.stat().st_size in sizes and (clip := by_hash.get(_hash(video))):

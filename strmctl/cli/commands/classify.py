@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from strmctl.classify import RECIPE, REJECT
 from strmctl.cli import classify_output, console, options
 from strmctl.cli.options import FILE, FOLDER
 from strmctl.errors import ExitCode, UsageError
@@ -31,7 +32,7 @@ from strmctl.errors import ExitCode, UsageError
 @click.option(
     "--reject",
     type=click.FloatRange(0, 1, max_open=True),
-    default=0.05,
+    default=REJECT,
     show_default=True,
     metavar="SHARE",
     help="Share of true examples that may be refused as none of the classes.",
@@ -81,7 +82,7 @@ def command(
         hint = f"`--csv {shlex.quote(str(csv_file.with_suffix('.csv')))}`"
         raise UsageError(f"--csv {csv_file}: the table is a CSV file", hint)
 
-    from strmctl.classify.classifier import RECIPE, Classifier
+    from strmctl.classify.classifier import Classifier
     from strmctl.classify.examples import find_videos
     from strmctl.runs.folder import run_folder
 
