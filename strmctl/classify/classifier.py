@@ -196,7 +196,7 @@ class Classifier:
                     for column in np.argsort(-logits[row], kind="stable")
                 }
                 closest = self.examples[nearest[row]].clip
-                found = self._notes(length, same.get(video))
+                found = (*self._notes(length, same.get(video)), *reader.remarks[str(video)])
                 labels.append(Label(video, shares, bool(refused[row]), closest, notes=found))
             progress(len(labels), len(videos), "")
         return labels

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -143,7 +145,7 @@ def _source(pattern: re.Pattern[str] | None, cls: str, path: str) -> str:
 
 def _hash(path: Path) -> str:
     try:
-        return sha256_of(path) if path.is_file() else ""  # a pipe would keep us waiting for ever
+        return sha256_of(path) if os.path.isfile(path) else ""  # noqa: PTH113 - likewise; a pipe would keep us waiting for ever
     except OSError:
         return ""
 
@@ -182,7 +184,7 @@ def find_videos(paths: Iterable[Path]) -> tuple[list[Path], list[str]]:
     videos: dict[Path, None] = {}
     notes = []
     for path in paths:
-        if not path.is_dir():
+        if not os.path.isdir(path):  # noqa: PTH112 - of any path, such as a too long one
             videos[path] = None
             continue
         try:
@@ -200,6 +202,7 @@ def copies(videos: Sequence[Path], examples: Examples) -> Mapping[Path, str]:
     sizes = {example.bytes for example in examples.clips if example.sha256}
     found = {}
     for video in videos:
-        if video.is_file() and video.stat().st_size in sizes and (clip := by_hash.get(_hash(video))):
-            found[video] = clip
+        with contextlib.suppress(OSError, ValueError):  # reading it will say why
+            if video.stat().st_size in sizes and (clip := by_hash.get(_hash(video))):
+                found[video] = clip
     return found

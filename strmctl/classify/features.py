@@ -19,6 +19,7 @@ from strmctl.model.backbones.table import backbone_entry
 from strmctl.progress import Progress
 from strmctl.provenance import code_sha256, versions
 from strmctl.recipe import Recipe
+from strmctl.videos.extract import one_thread
 from strmctl.videos.read_video import read_video
 
 CODE = ("model", "videos", "classify/features.py")  # what features depend on
@@ -36,12 +37,14 @@ class VideoReader:
     Attributes:
         lengths: path -> number of frames of each video that was read.
         reasons: path -> why a video cannot be read.
+        remarks: path -> what is odd about a video that was read.
     """
 
     def __init__(self, recipe: Recipe, folder: Path) -> None:
         self.shape, self.folder = recipe.input, folder
         self.lengths: dict[str, int] = {}
         self.reasons: dict[str, str] = {}
+        self.remarks: dict[str, tuple[str, ...]] = {}
 
     def load_many(self, clips: Sequence[str], pool: Executor, draws: Sequence[Draws | None] | None = None) -> Tensor:
         """Several videos, uint8 (N, L, 3, crop, crop), decoded by the threads of `pool`."""
@@ -55,17 +58,18 @@ class VideoReader:
         except DataError as error:
             self.reasons[clip] = error.message.removeprefix(f"the video {path} ")
             return torch.zeros(shape.frames, 3, shape.crop, shape.crop, dtype=torch.uint8)
-        self.lengths[clip] = found.count
+        self.lengths[clip], self.remarks[clip] = found.count, found.remarks
         return found.pixels
 
 
 def embed_videos(model: nn.Module, reader: VideoReader, clips: Sequence[str]) -> Iterator[dict[str, Tensor]]:
     """Features of `CLIPS_PER_BATCH` videos at a time, and `LENGTH` `(N)`, 0 where a video cannot be read."""
     done = 0
-    for part in embed_batches(model, reader, clips, depth=AHEAD):
-        ids = clips[done : done + CLIPS_PER_BATCH]
-        done += len(ids)
-        yield part | {LENGTH: torch.tensor([reader.lengths.get(clip, 0) for clip in ids])}
+    with one_thread():  # several videos at a time
+        for part in embed_batches(model, reader, clips, depth=AHEAD):
+            ids = clips[done : done + CLIPS_PER_BATCH]
+            done += len(ids)
+            yield part | {LENGTH: torch.tensor([reader.lengths.get(clip, 0) for clip in ids])}
 
 
 def example_features(

@@ -22,12 +22,14 @@ class VideoClip:
         positions: positions of the L frames in the video, counted from 0.
         count: number of frames of the video.
         fps: frames per second of the video; 0 when it does not say.
+        remarks: what is odd about the video, in a few words each.
     """
 
     pixels: torch.Tensor
     positions: list[int]
     count: int
     fps: float
+    remarks: tuple[str, ...] = ()
 
 
 def read_video(path: Path, *, frames: int, size: int, crop: int) -> VideoClip:
@@ -56,4 +58,6 @@ def read_video(path: Path, *, frames: int, size: int, crop: int) -> VideoClip:
     taken = even_positions(len(encoded), frames)  # all of them, some again when the video is shorter
     pixels = decode_frames([encoded[index] for index in taken])
     positions = [found.positions[index] for index in taken]
-    return VideoClip(centre_crop(to_shorter_side(pixels, size), crop), positions, found.decoded, found.video.fps)
+    return VideoClip(
+        centre_crop(to_shorter_side(pixels, size), crop), positions, found.decoded, found.video.fps, found.remarks
+    )

