@@ -58,6 +58,5 @@ def read_video(path: Path, *, frames: int, size: int, crop: int) -> VideoClip:
     taken = even_positions(len(encoded), frames)  # all of them, some again when the video is shorter
     pixels = decode_frames([encoded[index] for index in taken])
     positions = [found.positions[index] for index in taken]
-    return VideoClip(
-        centre_crop(to_shorter_side(pixels, size), crop), positions, found.decoded, found.video.fps, found.remarks
-    )
+    square, remarks = centre_crop(to_shorter_side(pixels, size), crop), tuple(found.remarks)
+    return VideoClip(square, positions, found.decoded, found.video.fps, remarks)
