@@ -24,6 +24,8 @@ from strmctl.threads import wait_briefly
 
 SAME_COMMAND = "what was finished is kept, and the same command goes on from there"
 RESUME = "what was saved last is kept: `strmctl train --resume` goes on from there"
+EXAMPLES = "features of examples are kept; the same command labels all videos anew"
+GOES_ON = {"train": RESUME, "bench": "", "classify": EXAMPLES}  # a bench begins anew
 # in this order in --help
 COMMANDS = (
     *("prepare", "data", "train", "eval", "compare", "classify", "viz", "ablate"),
@@ -94,7 +96,7 @@ def _fail(error: BaseException, words: list[str]) -> NoReturn:
         traceback.print_exception(error)
     message, hint, code = _describe(error)
     command = next((word for word in words if not word.startswith("-")), None)
-    hint = hint.replace(SAME_COMMAND, {"train": RESUME, "bench": ""}.get(command, SAME_COMMAND))  # a bench begins anew
+    hint = hint.replace(SAME_COMMAND, GOES_ON.get(command, SAME_COMMAND))
     hint = with_folders(hint, words, partial(options_of, main))
     lost = streams.failure("stdout")
     if lost and isinstance(error, OSError) and error.filename is None:

