@@ -73,7 +73,11 @@ def series(found: Found, shots: Sequence[int]) -> dict[str, FoldSeries]:
         label: FoldSeries(shots={shot: _entry(by_seed, shot) for shot in sorted(shots)}, leads={})
         for label, by_seed in whole.items()
     }
+    orders = {one.cell.label: one.cell.order for one in found}
     for base, other in combinations(made, 2):
+        of_base = other == f"{base}, {ORDERS[orders[other]]}"
+        if orders[base] != "natural" or not (of_base or orders[other] == "natural"):
+            continue  # a control is compared with its own model alone
         leads = {shot: _lead(made[base].shots[shot], made[other].shots[shot]) for shot in made[other].shots}
         made[other].leads[base] = {shot: lead for shot, lead in leads.items() if lead}
     return made

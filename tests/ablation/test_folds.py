@@ -81,20 +81,24 @@ RIGHT = {
 FOLD_OF = {"a": 1, "b": 1, "c": 2, "d": 2, "e": 2}
 
 
-def written(runs, leave_out=()):
-    """A grid with these results."""
+def written(runs, leave_out=(), orders=("natural",)):
+    """A grid with these results, the same in every order of frames."""
     base = Base("sprites", ("train.episodes=10",))
     cells = [
         cell
         for label, method in (("TRM", "trm"), ("STRM", "strm"))
-        for cell in folds(replace(base, seeds=tuple(RIGHT[label])), of_methods([method]), 2, 0)
+        for cell in folds(replace(base, seeds=tuple(RIGHT[label])), of_methods([method]), 2, 0, orders)
     ]
     grid = grid_of(cells, kind="folds", name="sprites-2-folds", shots=(1,), episodes=10)
     for cell in cells:
         if cell.run in leave_out:
             continue
         number, weights = cell.recipe.data.fold.number, write_run(runs, cell.run, cell.recipe)
-        own = {name: n for name, n in RIGHT[cell.label][cell.recipe.train.seed].items() if FOLD_OF[name] == number}
+        own = {
+            name: n
+            for name, n in RIGHT[cell.label.split(",")[0]][cell.recipe.train.seed].items()
+            if FOLD_OF[name] == number
+        }
         rows = [
             QueryRow(1, i, f"{name}{i}", name, name if i < right else "x")
             for i in range(10)
@@ -102,7 +106,7 @@ def written(runs, leave_out=()):
         ]
         shared = {"shared_sources": {"1": 0.2 * number, "5": 1.0}}
         result = result_of(cell.run, rows, episodes=10, weights_sha256=weights, **shared)
-        result.provenance["recipe"] = cell.recipe.model_dump()
+        result.provenance.update(recipe=cell.recipe.model_dump(), frame_order=cell.order)
         replace(result, dataset=f"Sprites, fold {number} of 2").write(
             result_path(runs, cell, grid.protocol).with_suffix("")
         )
@@ -137,6 +141,20 @@ def test_accuracy_interval_and_lead_over_classes_by_hand(tmp_path):
     assert info.shared_sources == {1: pytest.approx(0.3)}
     assert (info.folds, info.fold_seed, info.dataset, document.title) == (2, 0, "Sprites", "Sprites")
     assert not any("fold" in words for words in info.changed) and info.missing == []
+
+
+def test_a_control_is_compared_with_its_own_model_alone(tmp_path):
+    written(tmp_path, orders=("natural", "shuffled", "repeated"))
+    found = collect(tmp_path, cost=False).folds
+    assert {label: list(one.leads) for label, one in found.items()} == {
+        "TRM": [],
+        "TRM, frames shuffled": ["TRM"],
+        "TRM, one frame repeated": ["TRM"],
+        "STRM": ["TRM"],
+        "STRM, frames shuffled": ["STRM"],
+        "STRM, one frame repeated": ["STRM"],
+    }
+    assert found["STRM, frames shuffled"].leads["STRM"][1].difference == 0
 
 
 def test_a_seed_counts_once_all_its_folds_are_tested(tmp_path):
