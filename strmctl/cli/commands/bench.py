@@ -66,7 +66,7 @@ def evaluation(backbone: str, clips: int, episodes: int, repeats: int, as_json: 
 @repeats_option
 @json_option
 def embedding(backbone: str, clips: int, seconds: float, repeats: int, as_json: bool) -> None:
-    """Embedding: clips per second with freed memory kept, as strmctl does, and returned, as the system does.
+    """Embedding: clips per second as strmctl does it (memory kept, batch norm folded), and as plain PyTorch does.
 
     Clips of eight frames at 224 pixels on the CPU. The matrix rate is that of a matrix product of the same precision.
 

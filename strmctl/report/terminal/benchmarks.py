@@ -51,8 +51,8 @@ def preparation(found: dict[str, Any]) -> Table:
 
 
 def embedding(found: dict[str, Any]) -> Table:
-    """A row per precision and way to get memory, of `strmctl bench embed`."""
-    columns = ["", "memory", "clips/s", "system time, share", "matrix rate, share", "peak, MB"]
+    """A row per precision and way, of `strmctl bench embed`."""
+    columns = ["", "way", "clips/s", "system time, share", "matrix rate, share", "peak, MB"]
     return columns, [
         [
             way["dtype"],
