@@ -99,8 +99,8 @@ def test_the_number_of_clips_and_the_size_of_the_tables_decide():
     strm = build_strm(backbone=backbone, dim=16, query_class_dim=8).eval()
     trx = build_trx(backbone=backbone, dim=16, cardinalities=(2, 3)).eval()
     one = {model: model.embed(clip) for model in (strm, trx)}
-    assert tables_fit(strm, one[strm], 256) and not tables_fit(strm, one[strm], 257)
+    assert tables_fit(strm, one[strm], 384) and not tables_fit(strm, one[strm], 385)
     each = 4 * (28**2 + 16**2 + 56**2 + 24**2)  # scores of pairs, products of their frames, and those of triples
     most = int((2**30 / each) ** 0.5)
-    assert 210 < most < 256
+    assert 210 < most < 384
     assert tables_fit(trx, one[trx], most) and not tables_fit(trx, one[trx], most + 1)
