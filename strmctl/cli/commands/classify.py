@@ -86,7 +86,9 @@ def command(
     from strmctl.classify.examples import find_videos
     from strmctl.runs.folder import run_folder
 
-    find_videos(videos)  # before any long work
+    found, notes = find_videos(videos)  # before any long work
+    for note in notes:
+        console.say(f"note: {note}")
     run = run_folder(runs, run_name, console.say) if run_name else None
     how = {"group_by": group_by, "reject": None if no_reject else reject, "runs": runs, "device": device}
     with console.progress("examples", "videos") as embedding:
@@ -94,7 +96,7 @@ def command(
             examples, run=run, recipe=recipe or RECIPE, progress=embedding, announce=console.say, **how
         )
     with console.progress("videos", "videos") as embedding:
-        labels = classifier.predict_many(videos, progress=embedding, announce=console.say)
+        labels = classifier.predict_many(found, progress=embedding)
     if not as_json:  # first, so that it is seen whatever becomes of the file
         classify_output.show(classifier, labels, top)
     if csv_file is not None:
