@@ -10,6 +10,7 @@ from scipy.special import stdtrit
 from strmctl.draws import philox
 
 RESAMPLES = 1000  # bootstrap draws
+Z_95 = 1.96  # of the normal distribution, for a 95 % interval
 
 
 def episode_interval(accuracies: Sequence[float] | np.ndarray) -> tuple[float, float]:
@@ -19,7 +20,7 @@ def episode_interval(accuracies: Sequence[float] | np.ndarray) -> tuple[float, f
     of episodes from these clips and classes, not other classes, and not other training seeds.
     """
     values = np.asarray(accuracies, dtype=np.float64)
-    return float(values.mean()), float(1.96 * values.std() / np.sqrt(len(values)))
+    return float(values.mean()), float(Z_95 * values.std() / np.sqrt(len(values)))
 
 
 def t_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
@@ -59,7 +60,7 @@ def wilson_interval(correct: int, count: int) -> tuple[float, float]:
 
     It stays within 0 and 1, and has a width also where all of few trials are right.
     """
-    share, z = correct / count, 1.96
+    share, z = correct / count, Z_95
     centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     half = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
     return float(max(0.0, centre - half)), float(min(1.0, centre + half))
