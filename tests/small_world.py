@@ -1,6 +1,8 @@
 """A small world that tests share: recipes and a frame store on which two training episodes take no time."""
 
 import csv
+import shutil
+from collections import namedtuple
 from pathlib import Path
 
 from strmctl import yaml
@@ -83,6 +85,11 @@ def edit_manifest(data: Path, *, without: str) -> None:
     manifest = data / "mine" / "manifest.csv"
     lines = manifest.read_text().splitlines(keepends=True)
     manifest.write_text("".join(line for line in lines if not line.startswith(without)))
+
+
+def fill_disk(monkeypatch) -> None:
+    """Nothing more can be written to any disk, as far as anybody asks."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: namedtuple("usage", "free")(0))
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:

@@ -30,7 +30,7 @@ INDEX = "features.json"
 LOCK = ".lock"
 FORM = {"tensors": dict, "made_of": dict}  # of the index
 TENSOR = {"shape": [int], "dtype": str, "sha256?": str}  # the hash when all clips are there
-RESERVE = 1 << 30  # bytes of the disk that stay free
+RESERVE = 1 << 30  # bytes of the disk that stay free; less where nine times what is needed is less
 
 
 class TensorCache:
@@ -146,12 +146,13 @@ class TensorCache:
         row_bytes = {name: value[0].numel() * value.element_size() for name, value in part.items()}
         need = sum(row_bytes.values()) * (len(self.clips) - done + further)
         free = shutil.disk_usage(self._partial).free
-        if free < need + RESERVE:
+        reserve = min(RESERVE, 9 * need)
+        if free < need + reserve:
             if done == 0:
                 shutil.rmtree(self._partial)
             raise OutputError(
                 f"{self._what} need {need / 1e6:,.0f} MB in {self.folder.parent}, where {free / 1e6:,.0f} MB are free "
-                f"and {RESERVE / 1e6:,.0f} MB must stay free"
+                f"and {reserve / 1e6:,.0f} MB must stay free"
             )
         for name, size in row_bytes.items():
             with (self._partial / name).open("ab") as file:

@@ -11,10 +11,10 @@ from strmctl.classify import features as features_module
 from strmctl.classify.classifier import Classifier
 from strmctl.classify.label import Label
 from strmctl.errors import DataError
-from strmctl.evaluation import tensor_cache
 from strmctl.runs.build import build_model
 from strmctl.videos.read_video import read_video
 from tests.classify.small import examples, recipe_file, small_recipe
+from tests.small_world import fill_disk
 from tests.videos_for_tests import write_video
 
 COUNTS = {"hop": 3, "run": 2, "sit": 4}
@@ -85,7 +85,7 @@ def test_a_second_classifier_decodes_no_example_until_one_changes(tmp_path, fold
 def test_without_room_features_are_not_kept_and_the_answers_are_the_same(tmp_path, folder, monkeypatch):
     kept = made(tmp_path)
     shutil.rmtree(tmp_path / "runs")
-    monkeypatch.setattr(tensor_cache, "RESERVE", 1 << 60)
+    fill_disk(monkeypatch)
     said, steps = [], []
     again = made(tmp_path, announce=said.append, progress=lambda *step: steps.append(step))
     assert again.temperature == kept.temperature

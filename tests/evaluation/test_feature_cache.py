@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from strmctl.errors import NotFiniteError
-from strmctl.evaluation import feature_cache, tensor_cache
+from strmctl.evaluation import feature_cache
 from strmctl.evaluation.feature_cache import split_features
 from strmctl.evaluation.match import all_clips
 from strmctl.provenance import sha256_of
 from strmctl.runs.build import build_model
 from strmctl.runs.checkpoint import load_run
-from tests.small_world import small_recipe
+from tests.small_world import fill_disk, small_recipe
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_kept_features_that_are_not_finite_name_the_clip(run, store):
 def test_without_room_on_the_disk_the_features_are_made_in_memory(run, store, monkeypatch):
     clips, said = all_clips(store.clips("test")), []
     with monkeypatch.context() as patch:
-        patch.setattr(tensor_cache, "RESERVE", 1 << 62)
+        fill_disk(patch)
         made_in_memory = split_features(run, store, clips, announce=said.append)
     assert len(said) == 1 and said[0].endswith("they are not kept")
     kept = split_features(run, store, clips)

@@ -19,7 +19,7 @@ from strmctl.model.methods.table import METHODS
 from strmctl.runs.build import build_model, clip_loader
 from strmctl.runs.checkpoint import load_run
 from strmctl.runs.folder import MAPS
-from tests.small_world import small_recipe, snapshot
+from tests.small_world import fill_disk, small_recipe, snapshot
 
 FROZEN = ("backbone.trained=false", "backbone.maps=float32")
 
@@ -170,7 +170,7 @@ def test_half_precision_rounds_and_says_what_does_not_fit(tmp_path, store, monke
 
 def test_a_full_disk_is_noticed_before_the_first_map_is_kept(tmp_path, store, monkeypatch):
     need = 9 * 8 * (2 * 2 + 1) * 128 * 4  # clips, frames, patches and the mean, channels, bytes
-    usage, free = namedtuple("usage", "free"), [tensor_cache.RESERVE + need - 1]
+    usage, free = namedtuple("usage", "free"), [10 * need - 1]
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(free[0]))
     with pytest.raises(OutputError, match=r"maps need 0 MB .*are free") as caught:
         made(tmp_path, store)
@@ -213,7 +213,7 @@ def test_features_of_a_test_are_made_of_maps(frozen, store, reads, kept, toleran
 
 def test_a_test_without_room_for_maps_embeds_frames(frozen, store, monkeypatch):
     run, clips, said = frozen("backbone.maps=float32"), all_clips(store.clips("test")), []
-    monkeypatch.setattr(tensor_cache, "RESERVE", 1 << 62)
+    fill_disk(monkeypatch)
     found = split_features(run, store, clips, announce=said.append)
     assert any(line.endswith("frames are embedded instead") for line in said)
     expected = embed_clips(run.model, clip_loader(run.recipe, store), clips)

@@ -166,12 +166,18 @@ def test_a_disk_without_room_is_noticed_before_anything_is_written(tmp_path, mon
     free, need = [0], len(CLIPS) * (6 + 1) * 4
     usage = namedtuple("usage", "free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(free[0]))
-    free[0] = tensor_cache.RESERVE + need - 1
+    free[0] = 10 * need - 1
     with pytest.raises(OutputError, match="are free"):
         made(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
     free[0] += 1
     assert whole(made(tmp_path).read())
+    monkeypatch.setattr(tensor_cache, "RESERVE", need)
+    free[0] = 2 * need - 1
+    with pytest.raises(OutputError, match="are free"):
+        made(tmp_path, MADE_OF | {"dtype": "bfloat16"})
+    free[0] += 1
+    assert whole(made(tmp_path, MADE_OF | {"dtype": "bfloat16"}).read())
 
 
 def test_features_of_earlier_weights_or_code_are_removed(tmp_path):
