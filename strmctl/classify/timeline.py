@@ -13,7 +13,7 @@ How windows become segments:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -39,39 +39,49 @@ class Segment:
     end: float
     cls: str
     probability: float
-    nearest: str = ""
+    nearest: str
 
 
-def _none(*shape: int, kind: type = float) -> np.ndarray:
-    return field(default_factory=lambda: np.zeros(shape, kind))
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """What W windows of a video show. Times count from the beginning of the video, in seconds.
+
+    Attributes:
+        starts: where each window begins, `(W)`.
+        ends: where each window ends, `(W)`.
+        probabilities: of each of C classes in each window, `(W, C)`.
+        refused: whether a window shows none of the classes, `(W)`.
+        nearest: most similar example of each window, below the folder of the examples.
+    """
+
+    starts: np.ndarray
+    ends: np.ndarray
+    probabilities: np.ndarray
+    refused: np.ndarray
+    nearest: tuple[str, ...]
+
+
+NO_WINDOWS = Windows(np.zeros(0), np.zeros(0), np.zeros((0, 0)), np.zeros(0, bool), ())
 
 
 @dataclass(frozen=True, eq=False)
 class Timeline:
-    """What a long video shows, window by window. Times count from the beginning of the video, in seconds.
+    """What a long video shows.
 
     Attributes:
         video: path of the video.
         classes: names of the C classes, sorted.
-        duration: where the last frame ends.
-        starts: where each window begins, `(W)`.
-        ends: where each window ends, `(W)`.
-        probabilities: of each class in each window, `(W, C)`.
-        refused: whether a window shows none of the classes, `(W)`.
-        nearest: most similar example of each window, below the folder of the examples.
+        duration: where the last frame ends, seconds.
+        windows: the windows in order; none of a video that cannot be read.
         segments: what the windows add up to, by `segments_of`, in order.
         reason: why the video cannot be read; empty where it was.
         notes: what a user should know about the video.
     """
 
     video: Path
-    classes: tuple[str, ...] = ()
+    classes: tuple[str, ...]
     duration: float = 0.0
-    starts: np.ndarray = _none(0)
-    ends: np.ndarray = _none(0)
-    probabilities: np.ndarray = _none(0, 0)
-    refused: np.ndarray = _none(0, kind=bool)
-    nearest: tuple[str, ...] = ()
+    windows: Windows = NO_WINDOWS
     segments: tuple[Segment, ...] = ()
     reason: str = ""
     notes: tuple[str, ...] = ()
@@ -102,43 +112,45 @@ def over_time(starts: np.ndarray, ends: np.ndarray, values: np.ndarray) -> tuple
     return edges, means.reshape(-1, *values.shape[1:])
 
 
-def segments_of(
-    starts: np.ndarray,
-    ends: np.ndarray,
-    probabilities: np.ndarray,
-    refused: np.ndarray,
-    classes: Sequence[str],
-    nearest: Sequence[str] = (),
-) -> tuple[Segment, ...]:
-    """The segments that windows add up to, by the rule at the top of this file; arguments as in `Timeline`."""
+def segments_of(windows: Windows, classes: Sequence[str]) -> tuple[Segment, ...]:
+    """The segments that windows add up to, by the rule at the top of this file.
+
+    Args:
+        windows: the windows.
+        classes: names of the classes, as in their probabilities.
+    """
+    starts, ends, none = windows.starts, windows.ends, len(classes)
     if not len(starts):
         return ()
-    edges, means = over_time(starts, ends, probabilities)  # (M, C)
-    shares = np.column_stack([probabilities * ~refused[:, None], refused])
+    edges, means = over_time(starts, ends, windows.probabilities)  # (M, C)
+    shares = np.column_stack([windows.probabilities * ~windows.refused[:, None], windows.refused])
     votes = over_time(starts, ends, shares)[1]  # (M, C + 1)
-    none = len(classes)
-    best = votes[:, :none].argmax(axis=1)
-    answers = np.where(votes[:, none] < votes.max(axis=1), best, none)  # NaN is none
-    runs, begin = [], 0
-    for answer, cells in groupby(answers.tolist()):
-        end = begin + len(list(cells))
-        if answer != none:
-            runs.append((begin, end, answer))
-        begin = end
-    least = SHORTEST * float(np.median(ends - starts)) - 10.0**-DECIMALS
-    joined: list[tuple[int, int, int]] = []
-    for begin, end, answer in runs:
-        if edges[end] - edges[begin] < least:
-            continue
-        if joined and joined[-1][2] == answer and edges[begin] - edges[joined[-1][1]] < least:
-            begin = joined.pop()[0]
-        joined.append((begin, end, answer))
+    certain = votes[:, none] < votes.max(axis=1)  # where no window is, nothing is
+    answers = np.where(certain, votes[:, :none].argmax(axis=1), none)
     lengths, middles = np.diff(edges), (starts + ends) / 2
     segments = []
-    for begin, end, answer in joined:
-        covered = np.isfinite(means[begin:end, answer])
-        probability = np.average(means[begin:end, answer][covered], weights=lengths[begin:end][covered])
-        middle = int(np.abs(middles - (edges[begin] + edges[end]) / 2).argmin())
-        closest = nearest[middle] if nearest else ""
-        segments.append(Segment(float(edges[begin]), float(edges[end]), classes[answer], float(probability), closest))
+    for begin, end, answer in _runs(answers.tolist(), none, edges, SHORTEST * float(np.median(ends - starts))):
+        inside = means[begin:end, answer]
+        covered = np.isfinite(inside)
+        probability = np.average(inside[covered], weights=lengths[begin:end][covered])
+        start, stop = float(edges[begin]), float(edges[end])
+        closest = windows.nearest[int(np.abs(middles - (start + stop) / 2).argmin())]
+        segments.append(Segment(start, stop, classes[answer], float(probability), closest))
     return tuple(segments)
+
+
+def _runs(answers: Sequence[int], none: int, edges: np.ndarray, least: float) -> list[tuple[int, int, int]]:
+    """Runs (first cell, cell after the last, answer) of at least so many seconds, joined over shorter gaps."""
+    kept: list[tuple[int, int, int]] = []
+    end = 0
+    for answer, cells in groupby(answers):
+        begin, end = end, end + len(list(cells))
+        if answer == none or _shorter(edges[end] - edges[begin], least):
+            continue
+        joins = kept and kept[-1][2] == answer and _shorter(edges[begin] - edges[kept[-1][1]], least)
+        kept.append((kept.pop()[0] if joins else begin, end, answer))
+    return kept
+
+
+def _shorter(seconds: float, least: float) -> bool:
+    return seconds < least - 10.0**-DECIMALS

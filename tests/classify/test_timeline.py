@@ -1,9 +1,11 @@
 """From windows to segments: means over time against a slow sum, and the merging rule on windows that one can read."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
-from strmctl.classify.timeline import Segment, Timeline, over_time, segments_of
+from strmctl.classify.timeline import NO_WINDOWS, Segment, Windows, over_time, segments_of
 
 CLASSES = ("hop", "run", "sit")
 
@@ -28,8 +30,10 @@ def ideal(truth, duration, window=2.0, stride=0.5):
     return starts, ends, (shares + 1e-3) / (shares + 1e-3).sum(axis=1, keepdims=True), refused
 
 
-def found(*args):
-    return [(segment.start, segment.end, segment.cls) for segment in segments_of(*args, CLASSES)]
+def found(starts, ends, shares, refused):
+    names = ("a.mp4",) * len(starts)
+    segments = segments_of(Windows(starts, ends, shares, refused, names), CLASSES)
+    return [(segment.start, segment.end, segment.cls) for segment in segments]
 
 
 @pytest.mark.parametrize(("window", "stride"), [(2, 0.5), (2, 2), (1, 0.3), (1.7, 0.9), (0.2, 0.1)])
@@ -112,7 +116,7 @@ def test_half_a_window_is_the_shortest_segment_and_the_shortest_gap(length, kept
 def test_a_segment_has_the_mean_probability_of_its_class_over_time_and_the_example_in_its_middle():
     starts, ends = np.array([0.0, 1.0, 4.0]), np.array([1.0, 4.0, 5.0])
     shares = np.array([[0.6, 0.4, 0.0], [0.8, 0.2, 0.0], [0.1, 0.9, 0.0]])
-    segments = segments_of(starts, ends, shares, np.zeros(3, bool), CLASSES, ["a", "b", "c"])
+    segments = segments_of(Windows(starts, ends, shares, np.zeros(3, bool), ("a", "b", "c")), CLASSES)
     assert segments == (
         Segment(0, 4, "hop", pytest.approx((0.6 + 3 * 0.8) / 4), "b"),
         Segment(4, 5, "run", pytest.approx(0.9), "c"),
@@ -123,9 +127,8 @@ def test_ten_hours_take_a_moment_and_no_window_is_none():
     random = np.random.Generator(np.random.Philox(1))
     starts, ends = windows(72_000)
     shares = random.dirichlet(np.ones(3), 72_000)
-    segments = segments_of(starts, ends, shares, shares.max(axis=1) < 0.4, CLASSES)
+    refused = shares.max(axis=1) < 0.4
+    segments = segments_of(Windows(starts, ends, shares, refused, ("a.mp4",) * 72_000), CLASSES)
     assert len(segments) > 1000 and all(segment.end - segment.start >= 1 - 1e-6 for segment in segments)
-    assert all(one.end <= other.start for one, other in zip(segments[:-1], segments[1:], strict=True))
-    empty = Timeline("gone.mp4", reason="no such file")
-    args = (empty.starts, empty.ends, empty.probabilities, empty.refused, empty.classes)
-    assert segments_of(*args) == empty.segments == ()
+    assert all(one.end <= other.start for one, other in pairwise(segments))
+    assert segments_of(NO_WINDOWS, CLASSES) == ()
