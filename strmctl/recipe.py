@@ -218,6 +218,11 @@ class Recipe(create_model("_MethodSections", __base__=_Sections, **_OWN)):
     train: Train
     validation: Validation
 
+    @model_validator(mode="before")
+    @classmethod
+    def _has_all_sections(cls, values: Any) -> Any:
+        return with_other_methods(values) if isinstance(values, Mapping) else values
+
     @model_validator(mode="after")
     def _cardinalities_fit(self) -> Recipe:
         cardinalities = self.trm.cardinalities
@@ -276,6 +281,12 @@ class Recipe(create_model("_MethodSections", __base__=_Sections, **_OWN)):
         return yaml.dump(self.model_dump())
 
 
+def with_other_methods(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe as nested dicts with the sections of other methods, which it may leave out."""
+    others = {name: method.keys for name, method in METHODS.items() if method.keys and name != values.get("method")}
+    return {name: {key: own.default for key, own in keys.items()} for name, keys in others.items()} | values
+
+
 def completed(recipe: Any) -> Any:
     """A recipe as nested dicts that an earlier version may have noted, with the keys that came later."""
     try:
@@ -318,9 +329,7 @@ def load_recipe(source: str | Path, assignments: Iterable[str] = ()) -> Recipe:
         raise RecipeError(f"{path}: {problem}", "see `strmctl recipe show sprites` for a valid one") from problem
     if not isinstance(values, dict):
         raise RecipeError(f"{path} holds no recipe", "see `strmctl recipe show sprites` for a valid one")
-    for name, method in METHODS.items():
-        if method.keys and name != values.get("method"):
-            values.setdefault(name, {key: own.default for key, own in method.keys.items()})
+    values = with_other_methods(values)
     problems = [problem for text in assignments if (problem := _assign(values, text))]
     try:
         written = Recipe.model_validate(values)

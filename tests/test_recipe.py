@@ -5,7 +5,7 @@ import pytest
 from strmctl import yaml
 from strmctl.errors import RecipeError
 from strmctl.paths import shipped
-from strmctl.recipe import flat, load_recipe, shipped_recipes
+from strmctl.recipe import Recipe, completed, flat, load_recipe, shipped_recipes
 
 RECIPES = list(shipped_recipes())
 
@@ -104,13 +104,15 @@ def test_all_problems_are_reported_together():
         ("trm.cardinalities=[9]", "must differ from each other and not exceed input.frames"),
         ("trm.cardinalities=[]", "at least 1"),
         ("name=../x", "pattern"),
-        ("method=arn", "'trm', 'trx', 'strm', 'otam' or 'prototype'"),
+        ("method=arn", "'trm', 'trx', 'strm', 'otam', 'chamfer' or 'prototype'"),
         ("model.preset=ours", "'paper' or 'released'"),
         ("model.deviations=[gates]", r"model\.deviations\.0: should be 'unscaled_scores', 'gate'"),
         ("model.deviations=[gate, gate]", "deviations must differ"),
         ("otam.smoothing=0", "greater than 0"),
         ("otam.smoothing=1e999", "finite"),
         ("prototype.distance=euclidean", "'squared' or 'cosine'"),
+        ("chamfer.directions=back", "'both' or 'query'"),
+        ("chamfer.scale=0", "greater than 0"),
         (
             "backbone.name=resnet5",
             r"'efficientnet_lite2', or 'timm:NAME' .*, did you mean resnet50\? \(got 'resnet5'\)",
@@ -154,7 +156,8 @@ def test_assignments_that_make_no_sense_are_named(assignment):
 
 
 @pytest.mark.parametrize(
-    ("method", "cardinalities"), [("trm", [2]), ("trx", [2, 3]), ("otam", [4]), ("prototype", [4]), ("strm", [4])]
+    ("method", "cardinalities"),
+    [("trm", [2]), ("trx", [2, 3]), ("otam", [4]), ("chamfer", [4]), ("prototype", [4]), ("strm", [4])],
 )
 def test_a_recipe_says_what_its_method_does(tmp_path, method, cardinalities):
     before = load_recipe("sprites")
@@ -232,3 +235,11 @@ def test_a_fold_that_makes_no_sense(value, problem):
     with pytest.raises(RecipeError) as caught:
         load_recipe("sprites", [f"data.fold={value}"])
     assert problem in caught.value.message
+
+
+def test_a_recipe_that_was_noted_before_a_method_came_is_completed():
+    now = load_recipe("sprites").model_dump()
+    noted = {key: value for key, value in now.items() if key not in ("otam", "chamfer")}
+    assert completed(noted) == now and Recipe.model_validate(noted) == load_recipe("sprites")
+    own = {**noted, "method": "chamfer"}
+    assert completed(own) == own  # its own section is not guessed

@@ -67,6 +67,7 @@ CASES = [
     ("trm", 2, ("trm.distance=norm",)),
     ("trx", 3, ()),
     ("otam", 3, ()),
+    ("chamfer", 3, ()),
     ("prototype", 2, ("prototype.distance=cosine",)),
     ("prototype", 3, ()),
 ]

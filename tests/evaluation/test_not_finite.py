@@ -56,7 +56,7 @@ class Spoilt(torch.nn.Module):
 
 
 @pytest.mark.parametrize("value", BAD)
-@pytest.mark.parametrize("method", ["strm", "otam", "prototype"])
+@pytest.mark.parametrize("method", ["strm", "otam", "chamfer", "prototype"])
 def test_features_that_are_not_finite_name_the_clip(store, method, value):
     recipe = small_recipe(f"method={method}")
     model, loader = build_model(recipe, pretrained=False), clip_loader(recipe, store)

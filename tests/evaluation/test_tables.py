@@ -18,6 +18,7 @@ METHODS = [
     ("strm", ("trm.distance=norm", "trm.tuple_fraction=0.5")),
     ("trx", ()),
     ("otam", ()),
+    ("chamfer", ()),
 ]
 
 

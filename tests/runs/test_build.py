@@ -35,6 +35,7 @@ OF_ONE_METHOD = [
     ("strm", ("patch_enrichment.enabled=false", "query_class.trained=false", "model.deviations=[frame_encoding]")),
     ("trx", ("trm.distance=norm", "model.deviations=[mean_over_cardinalities]")),
     ("otam", ("otam.smoothing=1.5",)),
+    ("chamfer", ("chamfer.directions=query", "chamfer.scale=4.0")),
     ("strm", ("backbone.name=resnet18", "input.frames=3")),
     ("prototype", ("prototype.distance=cosine", "prototype.scale=4.0")),
 ]
@@ -120,7 +121,7 @@ def test_cached_features_give_what_the_models_forward_gives(method, settings):
                 assert relative_error(many[number], one) < 1e-9
         predicted = [episode.classes[column] for column in alone.total.argmax(-1).tolist()]
         assert [next(rows).predicted for _ in predicted] == predicted
-    assert (cached.trm is None) == (method in {"otam", "prototype"})
+    assert (cached.trm is None) == (method in {"otam", "chamfer", "prototype"})
     assert (cached.query_class is None) == (method != "strm")
 
 
@@ -181,7 +182,7 @@ def test_methods_share_the_initial_weights_of_what_they_have_in_common():
     backbone = {name for name in full if name.startswith("backbone.")}
     trm = {name for name in full if name.startswith("temporal_relations.")}
     pairs = {name for name in trm if not name.startswith("temporal_relations.relations.3.")}
-    names = {"trm": backbone | pairs, "trx": backbone | trm, "otam": backbone, "prototype": backbone}
+    names = {"trm": backbone | pairs, "trx": backbone | trm} | dict.fromkeys(("otam", "chamfer", "prototype"), backbone)
     assert {"strm", *names} == set(METHODS)
     for method, expected in names.items():
         weights = build(method).state_dict()
@@ -197,6 +198,8 @@ def test_a_recipe_reaches_the_layers():
     assert set(build("trm").temporal_relations.relations) == {"2"}
     assert set(build("trx").temporal_relations.relations) == {"2", "3"}
     assert build("otam", "otam.smoothing=0.7").smoothing == 0.7
+    chamfer = build("chamfer", "chamfer.directions=query", "chamfer.scale=3")
+    assert (chamfer.directions, chamfer.scale) == ("query", 3.0)
     prototype = build("prototype", "prototype.distance=cosine", "prototype.scale=3")
     assert (prototype.distance, prototype.scale) == ("cosine", 3.0)
     released = build("strm", RELEASED, "trm.dropout=0.3", "patch_enrichment.patches=2")

@@ -117,6 +117,16 @@ METHODS: dict[str, Method] = {
         keys={"smoothing": Key(float, 0.1, {"gt": 0})},  # lambda of softmin
         table1="OTAM",
     ),
+    "chamfer": Method(
+        label="Chamfer",
+        summary="nearest frames, in any order",
+        builder="strmctl.model.methods.chamfer:Chamfer",
+        arguments=PATCHES | {"directions": "chamfer.directions", "scale": "chamfer.scale"},
+        keys={
+            "directions": Key(("both", "query"), "both"),  # from frames of the query alone, or back as well
+            "scale": Key(float, 10.0, {"gt": 0}),  # of the logits
+        },
+    ),
     "prototype": Method(
         label="prototype",
         summary="mean features, the TSN baseline",

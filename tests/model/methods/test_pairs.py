@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from strmctl.model.episode import Logits
+from strmctl.model.methods.chamfer import Chamfer
 from strmctl.model.methods.otam import OTAM
 from strmctl.model.methods.strm import build_strm
 from strmctl.model.methods.trx import build_trx
@@ -19,6 +20,8 @@ CASES = {
     "norm": lambda: build_strm(backbone=convolution(), **SIZES, cardinalities=(2, 3), distance="norm"),
     "trm alone": lambda: build_strm(backbone=convolution(), **SIZES, prediction="trm", query_class_weight=0.3),
     "otam": lambda: OTAM(backbone=convolution()),
+    "chamfer": lambda: Chamfer(backbone=convolution()),
+    "chamfer of the query": lambda: Chamfer(backbone=convolution(), directions="query", scale=3.0),
     "otam smooth": lambda: OTAM(backbone=convolution(), smoothing=1.5),
     **{
         f"deviation {name}": lambda name=name: build_strm(
@@ -72,7 +75,7 @@ def test_a_share_of_the_tuples(case, fraction):
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("case", ["strm (2, 3)", "otam"])
+@pytest.mark.parametrize("case", ["strm (2, 3)", "otam", "chamfer"])
 def test_rows_do_not_depend_on_other_queries(case):
     model = model_of(case)
     features = model.embed(clips(14))

@@ -1,0 +1,93 @@
+"""Frame-wise Chamfer similarity with joint matching of the shots, after Chamfer++ (arXiv 2303.16084).
+
+    s(x, y) = x·y / (|x| |y|)                                    of two frames
+    to(q, c) = mean over frames x of q of max over frames y of all shots of c of s(x, y)
+    back(q, c) = mean over frames y of all shots of c of max over frames x of q of s(x, y)
+    logit = scale * to        or        scale * (to + back) / 2
+
+All shots of a class stand side by side, so that a query may be like one of them here and like another one there; no
+prototype is made. It is blind to the order of frames. The published model compares learned tuples of clips; here it has
+no parameters beside the backbone's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from strmctl.model.enrichment import Clips, Enriched, enrich
+from strmctl.model.episode import Features, Logits, match_clips, mean_over_shots, pick
+
+Directions = Literal["both", "query"]
+
+
+class Chamfer(nn.Module):
+    """Nearest frames of a class, without regard to their order.
+
+    Args:
+        backbone: frames `(N·L, 3, H, W)` to maps `(N·L, D, h, w)`.
+        directions: `query`, from each frame of the query to its nearest in the class, or `both`, and back.
+        scale: factor of the logits, which otherwise lie between -1 and 1, too close together for cross-entropy.
+        patches: P, patches along each side of a frame, only for attention maps.
+    """
+
+    def __init__(
+        self, *, backbone: nn.Module, directions: Directions = "both", scale: float = 10.0, patches: int = 4
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.directions = directions
+        self.scale = scale
+        self.patches = patches
+
+    def enrich(self, clips: Clips) -> Enriched:
+        """Clips `(N, L, 3, H, W)`, float in [0, 1], or their `Maps`, to patches and frames."""
+        return enrich(clips, backbone=self.backbone, patches=self.patches)
+
+    def embed(self, clips: Clips) -> Features:
+        """Each clip's frames, of length 1: `frames`, `(N, L, D)`."""
+        return {"frames": F.normalize(self.enrich(clips).frames, dim=-1)}
+
+    def match(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None) -> Logits:
+        """Logits `(B, Q, C)` from `support` `(B, C, K, L, D)`, `query` `(B, Q, L, D)` and `mask` `(B, C, K)`."""
+        shots, queries = support["frames"], query["frames"]
+        similarity = queries.flatten(1, 2) @ shots.flatten(1, 3).transpose(1, 2)  # (B, Q·L, C·K·L)
+        similarity = similarity.unflatten(2, shots.shape[1:4]).unflatten(1, queries.shape[1:3])  # (B, Q, L, C, K, L)
+        similarity = similarity.permute(0, 3, 4, 1, 2, 5)  # (B, C, K, Q, L, L): rows of the query
+        return self._logits(*self._nearest(similarity), mask)
+
+    def pairs(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor]) -> Features:
+        """What M clips and N decide: `to`, `(M, N, L)`, and `back`, `(M, N)`; see `_nearest`."""
+        shots, queries = support["frames"], query["frames"]
+        similarity = queries.flatten(0, 1) @ shots.flatten(0, 1).T  # (M·L, N·L)
+        similarity = similarity.unflatten(1, shots.shape[:2]).unflatten(0, queries.shape[:2])  # (M, L, N, L)
+        to, back = self._nearest(similarity.transpose(1, 2))
+        return {"to": to} if back is None else {"to": to, "back": back}
+
+    def match_pairs(self, tables: Mapping[str, Tensor], support: Tensor, query: Tensor) -> Logits:
+        """Like `match`, from tables `(N, N, …)` and rows, `(B, C, K)` and `(B, Q)`."""
+        found = {name: pick(table, query[:, None, None], support[..., None]) for name, table in tables.items()}
+        return self._logits(found["to"], found.get("back"), None)  # (B, C, K, Q, L) and (B, C, K, Q)
+
+    def _nearest(self, similarity: Tensor) -> tuple[Tensor, Tensor | None]:
+        """How near each frame of the query is to the shot, `(…, L)`, and the frames of the shot to the query, `(…)`.
+
+        The latter is a mean over frames, and None where it does not count. `similarity`: `(…, L, L)`, query in rows.
+        """
+        return similarity.amax(dim=-1), similarity.amax(dim=-2).mean(dim=-1) if self.directions == "both" else None
+
+    def _logits(self, to: Tensor, back: Tensor | None, mask: Tensor | None) -> Logits:
+        """Logits `(B, Q, C)` from `(B, C, K, Q, L)`, `(B, C, K, Q)` and the mask `(B, C, K)`."""
+        if mask is not None:
+            to = to.where(mask[..., None, None], -2)  # less than any cosine
+        similarity = to.amax(dim=2).mean(dim=-1)  # (B, C, Q)
+        if back is not None:
+            similarity = (similarity + mean_over_shots(back, mask)) / 2
+        return Logits(self.scale * similarity.transpose(1, 2))  # (B, Q, C)
+
+    def forward(self, support_clips: Clips, support_labels: Tensor, query_clips: Clips) -> Logits:
+        """One episode from its clips; see `match_clips`. Logits `(Q, C)`."""
+        return match_clips(self, support_clips, support_labels, query_clips)
