@@ -158,7 +158,12 @@ def test_one_training_step_changes_every_parameter_and_the_run_is_read_back(tmp_
     assert all(torch.equal(weights[name], value) for name, value in loaded.model.state_dict().items())
 
 
-@pytest.mark.parametrize(("method", "settings"), [*((method, ()) for method in METHODS), OF_ONE_METHOD[-1]])
+SHARP = {"chamfer": ("chamfer.scale=40",)}  # similarities of nearest frames differ little, and the loss falls slowly
+
+
+@pytest.mark.parametrize(
+    ("method", "settings"), [*((method, SHARP.get(method, ())) for method in METHODS), OF_ONE_METHOD[-1]]
+)
 def test_training_lowers_the_loss(tmp_path, method, settings):
     steps = ("train.episodes=24", "train.learning_rate=3e-3", "validation.every=24", "validation.episodes=10")
     losses = trained(tmp_path, recipe_of(method, *steps, *settings), ToyStore(contrast=0.02))
