@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from strmctl.classify import RECIPE, REJECT
+from strmctl.classify import RECIPE, REJECT, WINDOW
 from strmctl.classify.calibration import Calibration, calibrate, softmax
 from strmctl.classify.examples import Example, Examples, copies, find_examples, find_videos
 from strmctl.classify.features import LENGTH, VideoReader, embed_videos, example_features
+from strmctl.classify.find import find_segments
 from strmctl.classify.held_out import by_class, hold_out, take
 from strmctl.classify.label import Label
 from strmctl.classify.rejection import Rejection, choose
+from strmctl.classify.timeline import Timeline
 from strmctl.errors import DataError
 from strmctl.evaluation.embed import evaluating
 from strmctl.evaluation.map_cache import tensors_sha256
@@ -27,6 +30,22 @@ from strmctl.runs.checkpoint import choose_device, load_run
 from strmctl.runs.folder import EXAMPLES
 
 OFF = "it is switched off"
+
+
+class Answers(NamedTuple):
+    """Answers to Q videos or windows.
+
+    Attributes:
+        logits: (Q, C), not yet divided by the temperature.
+        probabilities: (Q, C).
+        refused: (Q), whether each is none of the classes.
+        nearest: the example that is nearest to each, of Q.
+    """
+
+    logits: np.ndarray
+    probabilities: np.ndarray
+    refused: np.ndarray
+    nearest: list[str]
 
 
 class Classifier:
@@ -173,6 +192,31 @@ class Classifier:
             announce(f"note: {note}")
         return self._labels(videos, progress)
 
+    def timeline(
+        self,
+        video: str | os.PathLike[str],
+        *,
+        window: float = WINDOW,
+        stride: float | None = None,
+        progress: Progress = silent,
+    ) -> Timeline:
+        """What happens when in a long video, of which windows are labelled; one that cannot be read has a `reason`.
+
+        Args:
+            video: the file.
+            window: length of a window, seconds; as long as the examples is best.
+            stride: from the start of a window to that of the next, seconds; None: a quarter of a window.
+            progress: progress in seconds of video.
+
+        Raises:
+            UsageError: window or stride makes no sense.
+
+        Example:
+            >>> for segment in classifier.timeline("long.mp4", window=2).segments:
+            ...     print(segment.start, segment.end, segment.cls, segment.probability)
+        """
+        return find_segments(self, Path(video), window, stride, progress)
+
     def _labels(self, videos: Sequence[Path], progress: Progress) -> list[Label]:
         same = copies(videos, self._all)
         reader = VideoReader(self.recipe, Path())
@@ -181,31 +225,26 @@ class Classifier:
         progress(0, len(videos), "")
         for part in embed_videos(self.model, reader, names):
             lengths = part.pop(LENGTH).tolist()
-            logits, nearest = self._match(part)
-            probabilities = softmax(logits / self.temperature)
-            refused = [False] * len(lengths)
-            if isinstance(self.rejection, Rejection):
-                refused = self.rejection.refuses(logits, self.temperature).tolist()
+            answers = self.answers(part)
             for row, length in enumerate(lengths):
                 video = videos[len(labels)]
                 if not length:
                     labels.append(Label(video, reason=reader.reasons[str(video)]))
                     continue
                 shares = {
-                    self.classes[column]: float(probabilities[row, column])
-                    for column in np.argsort(-logits[row], kind="stable")
+                    self.classes[column]: float(answers.probabilities[row, column])
+                    for column in np.argsort(-answers.logits[row], kind="stable")
                 }
-                closest = self.examples[nearest[row]].clip
                 found = (*self._notes(length, same.get(video)), *reader.remarks[str(video)])
-                labels.append(Label(video, shares, bool(refused[row]), closest, notes=found))
+                labels.append(Label(video, shares, bool(answers.refused[row]), answers.nearest[row], notes=found))
             progress(len(labels), len(videos), "")
         return labels
 
     @torch.inference_mode()
-    def _match(self, features: Mapping[str, Tensor]) -> tuple[np.ndarray, list[int]]:
-        """Logits (Q, C) of videos, and the row of the example that is nearest to each.
+    def answers(self, features: Mapping[str, Tensor]) -> Answers:
+        """Answers to Q videos or windows, by their features `(Q, …)`.
 
-        The nearest is the best class of those that each consist of one example, by the method's own logits.
+        The nearest example is the best class of those that each consist of one example, by the method's own logits.
         """
         queries = {name: value[None] for name, value in features.items()}  # (1, Q, …)
         rows, mask = self._support
@@ -214,7 +253,12 @@ class Classifier:
         with evaluating(self.model):
             total = self.model.match(take(self._features, rows[None]), queries, mask[None].to(device)).total
             alone = self.model.match(take(self._features, single), queries).total
-        return total[0].double().cpu().numpy(), alone[0].argmax(dim=1).tolist()
+        logits = total[0].double().cpu().numpy()
+        refused = np.zeros(len(logits), bool)
+        if isinstance(self.rejection, Rejection):
+            refused = self.rejection.refuses(logits, self.temperature)
+        nearest = [self.examples[row].clip for row in alone[0].argmax(dim=1).tolist()]
+        return Answers(logits, softmax(logits / self.temperature), refused, nearest)
 
     def _notes(self, length: int, example: str | None) -> tuple[str, ...]:
         wanted = self.recipe.input.frames

@@ -70,7 +70,7 @@ def extract(path: Path, *, size: Size, quality: int, frames: int | None, keep: C
         DataError: the video cannot be decoded; whatever `keep` raises passes through.
     """
     video = decode(path)
-    encode = _Encoder(video, size, quality)
+    encode = FrameEncoder(video, size, quality)
     if frames is None:
         last = math.nan
         for count, picture in enumerate(video.pictures, 1):
@@ -89,12 +89,16 @@ def extract(path: Path, *, size: Size, quality: int, frames: int | None, keep: C
         images |= _fetch(path, set(positions) - images.keys(), encode)
         for position in positions:
             keep(images[position])
-    damaged = count < video.declared and video.lacks(count, last, shown_seconds(path))
-    remarks = [f"damaged: {count} of {video.declared} frames"] if damaged else []
-    return Extraction(video, count, positions, remarks + encode.remarks)
+    return Extraction(video, count, positions, damage(path, video, count, last) + encode.remarks)
 
 
-def _fetch(path: Path, wanted: set[int], encode: _Encoder) -> dict[int, bytes]:
+def damage(path: Path, video: Video, decoded: int, last: float) -> list[str]:
+    """What a video lacks, as a remark; none where it is whole. Arguments as for `Video.lacks`."""
+    damaged = decoded < video.declared and video.lacks(decoded, last, shown_seconds(path))
+    return [f"damaged: {decoded} of {video.declared} frames"] if damaged else []
+
+
+def _fetch(path: Path, wanted: set[int], encode: FrameEncoder) -> dict[int, bytes]:
     """The images of single frames, by position."""
     images: dict[int, bytes] = {}
     if wanted:
@@ -108,8 +112,17 @@ def _fetch(path: Path, wanted: set[int], encode: _Encoder) -> dict[int, bytes]:
     return images
 
 
-class _Encoder:
-    """Turns the frames of one video into JPEG images of one size."""
+class FrameEncoder:
+    """Turns the frames of one video into JPEG images of one size.
+
+    Args:
+        video: the video.
+        size: pixels, as in `resize`; all frames get the size that the first one gets.
+        quality: quality of the JPEG images, 1 to 100.
+
+    Attributes:
+        remarks: what is odd about the frames so far, in a few words each.
+    """
 
     def __init__(self, video: Video, size: Size, quality: int) -> None:
         self.video, self.quality = video, quality
@@ -120,6 +133,7 @@ class _Encoder:
         self.remarks: list[str] = []
 
     def __call__(self, frame: np.ndarray, position: int) -> bytes:
+        """The image of a frame, uint8 BGR `(height, width, 3)`; `position` counts from 0."""
         height, width = frame.shape[:2]
         if (width, height) != (self.video.width, self.video.height) and not self.remarks:
             before = f"{self.video.width}x{self.video.height}"

@@ -1,0 +1,92 @@
+"""Features of the windows of a video: a frame that several windows take passes the backbone once."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterator, Sequence
+from itertools import repeat
+
+import torch
+from torch import Tensor, nn
+
+from strmctl.evaluation.embed import CLIPS_PER_BATCH, ClipFeatures, ahead, evaluating, to_model
+from strmctl.model.backbones.folding import folded_backbone
+from strmctl.model.enrichment import Maps, backbone_maps
+from strmctl.recipe import Input
+from strmctl.videos.extract import one_thread
+from strmctl.videos.pixels import centre_crop, decode_frames, to_shorter_side
+from strmctl.videos.windows import VideoWindows, Window
+
+MOST = 64  # windows of a batch, also where nearly all of their frames are known
+Batch = tuple[list[Window], list[int], Tensor]  # windows, and positions and pixels of the frames that are new in them
+
+
+@torch.inference_mode()
+def embed_windows(
+    model: nn.Module, windows: VideoWindows, shape: Input
+) -> Iterator[tuple[list[Window], dict[str, Tensor]]]:
+    """Windows, some at a time, with the features `(W, …)` of each; a thread decodes ahead.
+
+    Args:
+        model: model in any mode; it embeds in evaluation mode.
+        windows: windows of a video.
+        shape: size of frames, as the recipe says.
+
+    Raises:
+        DataError: the video has a single frame.
+        NotFiniteError: features are not finite.
+    """
+    batches = _batches(windows, shape)
+    maps: dict[int, Maps] = {}  # by position, of one frame each
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(one_thread())
+        stack.enter_context(evaluating(model))
+        for number, batch in enumerate(ahead(lambda _: next(batches, None), repeat(None), depth=1)):
+            if batch is None:
+                return
+            found, positions, pixels = batch
+            if positions:
+                frames = to_model(pixels, model)[None]  # (1, F, 3, crop, crop)
+                if number == 0:
+                    stack.enter_context(folded_backbone(model, frames[0, :1]))
+                made = backbone_maps(frames, backbone=model.backbone, patches=model.patches)
+                maps |= {position: _frame(made, row) for row, position in enumerate(positions)}
+            features = model.embed(_clips([[maps[position] for position in window.positions] for window in found]))
+            names = {f"of {windows.path} from {window.start:.1f} s": row for row, window in enumerate(found)}
+            ClipFeatures(features, names).check_finite()
+            yield found, features
+            latest = found[-1].positions[0]  # no later window goes back before it
+            maps = {position: own for position, own in maps.items() if position >= latest}
+
+
+def _batches(windows: VideoWindows, shape: Input) -> Iterator[Batch]:
+    known: set[int] = set()  # positions that were handed over and may be taken again
+    found: list[Window] = []
+    new: dict[int, bytes] = {}
+    for window in windows:
+        found.append(window)
+        new |= {position: image for position, image in window.images.items() if position not in known}
+        if len(new) >= CLIPS_PER_BATCH * shape.frames or len(found) == MOST:
+            yield found, list(new), _pixels(new.values(), shape)
+            known = {position for position in known | new.keys() if position >= window.positions[0]}
+            found, new = [], {}
+    if found:
+        yield found, list(new), _pixels(new.values(), shape)
+
+
+def _pixels(images: Collection[bytes], shape: Input) -> Tensor:
+    """Frames as `read_video` gives them, uint8 (F, 3, crop, crop)."""
+    if not images:
+        return torch.empty(0, 3, shape.crop, shape.crop, dtype=torch.uint8)
+    return centre_crop(to_shorter_side(decode_frames(images), shape.size), shape.crop)
+
+
+def _frame(maps: Maps, row: int) -> Maps:
+    """One frame `(P², D)` and `(D)` of the maps of a clip; a copy, so that the others can be freed."""
+    return Maps(maps.patches[0, row].clone(), maps.mean[0, row].clone())
+
+
+def _clips(frames: Sequence[Sequence[Maps]]) -> Maps:
+    """Maps of clips from those of their frames."""
+    patches = torch.stack([torch.stack([own.patches for own in clip]) for clip in frames])  # (W, L, P², D)
+    return Maps(patches, torch.stack([torch.stack([own.mean for own in clip]) for clip in frames]))

@@ -1,0 +1,147 @@
+"""Windows of a long video: each is what `read_video` gives of a clip cut out there, and frames are decoded once.
+
+Which frames of a window are taken is known when it ends, and where the last window begins when the video ends. So every
+frame of the last `window` seconds is kept as the JPEG image that a frame store would hold, which is small; whatever
+the length of the video, no more is kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count, islice
+from pathlib import Path
+from typing import NamedTuple
+
+from strmctl.errors import DataError, UsageError
+from strmctl.videos.decode import decode
+from strmctl.videos.extract import QUALITY, FrameEncoder, damage
+from strmctl.videos.frame_positions import even_positions, positions_by_time
+from strmctl.videos.frame_times import beat_of, timed
+
+TOLERANCE = 1e-3  # seconds to which files give times
+LONGEST = 300.0  # seconds of a window, whose frames are kept in memory
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window of a video.
+
+    Attributes:
+        start: where it begins, seconds from the beginning of the video.
+        end: where it ends.
+        positions: positions in the video of the L frames that are taken, counted from 0, in order; some may be equal.
+        images: position -> the frame as JPEG.
+    """
+
+    start: float
+    end: float
+    positions: list[int]
+    images: Mapping[int, bytes]
+
+
+class _Kept(NamedTuple):
+    position: int
+    time: float
+    image: bytes
+
+
+def check_window(window: float, stride: float) -> None:
+    """Refuses windows that make no sense.
+
+    Raises:
+        UsageError: one of both is no number of seconds above 0, the window is too long, or windows leave gaps.
+    """
+    for name, value in (("window", window), ("stride", stride)):
+        if not (math.isfinite(value) and value > 0):
+            raise UsageError(f"the {name} must be a number of seconds above 0 (got {value})")
+    if window > LONGEST:
+        raise UsageError(f"a window has {LONGEST:g} seconds at most (got {window:g}); its frames are kept in memory")
+    if stride > window:
+        hint = f"`--stride {window:g}` is the largest"
+        raise UsageError(f"a stride of {stride:g} s leaves gaps between windows of {window:g} s", hint)
+
+
+class VideoWindows:
+    """The windows of a video, decoded in one pass, which is made once.
+
+    Windows begin every `stride` seconds. Where the last of them ends before the video does, one more ends with it. A
+    video that is shorter than a window is one window. In a window in which no more than one frame appears, the one that
+    is shown at its start is taken as well.
+
+    Args:
+        path: video file.
+        window: length of a window, seconds.
+        stride: from the start of a window to that of the next, seconds.
+        frames: L, frames per window.
+        size: shorter side that frames are resized to, pixels.
+
+    Attributes:
+        expected: duration in seconds according to the file; 0 when it does not say.
+        decoded: number of frames so far.
+        end: where the last of them ends, seconds from the beginning of the video.
+        remarks: what is odd about the video, in a few words each; complete after the last window.
+
+    Raises:
+        DataError: the video cannot be decoded, or its frames are too far apart for such windows.
+        OSError: a limit of the system keeps it from being read.
+    """
+
+    def __init__(self, path: Path, *, window: float, stride: float, frames: int, size: int) -> None:
+        self.path, self.window, self.stride, self.frames = path, window, stride, frames
+        self.decoded, self.end = 0, 0.0
+        self.remarks: list[str] = []
+        self._video = decode(path)
+        fps = self._video.fps
+        if fps and window * fps < 2:
+            raise DataError(f"has {fps:g} frames per second, and a window of {window:g} s needs two of them")
+        if fps and stride * fps < 1:
+            raise DataError(f"has {fps:g} frames per second, and a stride of {stride:g} s is less than one")
+        self._encode = FrameEncoder(self._video, size, QUALITY)
+        self.expected = self._video.start + self._video.declared / fps if fps else 0.0
+
+    def __iter__(self) -> Iterator[Window]:
+        video, beat = self._video, beat_of(self._video)
+        begin, last = video.start, math.nan
+        starts = (begin + number * self.stride for number in count())
+        start, gone = next(starts), begin  # `gone`: where the latest window ended
+        kept: deque[_Kept] = deque()
+        with contextlib.closing(video.pictures):
+            for time, picture in timed(video):
+                while time >= start + self.window - TOLERANCE:
+                    gone = start + self.window
+                    yield self._taken(start, gone, kept)
+                    start = next(starts)
+                image = self._encode(picture.pixels(), self.decoded)
+                kept.append(_Kept(self.decoded, time, image))
+                self.decoded, self.end, last = self.decoded + 1, time + beat, picture.time
+                needed = min(start, self.end - self.window) - TOLERANCE
+                while len(kept) > 1 and kept[1].time <= needed:  # the one before is shown at that moment
+                    kept.popleft()
+        if self.decoded < 2:
+            raise DataError("has a single frame")
+        damaged = [f"{text}, up to {self.end:.1f} s" for text in damage(self.path, video, self.decoded, last)]
+        self.remarks += damaged + self._encode.remarks
+        while self.end >= start + self.window - TOLERANCE:
+            gone = start + self.window
+            yield self._taken(start, gone, kept)
+            start = next(starts)
+        if gone == begin:
+            self.remarks.append(f"its {self.end - begin:.2g} s are shorter than a window")
+            yield self._taken(begin, self.end, kept)
+        elif self.end - gone > TOLERANCE:
+            yield self._taken(self.end - self.window, self.end, kept)
+
+    def _taken(self, start: float, end: float, kept: deque[_Kept]) -> Window:
+        first = sum(frame.time < start - TOLERANCE for frame in kept)
+        after = sum(frame.time < end - TOLERANCE for frame in kept)
+        if after - first < 2 and first > 0:
+            first -= 1
+        inside = list(islice(kept, first, max(after, first + 1)))
+        if len(inside) >= self.frames:
+            inside = [inside[index] for index in positions_by_time([frame.time for frame in inside], self.frames)]
+        taken = [inside[index] for index in even_positions(len(inside), self.frames)]
+        return Window(start, end, [frame.position for frame in taken], {frame.position: frame.image for frame in taken})
