@@ -485,7 +485,7 @@ CASES = [
         lambda w: w.words("viz", "--video", w.videos / "hop" / "0.mp4", "--out", "x", "--runs", w.runs),
         add,
     ),
-    Case("`--csv {}`", lambda w: classified(w, "--csv", "my labels.txt"), add),
+    Case("`{} {}`", lambda w: classified(w, "--csv", "my labels.txt"), add),
     Case(
         "leave `--{}` out",
         lambda w: w.words("data", "show", "mine", "hop/0", "--subset", "train", "--data", w.data),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import click
@@ -10,7 +9,8 @@ import click
 from strmctl.classify import RECIPE, REJECT
 from strmctl.cli import classify_output, console, options
 from strmctl.cli.options import FILE, FOLDER
-from strmctl.errors import ExitCode, UsageError
+from strmctl.cli.output_files import check_inputs, check_suffix
+from strmctl.errors import ExitCode
 
 
 @click.command(name="classify", short_help="Name what videos show, from a few examples of each class.")
@@ -78,9 +78,7 @@ def command(
     """
     if run_name and recipe:
         raise click.UsageError("--run brings its own recipe; leave out --recipe")
-    if csv_file is not None and csv_file.suffix.lower() != ".csv":  # it may be a video
-        hint = f"`--csv {shlex.quote(str(csv_file.with_suffix('.csv')))}`"
-        raise UsageError(f"--csv {csv_file}: the table is a CSV file", hint)
+    check_suffix("--csv", csv_file, "the table is a CSV file", ".csv")
 
     from strmctl.classify.classifier import Classifier
     from strmctl.classify.examples import find_videos
@@ -89,6 +87,7 @@ def command(
     found, notes = find_videos(videos)  # before any long work
     for note in notes:
         console.say(f"note: {note}")
+    check_inputs("--csv", csv_file, found)
     run = run_folder(runs, run_name, console.say) if run_name else None
     how = {"group_by": group_by, "reject": None if no_reject else reject, "runs": runs, "device": device}
     with console.progress("examples", "videos") as embedding:

@@ -148,13 +148,18 @@ def test_examples_that_make_no_sense_are_refused(world, change, message):
         (("new", "--group-by", "x{9}"), 2, "fits no example"),
         (("new", "--top", 0), 2, "--top"),
         (("new", "--csv", "new/50.mp4"), 2, "the table is a CSV file"),
+        (("new", "table.csv", "--csv", "table.csv"), 2, "would overwrite an input, table.csv"),
+        (("new", "table.csv", "--csv", "new/../other name.csv"), 2, "would overwrite an input, table.csv"),
         (("new", "--run", "none"), 2, "leave out --recipe"),
         (("new", "--recipe", "none"), 4, "no recipe named"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(world, words, code, message):
     (world / "empty").mkdir()
+    (world / "table.csv").write_text("mine")
+    (world / "other name.csv").symlink_to("table.csv")
     refused(classify(*words), code, message)
+    assert (world / "table.csv").read_text() == "mine"
 
 
 def test_a_trained_run_serves_and_an_unknown_one_is_named(world, runs):
