@@ -82,7 +82,7 @@ def example_features(
     progress: Progress,
     announce: Callable[[str], None],
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Features of all examples in their order, kept below `home` for the next time.
+    """Features of all examples in their order, kept below `home` for the next time; known files are not read again.
 
     Args:
         model: model that embeds.
@@ -96,20 +96,32 @@ def example_features(
     Returns:
         Features `(N, …)` with `LENGTH`; example -> why it cannot be read.
     """
-    clips = [example.clip for example in examples.clips]
+    clips, device = [example.clip for example in examples.clips], next(model.parameters()).device
     made_of = {
         "examples": str(examples.folder.resolve()),
         "files": [example.sha256 for example in examples.clips],
         "weights": weights_sha256,
         "recipe": recipe.model_dump(exclude={"name", "data", "train", "validation"}),
-        "device": next(model.parameters()).device.type,
+        "device": device.type,
         "code": code_sha256(*CODE),
         "libraries": versions("torch", "torchvision", "opencv", "av", *backbone_entry(recipe.backbone.name).libraries),
     }
 
+    of_model = ("weights", "recipe", "device", "code", "libraries")
+
     def outdated(other: Mapping[str, Any]) -> bool:  # the folder has changed since, or the code
         same = all(other.get(key) == made_of[key] for key in ("examples", "weights", "recipe"))
         return same and any(other.get(key) != made_of[key] for key in ("files", "code", "libraries"))
+
+    def files(other: Mapping[str, Any]) -> Sequence[str]:
+        return other["files"] if all(other.get(key) == made_of[key] for key in of_model) else ()
+
+    def embed(missing: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+        """Features of one example at a time: those that are known, and those of files that are new."""
+        new = [clip for clip in missing if hashes[clip] not in known]
+        made = (row for part in embed_videos(model, reader, new) for row in _rows(part))
+        for clip in missing:
+            yield known[hashes[clip]] if hashes[clip] in known else next(made)
 
     def report(done: int) -> None:
         progress(done, len(clips), "")
@@ -118,22 +130,34 @@ def example_features(
     cache = TensorCache(home, clips, made_of, what="features of examples", replaces=outdated)
     found = cache.read(announce)
     if found is None:
+        hashes = dict(zip(clips, made_of["files"], strict=True))
+        known = {
+            file: {name: value[row : row + 1].to(device) for name, value in other.tensors.items()}
+            for other in cache.others(files)
+            for file, row in other.row.items()
+            if file in made_of["files"] and file  # of an unreadable one there is no hash
+        }
         try:
             home.mkdir(parents=True, exist_ok=True)
-            found = cache.write(lambda missing: embed_videos(model, reader, missing), report)
+            found = cache.write(embed, report)
         except (OutputError, OSError) as error:
             reason = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else error.message
             announce(f"note: {reason}; the features of the examples are not kept")
             parts = []
-            for part in embed_videos(model, reader, clips):
+            for part in embed(clips):
                 parts.append(part)
-                report(min(len(clips), len(parts) * CLIPS_PER_BATCH))
+                report(len(parts))
             tensors = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
             found = ClipFeatures(tensors, {clip: row for row, clip in enumerate(clips)})
-    device = next(model.parameters()).device
     tensors = {name: value.clone().to(device) for name, value in found.tensors.items()}
     failed = [clip for clip, length in zip(clips, tensors[LENGTH].tolist(), strict=True) if length == 0]
     for clip in failed:
         if clip not in reader.reasons:  # kept features hold no reasons
             reader.load(clip)
     return tensors, {clip: reader.reasons.get(clip, "cannot be read") for clip in failed}
+
+
+def _rows(features: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    """Each row of features `(N, …)`, as `(1, …)`."""
+    for row in range(len(features[LENGTH])):
+        yield {name: value[row : row + 1] for name, value in features.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-BLOCK = 1 << 25  # bytes of support features that are gathered at a time; matching takes a multiple of them
+QUERIES = 16  # examples that are matched at a time with the same support
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,9 @@ def hold_out(
 ) -> HeldOut:
     """Holds out each example in turn, with all clips of its source, from every class that has others.
 
-    A class of which all clips are of that source keeps them: beside them, the example is harder to tell.
+    A class of which all clips are of that source keeps them: beside them, the example is harder to tell. Each class is
+    matched alone, since its logit does not depend on which others there are, and once for all examples that are matched
+    with the same clips of it.
 
     Args:
         model: model with `match`.
@@ -66,30 +69,21 @@ def hold_out(
         labels: position of the class of each, from 0; each class occurs.
         sources: source video of each.
     """
-    classes = range(max(labels) + 1)
-    supports, tested = [], []
-    for source, label in zip(sources, labels, strict=True):
-        every = [[row for row, other in enumerate(labels) if other == cls] for cls in classes]
-        rest = [[row for row in rows if sources[row] != source] for rows in every]
-        tested.append(bool(rest[label]))
-        supports.append([kept or rows for kept, rows in zip(rest, every, strict=True)])
-    row_bytes = sum(value[0].numel() * value.element_size() for value in features.values())
-    shots = max(len(rows) for support in supports for rows in support)
-    block = max(1, BLOCK // max(1, row_bytes * len(classes) * shots))
-    logits = []
-    for first in range(0, len(labels), block):
-        support, mask = _padded(supports[first : first + block])  # (B, C, K)
-        queries = torch.arange(first, first + len(support))[:, None]  # (B, 1)
-        device = next(iter(features.values())).device
-        found = model.match(take(features, support), take(features, queries), mask.to(device)).total  # (B, 1, C)
-        logits.append(found[:, 0].double().cpu())
-    kept = np.array(tested)
-    distinct = len({source for source, is_tested in zip(sources, tested, strict=True) if is_tested})
-    return HeldOut(torch.cat(logits).numpy(), np.array(labels), kept, distinct)
-
-
-def _padded(supports: Sequence[Sequence[Sequence[int]]]) -> tuple[Tensor, Tensor]:
-    """Rows and mask `(B, C, K)` of several supports."""
-    classes = len(supports[0])
-    rows, mask = by_class([rows for support in supports for rows in support])
-    return rows.unflatten(0, (-1, classes)), mask.unflatten(0, (-1, classes))
+    rows = range(len(labels))
+    members = [[row for row in rows if labels[row] == cls] for cls in range(max(labels) + 1)]
+    logits = np.empty((len(labels), len(members)))
+    for cls, every in enumerate(members):
+        alike = defaultdict(list)  # support of the class -> the examples that are matched with it
+        for row in rows:
+            rest = [other for other in every if sources[other] != sources[row]]
+            alike[tuple(rest or every)].append(row)
+        for support, queries in alike.items():
+            shots = take(features, torch.tensor(support)[None, None])  # (1, 1, K, …)
+            for first in range(0, len(queries), QUERIES):
+                some = queries[first : first + QUERIES]
+                found = model.match(shots, take(features, torch.tensor(some)[None])).total  # (1, Q, 1)
+                logits[some, cls] = found[0, :, 0].double().cpu()
+    kept = {(cls, sources[row]) for cls, every in enumerate(members) for row in every}
+    counts = Counter(cls for cls, _ in kept)
+    tested = np.array([counts[label] > 1 for label in labels])
+    return HeldOut(logits, np.array(labels), tested, len({sources[row] for row in rows if tested[row]}))

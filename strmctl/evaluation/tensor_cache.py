@@ -67,14 +67,23 @@ class TensorCache:
         if not self.folder.exists():
             return None
         try:
-            tensors = self._tensors(self.folder)
-            for name, entry in tensors.items():
-                if sha256_of(self.folder / name) != entry.get("sha256"):
-                    raise DataError(f"{self.folder / name} does not hold what was written there")
-            return self._mapped(tensors)
+            return _checked(self.folder, self._tensors(self.folder), self.clips)
         except (DataError, OSError) as error:
             announce(f"note: {error}; its {self._what} are made again")
             return None
+
+    def others(self, rows_of: Callable[[Mapping[str, Any]], Sequence[str]]) -> Iterator[ClipFeatures]:
+        """Undamaged tensors of other caches in the folder of all.
+
+        Args:
+            rows_of: function of what others are made of; it returns names of their rows, none to pass them by.
+        """
+        for path in self.folder.parent.glob(f"*/{INDEX}"):
+            with contextlib.suppress(DataError, OSError):
+                content = _index(path.parent)
+                rows = rows_of(content["made_of"]) if path.parent not in (self.folder, self._partial) else ()
+                if rows:
+                    yield _checked(path.parent, content["tensors"], rows)
 
     def write(
         self,
@@ -116,7 +125,7 @@ class TensorCache:
                 self.folder.unlink() if self.folder.is_file() else shutil.rmtree(self.folder)
             self._partial.rename(self.folder)
             self._remove_others()
-            return self._mapped(hashes)
+            return _mapped_all(self.folder, hashes, self.clips)
 
     def _tensors(self, folder: Path) -> dict[str, dict[str, Any]]:
         """Name -> shape and data type of the tensors in a folder.
@@ -124,22 +133,10 @@ class TensorCache:
         Raises:
             DataError: the folder has no index, or not one of these features.
         """
-        content = read_json(folder / INDEX)
-        problem = misfit(content, FORM)
-        if problem or content["made_of"] != self._made_of:
-            raise DataError(
-                f"{folder / INDEX} is not that of these {self._what}: {problem or 'they were made of others'}"
-            )
-        tensors = content["tensors"]
-        for name, entry in tensors.items():
-            problem = misfit(entry, TENSOR)
-            if problem or Path(name).name != name or not isinstance(getattr(torch, entry["dtype"], None), torch.dtype):
-                raise DataError(f"{folder / INDEX} is damaged: {problem or name}")
-        return tensors
-
-    def _mapped(self, tensors: Mapping[str, Mapping[str, Any]]) -> ClipFeatures:
-        rows = {clip: row for row, clip in enumerate(self.clips)}
-        return ClipFeatures({name: _mapped(self.folder / name, len(rows), **tensors[name]) for name in tensors}, rows)
+        content = _index(folder)
+        if content["made_of"] != self._made_of:
+            raise DataError(f"{folder / INDEX} is not that of these {self._what}: they were made of others")
+        return content["tensors"]
 
     def _begin(self, part: Mapping[str, Tensor], done: int, further: int) -> None:
         """Checks the room on the disk, writes the index, and cuts off the unfinished batch that a kill left."""
@@ -179,6 +176,39 @@ class TensorCache:
                 content = read_json(path)
                 if not misfit(content, FORM) and self._replaces(content["made_of"]):
                     shutil.rmtree(path.parent)
+
+
+def _index(folder: Path) -> dict[str, Any]:
+    """The index of a cache.
+
+    Raises:
+        DataError: there is none, or it is damaged.
+    """
+    content = read_json(folder / INDEX)
+    if problem := misfit(content, FORM):
+        raise DataError(f"{folder / INDEX} is no index of tensors: {problem}")
+    for name, entry in content["tensors"].items():
+        problem = misfit(entry, TENSOR)
+        if problem or Path(name).name != name or not isinstance(getattr(torch, entry["dtype"], None), torch.dtype):
+            raise DataError(f"{folder / INDEX} is damaged: {problem or name}")
+    return content
+
+
+def _checked(folder: Path, tensors: Mapping[str, Mapping[str, Any]], rows: Sequence[str]) -> ClipFeatures:
+    """The tensors of a cache, memory-mapped.
+
+    Raises:
+        DataError: they are not what was written there.
+    """
+    for name, entry in tensors.items():
+        if sha256_of(folder / name) != entry.get("sha256"):
+            raise DataError(f"{folder / name} does not hold what was written there")
+    return _mapped_all(folder, tensors, rows)
+
+
+def _mapped_all(folder: Path, tensors: Mapping[str, Mapping[str, Any]], rows: Sequence[str]) -> ClipFeatures:
+    mapped = {name: _mapped(folder / name, len(rows), **entry) for name, entry in tensors.items()}
+    return ClipFeatures(mapped, {clip: row for row, clip in enumerate(rows)})
 
 
 def _mapped(path: Path, rows: int, shape: Sequence[int], dtype: str, **_: str) -> Tensor:

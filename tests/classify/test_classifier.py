@@ -74,12 +74,31 @@ def test_a_second_classifier_decodes_no_example_until_one_changes(tmp_path, fold
     second = made(tmp_path)
     assert len(decoded) == 9 and second.temperature == first.temperature
     write_video(folder / "run" / "1.mp4", frames=10, size=(48, 36), seed=99)
-    made(tmp_path)
-    assert len(decoded) == 18
+    (folder / "run" / "0.mp4").rename(folder / "run" / "other.mp4")
+    changed = made(tmp_path)
+    assert decoded[9:] == ["1.mp4"]
     kept = [path for path in (tmp_path / "runs" / ".examples").iterdir() if path.is_dir()]
     assert len(kept) == 1  # those of the earlier examples are gone
     made(tmp_path, "train.seed=5")  # other weights
-    assert len(decoded) == 27 and len(list((tmp_path / "runs" / ".examples").glob("*/features.json"))) == 2
+    assert len(decoded) == 19 and len(list((tmp_path / "runs" / ".examples").glob("*/features.json"))) == 2
+    shutil.rmtree(tmp_path / "runs")
+    assert made(tmp_path).temperature == pytest.approx(changed.temperature, rel=1e-5)  # the features that were reused
+
+
+def test_files_are_known_wherever_they_lie_unless_what_is_kept_is_damaged(tmp_path, folder, decoded):
+    made(tmp_path)
+    shutil.copytree(folder, tmp_path / "copy")
+    write_video(tmp_path / "copy" / "sit" / "new.mp4", seed=500)
+    recipe, runs = tmp_path / "small.yaml", tmp_path / "runs"
+    Classifier.from_examples(tmp_path / "copy", recipe=recipe, runs=runs)
+    assert decoded[9:] == ["new.mp4"]
+    for index in (runs / ".examples").glob("*/features.json"):
+        index.write_text("{}")
+        (index.parent / "mean").write_bytes(b"")
+    (tmp_path / "copy" / "sit" / "new.mp4").unlink()
+    shutil.rmtree(tmp_path / "copy" / "hop")
+    Classifier.from_examples(tmp_path / "copy", recipe=recipe, runs=runs)
+    assert len(decoded) == 10 + 6
 
 
 def test_without_room_features_are_not_kept_and_the_answers_are_the_same(tmp_path, folder, monkeypatch):
