@@ -112,6 +112,7 @@ class Backbone(Section):
     batch_norm: Literal["batch", "frozen"]  # statistics in training: those of the batch, or the stored ones
     trained: bool = True  # false: it stays as its weights are, and its maps of every clip are made once and kept
     maps: Literal["half", "float32"] = "half"  # precision in which maps are kept; half: float16
+    compile: bool = False  # whether torch.compile makes it faster, where it is trained
 
     @field_validator("name")
     @classmethod
@@ -172,6 +173,7 @@ class Train(Section):
     loss_reduction: Literal["sum", "mean"]  # over an episode's queries
     views: Count = 1  # kept maps per training clip: the test view, the others jittered, cropped and mirrored
     dtype: Literal["float32", "bfloat16"] = "float32"  # precision of embedding in training, and of kept maps
+    memory: Literal["plain", "checkpoint", "sides", "clips"] = "plain"  # see `training.gradients`
     distinct_groups: bool = False  # whether support and query, in validation too, never share a source video
     seed: Annotated[int, Field(ge=0)]
 
@@ -236,6 +238,17 @@ class Recipe(create_model("_MethodSections", __base__=_Sections, **_OWN)):
         if self.train.views > 1 and self.backbone.trained:
             reason = "with backbone.trained true, where a training clip is jittered and cropped anew each time"
             raise ValueError(f"train.views must be 1 {reason} (got {self.train.views})")
+        return self
+
+    @model_validator(mode="after")
+    def _memory_suits_the_backbone(self) -> Recipe:
+        backbone, memory = self.backbone, self.train.memory
+        tied = backbone.trained and backbone.batch_norm == "batch" and backbone_entry(backbone.name).batch_norm
+        if memory == "clips" and tied:
+            reason = "backbone.batch_norm frozen, because batch statistics tie all clips of a side together"
+            raise ValueError(f"train.memory clips needs {reason} (got {backbone.batch_norm})")
+        if backbone.compile and memory in ("checkpoint", "sides"):
+            raise ValueError(f"train.memory must be plain or clips with backbone.compile true (got {memory})")
         return self
 
     @model_validator(mode="after")

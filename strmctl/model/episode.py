@@ -63,13 +63,23 @@ def match_clips(method: nn.Module, support_clips: Clips, support_labels: Tensor,
             raise ValueError(f"{name} clips must be float (N, L, 3, H, W), got {clips.dtype} {tuple(clips.shape)}")
     if support_labels.shape != (len(support_clips),):
         raise ValueError(f"{len(support_clips)} support clips need as many labels, got {tuple(support_labels.shape)}")
-    device = support_labels.device.type
-    support, query = method.embed(support_clips), method.embed(query_clips)
-    if torch.is_autocast_enabled(device):
-        support, query = ({name: value.float() for name, value in side.items()} for side in (support, query))
+    support, query = embed_side(method, support_clips), embed_side(method, query_clips)
+    return match_sides(method, support, support_labels, query)
+
+
+def embed_side(method: nn.Module, clips: Clips) -> Features:
+    """Features of the support or of the query clips of an episode, `(N, …)`; under autocast they become float32."""
+    features = method.embed(clips)
+    if torch.is_autocast_enabled(next(iter(features.values())).device.type):
+        return {name: value.float() for name, value in features.items()}
+    return features
+
+
+def match_sides(method: nn.Module, support: Features, support_labels: Tensor, query: Features) -> Logits:
+    """Logits `(Q, C)` of an episode from the features of its sides, `(N, …)` and `(Q, …)`; see `match_clips`."""
     support, mask = group_by_label(support, support_labels)
     query = {name: value[None] for name, value in query.items()}  # (1, Q, …)
-    with torch.autocast(device, enabled=False):
+    with torch.autocast(support_labels.device.type, enabled=False):
         found = method.match(support, query, mask)
     return Logits(*(None if logits is None else logits[0] for logits in found))  # (Q, C)
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from strmctl.episodes.sampler import Episode
-from strmctl.evaluation.embed import to_model
 from strmctl.model.enrichment import Clips
 from strmctl.model.episode import Logits
 from strmctl.model.seeding import seeded
 from strmctl.recipe import Recipe
+from strmctl.training.gradients import forward
 
 OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
 
@@ -37,15 +39,20 @@ def backward(recipe: Recipe, model: nn.Module, episode: Episode, clips: tuple[Cl
     """
     settings = recipe.train
     device = next(model.parameters()).device
-    support, query = (to_model(part, model) for part in clips)
     labels = torch.arange(settings.way, device=device)
-    precision = torch.autocast(device.type, torch.bfloat16, enabled=settings.dtype == "bfloat16")
-    with seeded(settings.seed, f"dropout of episode {episode.index}", device), precision:
-        logits = model(support, labels.repeat_interleave(settings.shot), query)
+
+    @contextlib.contextmanager
+    def episode_draws() -> Iterator[None]:
+        precision = torch.autocast(device.type, torch.bfloat16, enabled=settings.dtype == "bfloat16")
+        with seeded(settings.seed, f"dropout of episode {episode.index}", device), precision:
+            yield
+
+    logits, finish = forward(settings.memory, model, clips, labels.repeat_interleave(settings.shot), episode_draws)
     targets = labels.repeat_interleave(settings.queries)
     loss = episode_loss(logits, targets, weight=recipe.query_class.weight, reduction=settings.loss_reduction)
     if torch.isfinite(loss):
         (loss / accumulated(recipe, episode.index)).backward()
+        finish()
     return loss.item(), (logits.total.argmax(dim=-1) == targets).double().mean().item()
 
 

@@ -1,0 +1,174 @@
+"""Ways to the gradient of an episode, `train.memory`: the same numbers, with less memory for more time.
+
+    plain         everything is kept from the forward to the backward pass
+    checkpoint    of each residual block of the backbone, its input is kept, and the rest is computed again
+    sides         as well, query and support go back one after the other: the support is embedded without a gradient,
+                  and again when that of its features is known
+    clips         maps are made without a gradient, and again a few clips at a time when their gradient is known
+
+Batch statistics belong to one side of an episode, so `sides` leaves them as they are; `clips` needs a backbone without
+them. Running averages count each side once. Dropout draws the same numbers all four ways: what is computed again draws
+from the state that it drew from before, and `clips` computes the backbone alone again, which has no dropout.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
+
+from strmctl.evaluation.embed import to_model
+from strmctl.model.enrichment import Clips, Maps, backbone_maps
+from strmctl.model.episode import Features, Logits, embed_side, match_sides
+
+CLIPS_AT_A_TIME = 2
+
+Draws = Callable[[], contextlib.AbstractContextManager[None]]
+Finish = Callable[[], None]
+
+
+def forward(
+    memory: str, model: nn.Module, sides: tuple[Clips, Clips], labels: Tensor, draws: Draws
+) -> tuple[Logits, Finish]:
+    """The logits of an episode, and what is to be called when `backward` has been called on their loss.
+
+    Args:
+        memory: one of the ways above.
+        model: method in training.
+        sides: support and query: uint8 clips `(N, L, 3, H, W)`, or `Maps`.
+        labels: labels of the support, `(N)`.
+        draws: context in which an episode is embedded: its precision, and its random numbers from their beginning.
+
+    Returns:
+        Logits `(Q, C)`, and a function that adds the rest of the gradient.
+    """
+    return WAYS[memory](model, sides, labels, draws)
+
+
+def _plain(model: nn.Module, sides: tuple[Clips, Clips], labels: Tensor, draws: Draws) -> tuple[Logits, Finish]:
+    with draws():
+        support, query = (embed_side(model, to_model(clips, model)) for clips in sides)
+        return match_sides(model, support, labels, query), lambda: None
+
+
+def _checkpoint(model: nn.Module, sides: tuple[Clips, Clips], labels: Tensor, draws: Draws) -> tuple[Logits, Finish]:
+    with recomputing(model.backbone):
+        return _plain(model, sides, labels, draws)
+
+
+def _sides(model: nn.Module, sides: tuple[Clips, Clips], labels: Tensor, draws: Draws) -> tuple[Logits, Finish]:
+    with draws():
+        with _without_gradient():
+            support = _leaves(embed_side(model, to_model(sides[0], model)))
+        with recomputing(model.backbone):
+            embedded = [embed_side(model, to_model(sides[1], model))]
+        query = _leaves(embedded[0])
+        logits = match_sides(model, support, labels, query)
+
+    def finish() -> None:
+        _pass_on(_gradients(query), embedded.pop())
+        with draws(), recomputing(model.backbone), counted_before(model):  # these draws begin with the support's
+            again = embed_side(model, to_model(sides[0], model))
+        _pass_on(_gradients(support), again)
+
+    return logits, finish
+
+
+def _clips(model: nn.Module, sides: tuple[Clips, Clips], labels: Tensor, draws: Draws) -> tuple[Logits, Finish]:
+    if isinstance(sides[0], Maps):
+        return _plain(model, sides, labels, draws)
+
+    def parts(count: int) -> Iterator[slice]:
+        return (slice(first, first + CLIPS_AT_A_TIME) for first in range(0, count, CLIPS_AT_A_TIME))
+
+    def maps_of(clips: Tensor) -> Features:
+        return vars(backbone_maps(to_model(clips, model), backbone=model.backbone, patches=model.patches))
+
+    with draws():
+        with _without_gradient():
+            made = [[maps_of(clips[some]) for some in parts(len(clips))] for clips in sides]
+        leaves = [_leaves({name: torch.cat([part[name] for part in side]) for name in side[0]}) for side in made]
+        support, query = (embed_side(model, Maps(**side)) for side in leaves)
+        logits = match_sides(model, support, labels, query)
+
+    def finish() -> None:
+        for clips, gradients in zip(sides, map(_gradients, leaves), strict=True):
+            for some in parts(len(clips)):
+                with draws():
+                    again = maps_of(clips[some])
+                _pass_on({name: value[some] for name, value in gradients.items()}, again)
+
+    return logits, finish
+
+
+WAYS = {"plain": _plain, "checkpoint": _checkpoint, "sides": _sides, "clips": _clips}
+
+
+@contextlib.contextmanager
+def _without_gradient() -> Iterator[None]:
+    """Like `torch.no_grad`; autocast keeps no copy of a weight from it, through which no gradient would pass."""
+    with torch.no_grad():
+        yield
+    torch.clear_autocast_cache()
+
+
+def _leaves(features: Mapping[str, Tensor]) -> Features:
+    """The same numbers, where the gradient ends."""
+    return {name: value.detach().requires_grad_() for name, value in features.items()}
+
+
+def _gradients(leaves: Mapping[str, Tensor]) -> Features:
+    """The gradients of those that have one."""
+    return {name: leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}
+
+
+def _pass_on(gradients: Mapping[str, Tensor], features: Mapping[str, Tensor]) -> None:
+    """Takes gradients of features to the weights."""
+    names = [name for name in gradients if features[name].requires_grad]
+    if names:
+        torch.autograd.backward([features[name] for name in names], [gradients[name] for name in names])
+
+
+@contextlib.contextmanager
+def recomputing(network: nn.Module) -> Iterator[None]:
+    """Lets the blocks of a network, within this context, keep only their input for the gradient."""
+    blocks = blocks_of(network)
+    for block in blocks:
+        again = partial(_contexts, block)
+        block.forward = partial(checkpoint, block.forward, use_reentrant=False, context_fn=again)
+    try:
+        yield
+    finally:
+        for block in blocks:
+            del block.forward  # that of its class is left
+
+
+def _contexts(block: nn.Module) -> tuple[contextlib.AbstractContextManager, contextlib.AbstractContextManager]:
+    """Where a block is computed at first and where it is computed again."""
+    return contextlib.nullcontext(), counted_before(block)
+
+
+def blocks_of(network: nn.Module) -> list[nn.Module]:
+    """The parts of a network's sequences, such as residual blocks; of parts within parts, the inner ones."""
+    sequences = [module for module in network.modules() if isinstance(module, nn.Sequential | nn.ModuleList)]
+    parts = [part for sequence in sequences for part in sequence if any(True for _ in part.children())]
+    parts = [part for part in dict.fromkeys(parts) if not isinstance(part, _BatchNorm)]  # timm's hold an activation
+    return [part for part in parts if not any(other is not part and other in parts for other in part.modules())]
+
+
+@contextlib.contextmanager
+def counted_before(network: nn.Module) -> Iterator[None]:
+    """Leaves running averages of batch norm as they are, because these maps are computed a second time."""
+    buffers = [(module, *named) for module in network.modules() for named in module.named_buffers(recurse=False)]
+    for module, name, buffer in buffers:
+        setattr(module, name, buffer.clone())
+    try:
+        yield
+    finally:
+        for module, name, buffer in buffers:
+            setattr(module, name, buffer)
