@@ -485,6 +485,15 @@ CASES = [
         lambda w: w.words("viz", "--video", w.videos / "hop" / "0.mp4", "--out", "x", "--runs", w.runs),
         add,
     ),
+    Case("`--window {}`", lambda w: classified(w, "--stride", 0.25), add),
+    Case("`--window {}`", lambda w: classified(w, "--stride", 7), add),
+    Case("`--window {}`", lambda w: classified(w, "--subtitles", "out.vtt"), add),
+    Case("`--stride {}` is the largest", lambda w: classified(w, "--window", 0.5, "--stride", 2), add),
+    Case(
+        "`{} {}` is a folder, with a file for each",
+        lambda w: classified(w, w.videos / "run" / "1.mp4", "--window", 0.5, "--subtitles", "out.vtt"),
+        add,
+    ),
     Case("`{} {}`", lambda w: classified(w, "--csv", "my labels.txt"), add),
     Case(
         "leave `--{}` out",

@@ -24,6 +24,11 @@ COLUMNS = ("video", "answer", "p, %", "next, %", "margin, points", "nearest exam
 def show(classifier: Classifier, labels: Sequence[Label], top: int) -> None:
     """Prints the tables for a person."""
     console.print_table("", COLUMNS, list(_rows(labels, top)))
+    show_examples(classifier)
+
+
+def show_examples(classifier: Classifier) -> None:
+    """Prints what the examples say of each other."""
     for sentence in sentences(classifier):
         console.print_text(sentence)
     if classifier.calibration is not None:
@@ -53,6 +58,11 @@ def _rows(labels: Sequence[Label], top: int) -> Iterator[list[str]]:
 
 def document(classifier: Classifier, labels: Sequence[Label]) -> dict[str, Any]:
     """All of it as one JSON document; shares and probabilities are fractions."""
+    return {"labels": [_label(label) for label in labels]} | about(classifier)
+
+
+def about(classifier: Classifier) -> dict[str, Any]:
+    """The part of a JSON document that says what answers rest on."""
     found, rejection = classifier.calibration, classifier.rejection
     calibration = None
     if found is not None:
@@ -60,7 +70,6 @@ def document(classifier: Classifier, labels: Sequence[Label]) -> dict[str, Any]:
         for name in ("log_loss", "calibration_error"):
             calibration[name] = dict(zip(("before", "after"), calibration[name], strict=True))
     return {
-        "labels": [_label(label) for label in labels],
         "classes": {cls: [e.clip for e in classifier.examples if e.cls == cls] for cls in classifier.classes},
         "unreadable_examples": classifier.unreadable,
         "calibration": calibration,

@@ -1,11 +1,14 @@
-"""Files that a command is asked to write: their kind must be that of their name, and none may be an input."""
+"""Files that a command is asked to write: their kind must be that of their name, and none may be an input.
+
+Where there is one for each of several videos, they are named after the videos.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from strmctl.errors import UsageError
@@ -26,6 +29,30 @@ def check_suffix(option: str, path: Path | None, what: str, *suffixes: str) -> N
     if path is not None and path.suffix.lower() not in suffixes:
         hint = f"`{option} {shlex.quote(str(path.with_suffix(suffixes[0])))}`"
         raise UsageError(f"{option} {path}: {what}", hint)
+
+
+def file_of_each(option: str, path: Path | None, videos: Sequence[Path], what: str, *suffixes: str) -> dict[Path, Path]:
+    """Video -> file to write of it; none without a path. Arguments as for `check_suffix`.
+
+    A path without a suffix is a folder, in which each file is named after its video; several videos need one.
+
+    Raises:
+        UsageError: the path is a file of another kind, or one for several videos, or videos have the same name.
+    """
+    if path is None:
+        return {}
+    if path.suffix and not path.is_dir():
+        check_suffix(option, path, what, *suffixes)
+        if len(videos) > 1:
+            hint = f"`{option} {shlex.quote(str(path.with_suffix('')))}` is a folder, with a file for each"
+            raise UsageError(f"{option} {path} is one file, and there are {len(videos)} videos", hint)
+        return dict.fromkeys(videos, path)
+    first: dict[Path, Path] = {}  # file -> video
+    for video in videos:
+        file = path / f"{video.stem}{suffixes[0]}"
+        if (other := first.setdefault(file, video)) is not video:
+            raise UsageError(f"{option}: {other} and {video} would both be {file}", "label one of the two by itself")
+    return {video: file for file, video in first.items()}
 
 
 def check_inputs(option: str, path: Path | None, inputs: Iterable[Path]) -> None:

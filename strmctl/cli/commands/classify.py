@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from strmctl.classify import RECIPE, REJECT
-from strmctl.cli import classify_output, console, options
+from strmctl.cli import classify_output, console, long_video, options
 from strmctl.cli.options import FILE, FOLDER
 from strmctl.cli.output_files import check_inputs, check_suffix
 from strmctl.errors import ExitCode
+from strmctl.paths import files_below
 
 
 @click.command(name="classify", short_help="Name what videos show, from a few examples of each class.")
@@ -41,7 +43,8 @@ from strmctl.errors import ExitCode
 @click.option(
     "--top", type=click.IntRange(1), default=2, show_default=True, help="Number of classes to show per video."
 )
-@click.option("--csv", "csv_file", type=FILE, help="CSV file to write: one row per video.")
+@click.option("--csv", "csv_file", type=FILE, help="CSV file to write: one row per video, or segment.")
+@long_video.window_options
 @options.runs_option
 @options.device_option
 @options.threads_option
@@ -56,9 +59,11 @@ def command(
     no_reject: bool,
     top: int,
     csv_file: Path | None,
+    window: float | None,
     runs: Path,
     device: str,
     as_json: bool,
+    **long_videos: Any,
 ) -> ExitCode:
     """Name what videos show, from a few examples of each class.
 
@@ -87,13 +92,18 @@ def command(
     found, notes = find_videos(videos)  # before any long work
     for note in notes:
         console.say(f"note: {note}")
-    check_inputs("--csv", csv_file, found)
+    read = [*found, *files_below(examples)]
+    check_inputs("--csv", csv_file, read)
+    asked = long_video.wanted(window, long_videos, found, read)
     run = run_folder(runs, run_name, console.say) if run_name else None
     how = {"group_by": group_by, "reject": None if no_reject else reject, "runs": runs, "device": device}
     with console.progress("examples", "videos") as embedding:
         classifier = Classifier.from_examples(
             examples, run=run, recipe=recipe or RECIPE, progress=embedding, announce=console.say, **how
         )
+    if asked is not None:
+        whole = long_video.find(classifier, found, asked, csv_file=csv_file, as_json=as_json)
+        return ExitCode.DONE if whole else ExitCode.DATA
     with console.progress("videos", "videos") as embedding:
         labels = classifier.predict_many(found, progress=embedding)
     if not as_json:  # first, so that it is seen whatever becomes of the file

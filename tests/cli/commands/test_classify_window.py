@@ -1,0 +1,158 @@
+"""`strmctl classify --window`: segments of long videos as tables, documents and files, and what makes no sense."""
+
+import os
+
+import pytest
+
+from tests.classify.small import recipe_file
+from tests.classify.test_find import COLOURS, montage, overlap, plain
+from tests.small_world import read_rows, refused, refused_in_json
+from tests.videos_for_tests import strmctl, write_odd_video, write_video
+
+PARTS = ("red", 3), ("blue", 2), ("green", 3)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder with `examples` of three colours, `new/long.mp4`, `new/other.mp4` and the recipe `small.yaml`."""
+    folder = tmp_path_factory.mktemp("window")
+    for seed, (cls, number) in enumerate((cls, number) for cls in COLOURS for number in range(3)):
+        write_odd_video(folder / "examples" / cls / f"{number}.mp4", plain(cls, 12, seed))
+    montage(folder / "new" / "long.mp4", *PARTS)
+    montage(folder / "new" / "other.mp4", ("green", 2), ("red", 2))
+    recipe_file(folder / "small.yaml")
+    return folder
+
+
+@pytest.fixture
+def world(made, monkeypatch, tmp_path):
+    """The same as working folder, with links, so that a test may add files."""
+    for path in made.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "new").unlink()
+    (tmp_path / "new").mkdir()
+    for path in (made / "new").iterdir():
+        (tmp_path / "new" / path.name).write_bytes(path.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def classify(*words):
+    usual = ("--examples", "examples", "--recipe", "small.yaml", "--device", "cpu", "--no-reject")
+    return strmctl("classify", *usual, *words)
+
+
+def found(*words):
+    return classify(*words, "--window", 1)
+
+
+def test_a_table_of_each_video_says_what_happens_when(world):
+    ran = found("new")
+    assert ran.code == 0, ran.err
+    lines = [line.split() for line in ran.out.splitlines() if line.strip()]
+    assert [line for line in lines if line[0].startswith("new/")] == [["new/long.mp4"], ["new/other.mp4"]]
+    rows = [line for line in lines if line[0].startswith("0:00:0")]
+    assert [row[2] for row in rows] == ["red", "blue", "green", "green", "red"]
+    assert rows[0][0] == "0:00:00.0" and rows[2][1] == "0:00:08.0" and all(row[4].endswith(".mp4") for row in rows)
+    assert "Held out in turn" in ran.out and "long.mp4 8/8" in ran.err and "seconds of video/s" in ran.err
+
+
+def test_json_and_csv_hold_the_segments_and_the_windows(world):
+    ran = found("new", "--json", "--csv", "out.csv", "--stride", 0.5)
+    assert ran.code == 0, ran.err
+    document, rows = ran.json(), read_rows(world / "out.csv")
+    assert (document["window"], document["stride"]) == (1, 0.5)
+    assert {"timelines", "classes", "calibration", "rejection", "provenance"} <= set(document)
+    segments = [(one["video"], part) for one in document["timelines"] for part in one["segments"]]
+    for (video, part), row in zip(segments, rows, strict=True):
+        assert (row["video"], row["class"], row["nearest"]) == (video, part["class"], part["nearest"])
+        assert [float(row[key]) for key in ("start", "end", "probability")] == pytest.approx(
+            [part["start"], part["end"], part["probability"]]
+        )
+    windows = document["timelines"][0]["windows"]
+    assert windows["start"] == [0.5 * number for number in range(15)] and windows["end"][-1] == 8
+    assert [sum(shares) for shares in zip(*windows["probabilities"].values(), strict=True)] == pytest.approx([1] * 15)
+    for (cls, seconds), (_, part) in zip(PARTS, segments[:3], strict=True):
+        assert part["class"] == cls
+        start = sum(length for _, length in PARTS[: [name for name, _ in PARTS].index(cls)])
+        assert overlap((part["start"], part["end"]), (start, start + seconds)) > 0.8
+
+
+def test_videos_that_cannot_be_read_have_their_reason_and_the_exit_code_is_3(world):
+    (world / "song.mp3").write_bytes(b"ID3" + bytes(2000))
+    os.mkfifo(world / "pipe.mp4")
+    write_video(world / "one.mp4", frames=1)
+    content = write_video(world / "whole.avi", frames=120, codec="MJPG").read_bytes()
+    (world / "half.avi").write_bytes(content[: len(content) // 2])
+    words = ("song.mp3", "pipe.mp4", "one.mp4", "gone.mp4", "x" * 300, "half.avi", "new/long.mp4", "--csv", "out.csv")
+    ran = found(*words)
+    assert ran.code == 3 and "pipe.mp4: cannot be read: not a regular file" in ran.out, ran.err
+    assert "one.mp4: has a single frame" in ran.out and "half.avi: damaged: " in ran.out
+    rows = read_rows(world / "out.csv")
+    reasons = {row["video"]: row["reason"] for row in rows}
+    assert [bool(reasons[video]) for video in words[:7]] == [True] * 5 + [False] * 2
+    assert all(row["class"] and not row["notes"] for row in rows if row["video"] == "new/long.mp4")
+    assert {row["notes"].partition(":")[0] for row in rows if row["video"] == "half.avi"} == {"damaged"}
+
+
+def test_a_window_unlike_the_examples_is_said(world):
+    assert "the examples last 1 s" in classify("new/long.mp4", "--window", 4).err
+    assert "the examples last" not in classify("new/long.mp4", "--window", 2).err
+    short = classify("new/long.mp4", "--window", 100)
+    assert "its 8 s are shorter than a window" in short.out and short.code == 0, short.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("--window", 0), 2, "above 0"),
+        (("--window", -2), 2, "above 0"),
+        (("--window", "nan"), 2, "above 0"),
+        (("--window", "inf"), 2, "above 0"),
+        (("--window", "x"), 2, "--window"),
+        (("--window", 301), 2, "300 seconds at most"),
+        (("--window", 1, "--stride", 0), 2, "above 0"),
+        (("--window", 1, "--stride", 3), 2, "`--stride 1` is the largest"),
+        (("--stride", 1), 2, "`--window 2`"),
+        (("--stride", 5), 2, "`--window 5`"),
+    ],
+)
+def test_windows_that_make_no_sense_are_refused(world, words, code, message):
+    refused(classify("new", *words), code, message)
+    refused_in_json(classify("new", *words, "--json"), code, message.split("`")[0])
+
+
+def test_windows_below_a_frame_are_a_reason(world):
+    ran = classify("new/long.mp4", "--window", 0.1)
+    assert ran.code == 3 and "has 12 frames per second, and a window of 0.1 s needs two of them" in ran.out
+
+
+def test_subtitles_show_what_is_seen_while_it_is_seen(world):
+    assert found("new/long.mp4", "--subtitles", "out.VTT").code == 0
+    ran = found("new", "--subtitles", "sub", "--json")
+    assert ran.code == 0, ran.err
+    assert sorted(path.name for path in (world / "sub").iterdir()) == ["long.vtt", "other.vtt"]
+    text = (world / "sub" / "long.vtt").read_text(encoding="utf-8")
+    assert text == (world / "out.VTT").read_text(encoding="utf-8")
+    head, *cues = text.strip().split("\n\n")
+    assert head == "WEBVTT"
+    for cue, one in zip(cues, ran.json()["timelines"][0]["segments"], strict=True):
+        assert cue.split("\n")[1] == f"{one['class']} {100 * one['probability']:.0f} %"
+        assert cue.startswith(f"00:00:0{one['start']:.3f} --> 00:00:0{one['end']:.3f}\n")
+
+
+@pytest.mark.parametrize("option", ["--subtitles"])
+def test_files_that_make_no_sense_are_refused_before_any_work(world, option):
+    kind = {"--subtitles": ".vtt"}[option]
+    refused(found("new", option, f"out{kind}"), 2, "is one file, and there are 2 videos", f"`{option} out`")
+    refused(found("new/long.mp4", option, "out.txt"), 2, f"`{option} out{kind}`")
+    refused(classify("new/long.mp4", option, f"out{kind}"), 2, f"{option} is for windows", "`--window 2`")
+    os.link("new/long.mp4", f"twin{kind}")
+    refused(found("new/long.mp4", option, f"twin{kind}"), 2, "would overwrite an input, new/long.mp4")
+    (world / "examples" / "red" / f"9{kind}").write_text("not an example")
+    refused(found("new/long.mp4", option, f"examples/red/9{kind}"), 2, "would overwrite an input, examples/red/9")
+    (world / "examples" / "red" / f"9{kind}").unlink()
+    (world / "again").mkdir()
+    os.link("new/long.mp4", "again/long.mp4")
+    refused(found("new", "again", option, "out"), 2, "again/long.mp4", f"would both be out/long{kind}")
+    assert not any((world / name).exists() for name in ("out", f"out{kind}", "out.txt"))
