@@ -12,7 +12,8 @@ How windows become segments:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -137,6 +138,21 @@ def segments_of(windows: Windows, classes: Sequence[str]) -> tuple[Segment, ...]
         closest = windows.nearest[int(np.abs(middles - (start + stop) / 2).argmin())]
         segments.append(Segment(start, stop, classes[answer], float(probability), closest))
     return tuple(segments)
+
+
+def shown_at(timeline: Timeline) -> Callable[[float], tuple[str, float] | None]:
+    """A function of seconds that gives the class which a video shows then, and its mean probability; None for none."""
+    edges, means = over_time(timeline.windows.starts, timeline.windows.ends, timeline.windows.probabilities)
+    begins = [one.start for one in timeline.segments]
+
+    def shown(second: float) -> tuple[str, float] | None:
+        segment = timeline.segments[max(0, bisect_right(begins, second) - 1)] if begins else None
+        if segment is None or not segment.start <= second < segment.end:
+            return None
+        cell = int(np.searchsorted(edges, second, side="right")) - 1
+        return segment.cls, float(means[cell, timeline.classes.index(segment.cls)])
+
+    return shown
 
 
 def _runs(answers: Sequence[int], none: int, edges: np.ndarray, least: float) -> list[tuple[int, int, int]]:

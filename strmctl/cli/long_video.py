@@ -24,14 +24,30 @@ if TYPE_CHECKING:
 
 COLUMNS = ("start", "end", "class", "p, %", "nearest example")
 NOTHING = "none of the classes is seen"
-KINDS = {"subtitles": ("subtitles are a WebVTT file", ".vtt")}  # option -> its kind of file, and suffixes
+KINDS = {  # option -> its kind of file, and suffixes
+    "subtitles": ("subtitles are a WebVTT file", ".vtt"),
+    "timeline": ("the timeline is a picture, PNG or SVG", ".png", ".svg"),
+    "annotate": ("the annotated video is an MP4 file", ".mp4"),
+}
 PER_VIDEO = "DIR for several videos."
-OPTIONS = ("stride", "subtitles")  # which need a window
+OPTIONS = ("stride", *KINDS)  # which need a window
 
 
 def window_options(command: Callable) -> Callable:
     """The options of long videos, `OPTIONS`."""
     for option in (
+        click.option(
+            "--annotate",
+            type=FOLDER,
+            metavar="FILE|DIR",
+            help=f"Copy of the video (MP4, without sound) to write, with class and probability on it. {PER_VIDEO}",
+        ),
+        click.option(
+            "--timeline",
+            type=FOLDER,
+            metavar="FILE|DIR",
+            help=f"Picture (PNG or SVG) to write: probabilities and segments over time. {PER_VIDEO}",
+        ),
         click.option(
             "--subtitles",
             type=FOLDER,
@@ -136,6 +152,47 @@ def _write_files(timeline: Timeline, files: Mapping[str, Path]) -> None:
         from strmctl.classify.subtitles import subtitles
 
         write_text(path, subtitles(timeline.segments))
+    if path := files.get("--timeline"):
+        with console.picture(path, asked_for=True):
+            _draw(timeline, path)
+    if path := files.get("--annotate"):
+        _annotate(timeline, path)
+
+
+def _draw(timeline: Timeline, path: Path) -> None:
+    from strmctl.classify.timeline import over_time
+    from strmctl.report.drawing import save_picture, svg_text
+    from strmctl.report.pictures.timeline import TimelineRow, draw_timeline
+
+    windows = timeline.windows
+    edges, means = over_time(windows.starts, windows.ends, windows.probabilities)
+    rows = [
+        TimelineRow(cls, shares, [(one.start, one.end, one.probability) for one in timeline.segments if one.cls == cls])
+        for cls, shares in zip(timeline.classes, means.T, strict=True)
+    ]
+    figure = draw_timeline(rows, edges, title=str(timeline.video))
+    if path.suffix.lower() == ".svg":
+        write_text(path, svg_text(figure))
+    else:
+        save_picture(figure, path)
+
+
+def _annotate(timeline: Timeline, path: Path) -> None:
+    from strmctl.classify.timeline import shown_at
+    from strmctl.report.pictures.caption import draw_caption
+    from strmctl.videos.annotate import annotate
+
+    shown, whole = shown_at(timeline), max(1, round(timeline.duration))
+
+    def caption(second: float, width: int, height: int) -> Any:
+        if (found := shown(second)) is None:
+            return None
+        cls, share = found
+        return draw_caption(f"{cls} {100 * share:.0f} %", share, width, height)[..., [2, 1, 0, 3]]
+
+    with console.progress(path.name, "seconds of video") as writing:
+        annotate(timeline.video, path, caption, seen=lambda second: writing(min(int(second), whole - 1), whole, ""))
+        writing(whole, whole, "")
 
 
 def show(timeline: Timeline) -> None:

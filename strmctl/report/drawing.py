@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from strmctl.paths import PACKAGE, write_bytes
 
 NAME = "matplotlibrc"
@@ -70,6 +72,7 @@ __all__ = [
     "Rendered",
     "colormaps",
     "own_settings",
+    "pixels_of",
     "rendered",
     "save_picture",
     "svg_text",
@@ -101,6 +104,14 @@ def rendered(figure: Figure) -> Rendered:
 def svg_text(figure: Figure) -> str:
     """A figure as SVG; the same figure gives the same text, without a date."""
     return _written(figure, "svg", "Date").getvalue().decode()
+
+
+@own_settings()
+def pixels_of(figure: Figure) -> np.ndarray:
+    """A figure as pixels, uint8 RGBA (height, width, 4), for what is drawn into something else."""
+    canvas = backend_agg.FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba()).copy()
 
 
 def save_picture(figure: Figure, path: Path) -> None:

@@ -141,9 +141,9 @@ def test_subtitles_show_what_is_seen_while_it_is_seen(world):
         assert cue.startswith(f"00:00:0{one['start']:.3f} --> 00:00:0{one['end']:.3f}\n")
 
 
-@pytest.mark.parametrize("option", ["--subtitles"])
+@pytest.mark.parametrize("option", ["--subtitles", "--timeline", "--annotate"])
 def test_files_that_make_no_sense_are_refused_before_any_work(world, option):
-    kind = {"--subtitles": ".vtt"}[option]
+    kind = {"--subtitles": ".vtt", "--timeline": ".png", "--annotate": ".mp4"}[option]
     refused(found("new", option, f"out{kind}"), 2, "is one file, and there are 2 videos", f"`{option} out`")
     refused(found("new/long.mp4", option, "out.txt"), 2, f"`{option} out{kind}`")
     refused(classify("new/long.mp4", option, f"out{kind}"), 2, f"{option} is for windows", "`--window 2`")

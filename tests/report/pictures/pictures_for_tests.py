@@ -5,6 +5,7 @@ import numpy as np
 
 from strmctl.report.drawing import save_picture
 from strmctl.report.pictures.contact_sheet import HEIGHT, SheetRow
+from strmctl.report.pictures.timeline import TimelineRow
 
 LONG = "Putting something that cannot actually stand upright upright on the table, so it falls on its side"
 LABELS = ("backbone: |x|", "PLE: |f|", "H: relu(f·h)", "E: relu(f·e)")
@@ -35,6 +36,17 @@ def pictures_of(size=(HEIGHT, 128), count=8, seed=0):
 
 def sheet_row(name="walk/a", facts=("train · walk", "9 frames", "ok · opencv"), size=(HEIGHT, 128), seed=0):
     return SheetRow(name, facts, pictures_of(size, seed=seed))
+
+
+def rows_over_time(names, seconds=10.0, seed=0):
+    """Rows of a timeline, each with two stretches, and the edges of 400 cells."""
+    random, edges = np.random.Generator(np.random.Philox(seed)), np.linspace(0, seconds, 401)
+    rows = []
+    for position, name in enumerate(names):
+        start, end = sorted(random.uniform(0, seconds / 2, 2))
+        stretches = [(start, end, 0.9), (0.9 * seconds, seconds, 1.0)] if position < 30 else []
+        rows.append(TimelineRow(name, random.uniform(0, 1, 400), stretches))
+    return rows, edges
 
 
 def pixels_of(figure, path):

@@ -10,7 +10,8 @@ from strmctl.report.drawing import save_picture
 from strmctl.report.pictures.attention import draw_maps
 from strmctl.report.pictures.confusion import draw_confusion
 from strmctl.report.pictures.contact_sheet import HEIGHT, SheetRow, draw_sheet
-from tests.report.pictures.pictures_for_tests import LONG, counts_of, maps_of, names_of, sheet_row
+from strmctl.report.pictures.timeline import draw_timeline
+from tests.report.pictures.pictures_for_tests import LONG, counts_of, maps_of, names_of, rows_over_time, sheet_row
 
 pytestmark = pytest.mark.slow
 
@@ -31,6 +32,10 @@ def sheet(title, *rows, seed=0):
     return draw_sheet(rows or [sheet_row(size=(HEIGHT, 128 - seed))], title=title)
 
 
+def timeline(title, *, names=("a", "b"), seconds=10.0, seed=0):
+    return draw_timeline(*rows_over_time(names, seconds, seed), title=title)
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -47,6 +52,9 @@ def sheet(title, *rows, seed=0):
         lambda: sheet("many words " * 40, *[sheet_row(size=(HEIGHT, 54))] * 2),
         lambda: sheet("title", SheetRow("a/failed", ["train", "0 frames"], [], "not a video; " * 90)),
         lambda: sheet("title", sheet_row(), SheetRow("a/failed", ["train"], [], "W" * 400), sheet_row()),
+        *(lambda s=seconds: timeline("W" * 300, names=["W" * 300, "b"], seconds=s)
+          for seconds in (0.8, 3.3, 10, 59.9, 3600, 36_000, 360_000)),
+        lambda: timeline("many", names=names_of(40), seconds=100),
     ],
 )  # fmt: skip
 def test_nothing_is_cut_off_and_nothing_overlaps(make):
@@ -72,13 +80,14 @@ def test_names_are_taken_as_they_are(tmp_path, name):
         (maps(name), 1),
         (confusion(name, names=[name, "other"]), 2),
         (sheet(name, sheet_row(name, [name])), 3),
+        (timeline(name, names=[name, "other"]), 2),
     ):
         assert [text.get_text() for text in figure.texts].count(shown) == times
         save_picture(figure, tmp_path / "picture.png")
         assert matplotlib.image.imread(tmp_path / "picture.png").min() < 0.2
 
 
-@pytest.mark.parametrize("make", [maps, confusion, sheet])
+@pytest.mark.parametrize("make", [maps, confusion, sheet, timeline])
 def test_the_same_values_give_the_same_bytes(tmp_path, make):
     written = []
     for seed in (0, 0, 1):

@@ -1,0 +1,102 @@
+"""A copy of a video with captions on its frames, MPEG-4 in MP4, without its sound.
+
+OpenCV writes frames at one rate, the video's. Where its own time stamps vary, a frame is repeated or left out, so that
+each is shown when it was, to half a frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from strmctl.errors import OutputError
+from strmctl.paths import replacing
+from strmctl.videos.decode import decode
+from strmctl.videos.frame_times import USUAL_FPS, timed
+from strmctl.videos.plain_path import plain_path
+from strmctl.videos.video import Video
+
+SMALLEST, LARGEST_SIDE = 240, 4096  # pixels: shorter side on which a caption can be read, and what decoders take
+FASTEST = 120.0  # frames per second; some files claim thousands
+
+Caption = Callable[[float, int, int], np.ndarray | None]
+
+
+def annotate(
+    source: Path, target: Path, caption: Caption, *, seen: Callable[[float], None] = lambda second: None
+) -> None:
+    """Writes a copy of a video with captions, frame by frame, whole or not at all.
+
+    A video with small frames is enlarged.
+
+    Args:
+        source: the video.
+        target: the copy, with the suffix `.mp4`.
+        caption: function of seconds from the beginning of the video, width and height of the frames in pixels, that
+            gives the strip to lay over the lower end of the frame, uint8 BGRA (h, width, 4); None for none.
+        seen: callable that receives how far the copy is, seconds.
+
+    Raises:
+        DataError: the video cannot be decoded.
+        OutputError: the copy cannot be written.
+    """
+    video = decode(source)
+    fps = round(min(video.fps or USUAL_FPS, FASTEST), 3)
+    width, height = _even_size(video.width, video.height)
+    kind = cv2.VideoWriter_fourcc(*"mp4v")
+    with replacing(target, suffix=".mp4") as temporary, plain_path(temporary) as plain:
+        writer = cv2.VideoWriter(str(plain), kind, fps, (width, height))
+        if not writer.isOpened():
+            raise OutputError(f"OpenCV cannot write {target}", "is the folder writable, and the disk not full?")
+        try:
+            count = 0
+            for second, frame in _steady(video, fps, (width, height)):
+                strip = caption(second, width, height)
+                writer.write(frame if strip is None else laid_over(frame, strip))
+                count += 1
+                seen(second)
+        finally:
+            writer.release()
+        written = int(cv2.VideoCapture(str(plain)).get(cv2.CAP_PROP_FRAME_COUNT))
+        if written != count:  # the writer reports no error
+            hint = "is the disk full, or the size of files limited (`ulimit -f`)?"
+            raise OutputError(f"OpenCV could not write the whole of {target}", hint)
+
+
+def laid_over(frame: np.ndarray, strip: np.ndarray) -> np.ndarray:
+    """A frame, uint8 BGR (H, W, 3), with a strip, uint8 BGRA (h, W, 4), over its lower end."""
+    high = min(len(strip), len(frame))
+    opacity = strip[-high:, :, 3:] / 255
+    below = frame[-high:] * (1 - opacity) + strip[-high:, :, :3] * opacity
+    return np.concatenate([frame[:-high], np.rint(below).astype(np.uint8)])
+
+
+def _even_size(width: int, height: int) -> tuple[int, int]:
+    """Width and height that the encoder takes, and on which a caption can be read."""
+    scale = max(1, SMALLEST / min(width, height))
+    scale = min(scale, LARGEST_SIDE / max(width, height))
+    wide, high = (max(2, 2 * (int(side * scale + 1e-6) // 2)) for side in (width, height))
+    return wide, high
+
+
+def _steady(video: Video, fps: float, size: tuple[int, int]) -> Iterator[tuple[float, np.ndarray]]:
+    """Frames at an even rate, with the time of each; at least one."""
+    written, frame = 0, np.zeros((*size[::-1], 3), np.uint8)
+    for time, picture in timed(video):
+        due = round(time * fps)
+        while written < due:  # what came before is shown until now
+            yield written / fps, frame
+            written += 1
+        frame = _resized(picture.pixels(), size)
+    yield written / fps, frame
+
+
+def _resized(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    high, wide = frame.shape[:2]
+    if (wide & ~1, high & ~1) == size:  # an odd row or column less
+        return frame[: size[1], : size[0]]
+    smaller = wide * high > size[0] * size[1]
+    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
