@@ -16,6 +16,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +104,7 @@ def over_time(starts: np.ndarray, ends: np.ndarray, values: np.ndarray) -> tuple
     starts, ends = starts.round(DECIMALS), ends.round(DECIMALS)
     edges = np.unique(np.concatenate([starts, ends]))
     first, last = np.searchsorted(edges, starts), np.searchsorted(edges, ends)
-    rows = np.column_stack([np.ones(len(starts)), values.reshape(len(starts), -1)])
+    rows = np.column_stack([np.ones(len(starts)), values.reshape(len(starts), prod(values.shape[1:]))])
     changes = np.zeros((len(edges), rows.shape[1]))
     np.add.at(changes, first, rows)
     np.add.at(changes, last, -rows)

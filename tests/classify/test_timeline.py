@@ -1,11 +1,12 @@
 """From windows to segments: means over time against a slow sum, and the merging rule on windows that one can read."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from strmctl.classify.timeline import NO_WINDOWS, Segment, Windows, over_time, segments_of
+from strmctl.classify.timeline import NO_WINDOWS, Segment, Timeline, Windows, over_time, segments_of, shown_at
 
 CLASSES = ("hop", "run", "sit")
 
@@ -132,3 +133,20 @@ def test_ten_hours_take_a_moment_and_no_window_is_none():
     assert len(segments) > 1000 and all(segment.end - segment.start >= 1 - 1e-6 for segment in segments)
     assert all(one.end <= other.start for one, other in pairwise(segments))
     assert segments_of(NO_WINDOWS, CLASSES) == ()
+
+
+def test_what_is_shown_at_a_moment_is_the_segment_and_its_share_then():
+    windows = Windows(*ideal([(3, 8, 0), (8, 12, 1), (15, 20, 2)], 24), ("a.mp4",) * 45)
+    segments = segments_of(windows, CLASSES)
+    shown = shown_at(Timeline(Path("a.mp4"), CLASSES, 24.0, windows, segments))
+    edges, means = over_time(windows.starts, windows.ends, windows.probabilities)
+    for second in np.arange(0, 24, 0.13):
+        inside = [one for one in segments if one.start <= second < one.end]
+        if inside:
+            cell = next(cell for cell in range(len(means)) if edges[cell] <= second < edges[cell + 1])
+            expected = means[cell, CLASSES.index(inside[0].cls)]
+            assert shown(second) == (inside[0].cls, pytest.approx(expected))
+        else:
+            assert shown(second) is None
+    assert shown(-1) is shown(24) is shown(1e9) is None
+    assert shown_at(Timeline(Path("a.mp4"), CLASSES))(1) is None

@@ -2,8 +2,11 @@
 
 import os
 
+import numpy as np
 import pytest
 
+from strmctl.report.pictures.caption import BLUE as BAR
+from strmctl.videos.decode import decode
 from tests.classify.small import recipe_file
 from tests.classify.test_find import COLOURS, montage, overlap, plain
 from tests.small_world import read_rows, refused, refused_in_json
@@ -139,6 +142,39 @@ def test_subtitles_show_what_is_seen_while_it_is_seen(world):
     for cue, one in zip(cues, ran.json()["timelines"][0]["segments"], strict=True):
         assert cue.split("\n")[1] == f"{one['class']} {100 * one['probability']:.0f} %"
         assert cue.startswith(f"00:00:0{one['start']:.3f} --> 00:00:0{one['end']:.3f}\n")
+
+
+def test_pictures_and_annotated_copies_show_the_segments(world):
+    ran = found("new", "--timeline", "pictures", "--annotate", "copies", "--json")
+    assert ran.code == 0, ran.err
+    assert sorted(path.name for path in (world / "pictures").iterdir()) == ["long.png", "other.png"]
+    assert (world / "pictures" / "long.png").read_bytes().startswith(b"\x89PNG")
+    assert found("new/long.mp4", "--timeline", "one.svg").code == 0
+    drawn = (world / "one.svg").read_text(encoding="utf-8")
+    assert drawn.startswith("<?xml") and "blue line" in drawn
+    assert sorted(path.name for path in (world / "copies").iterdir()) == ["long.mp4", "other.mp4"]
+    before, after = decode(world / "new" / "long.mp4"), decode(world / "copies" / "long.mp4")
+    segments = ran.json()["timelines"][0]["segments"]
+    for own, one in zip(before.pictures, after.pictures, strict=True):
+        assert one.time == pytest.approx(own.time, abs=1e-3)
+        colour, pixels = own.pixels()[5, 5].astype(int), one.pixels().astype(int)
+        (cls,) = [part["class"] for part in segments if part["start"] <= own.time < part["end"]]
+        assert np.abs(pixels[100, 160] - colour).max() < 25, cls
+        bar = np.abs(pixels[-2] - BAR[2::-1]).max(axis=1) < 60
+        assert 0.3 < bar.mean() < 1 and bar[:90].all()  # as wide as the class is probable
+    assert "long.mp4 8/8" in ran.err and ran.err.count("long.mp4 8/8") == 2
+
+
+def test_where_nothing_is_shown_frames_stay_as_they_are(world):
+    usual = ("--examples", "examples", "--recipe", "small.yaml", "--device", "cpu", "--reject", 0.99)
+    ran = strmctl("classify", *usual, "new/long.mp4", "--window", 1, "--json", "--annotate", "out.mp4")
+    assert ran.code == 0, ran.err
+    (document,) = ran.json()["timelines"]
+    times = [(one.time, one.pixels().astype(int)) for one in decode(world / "out.mp4").pictures]
+    for time, pixels in times:
+        shown = any(part["start"] <= time < part["end"] for part in document["segments"])
+        assert shown == (np.abs(pixels[-20, 300] - pixels[100, 300]).max() > 30)
+    assert sum(document["windows"]["refused"]) > 0
 
 
 @pytest.mark.parametrize("option", ["--subtitles", "--timeline", "--annotate"])
