@@ -111,7 +111,7 @@ def over_time(starts: np.ndarray, ends: np.ndarray, values: np.ndarray) -> tuple
     sums = changes.cumsum(axis=0)[:-1]  # (M, 1 + …)
     counts = sums[:, :1].round()
     means = np.divide(sums[:, 1:], counts, out=np.full_like(sums[:, 1:], np.nan), where=counts > 0)
-    return edges, means.reshape(-1, *values.shape[1:])
+    return edges, means.reshape(len(means), *values.shape[1:])
 
 
 def segments_of(windows: Windows, classes: Sequence[str]) -> tuple[Segment, ...]:
