@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from strmctl.classify import RECIPE, REJECT
 from strmctl.cli import classify_output, console, long_video, options
@@ -77,10 +78,19 @@ def command(
       strmctl classify --examples my_actions clip.mp4
       strmctl classify --examples my_actions new_clips --csv labels.csv
       strmctl classify --examples my_actions new_clips --run sprites --no-reject
+      strmctl classify --examples my_actions long.mp4 --window 2 --timeline long.png
 
     The nearest example is the one that the model likes best where each example is a class of its own. A video that
     cannot be read has a row with the reason; then the exit code is 3.
+
+    With --window, videos are long, and searched for the classes. A moment has the mean probabilities of the windows
+    that cover it, and shows the class with the largest, or none where the share of refused windows is as large. Moments
+    in a row with one answer are a segment. One shorter than half a window is dropped; then a gap as short between two
+    of a class is closed.
     """
+    given = click.get_current_context().get_parameter_source
+    if window is not None and given("top") is not ParameterSource.DEFAULT:
+        raise click.UsageError("--top is for whole videos; with --window, leave it out")
     if run_name and recipe:
         raise click.UsageError("--run brings its own recipe; leave out --recipe")
     check_suffix("--csv", csv_file, "the table is a CSV file", ".csv")

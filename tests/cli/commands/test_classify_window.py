@@ -1,11 +1,15 @@
 """`strmctl classify --window`: segments of long videos as tables, documents and files, and what makes no sense."""
 
 import os
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from strmctl.report.pictures.caption import BLUE as BAR
+from strmctl.videos import annotate as annotate_module
 from strmctl.videos.decode import decode
 from tests.classify.small import recipe_file
 from tests.classify.test_find import COLOURS, montage, overlap, plain
@@ -116,6 +120,7 @@ def test_a_window_unlike_the_examples_is_said(world):
         (("--window", 301), 2, "300 seconds at most"),
         (("--window", 1, "--stride", 0), 2, "above 0"),
         (("--window", 1, "--stride", 3), 2, "`--stride 1` is the largest"),
+        (("--window", 1, "--top", 2), 2, "--top is for whole videos"),
         (("--stride", 1), 2, "`--window 2`"),
         (("--stride", 5), 2, "`--window 5`"),
     ],
@@ -192,3 +197,44 @@ def test_files_that_make_no_sense_are_refused_before_any_work(world, option):
     os.link("new/long.mp4", "again/long.mp4")
     refused(found("new", "again", option, "out"), 2, "again/long.mp4", f"would both be out/long{kind}")
     assert not any((world / name).exists() for name in ("out", f"out{kind}", "out.txt"))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
+def test_what_was_written_before_an_interruption_stays_and_nothing_is_half_written(world, monkeypatch, error):
+    whole = annotate_module.laid_over
+
+    def interrupted(frame, strip):
+        if (world / "out" / "long.mp4").exists():  # the second copy has begun
+            raise error
+        return whole(frame, strip)
+
+    monkeypatch.setattr(annotate_module, "laid_over", interrupted)
+    ran = found("new", "--annotate", "out", "--subtitles", "out", "--timeline", "out", "--csv", "out.csv")
+    assert ran.code == (130 if error is KeyboardInterrupt else 1), ran.err
+    assert "new/long.mp4" in ran.out and "new/other.mp4" in ran.out  # what was found is seen
+    names = sorted(path.name for path in (world / "out").iterdir())
+    assert names == ["long.mp4", "long.png", "long.vtt", "other.png", "other.vtt"]
+    assert decode(world / "out" / "long.mp4").declared == 96 and not (world / "out.csv").exists()
+
+
+@pytest.mark.slow
+def test_a_kill_leaves_no_half_written_copy(world):
+    code = (
+        "import os, signal, strmctl.videos.annotate as module\n"
+        "before, count = module.laid_over, 0\n"
+        "def killed(frame, strip):\n"
+        "    global count\n"
+        "    count += 1\n"
+        "    if count == 40: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return before(frame, strip)\n"
+        "module.laid_over = killed\n"
+        "from strmctl.cli.main import main\n"
+        "main()"
+    )
+    words = ("classify", "--examples", "examples", "--recipe", "small.yaml", "--no-reject", "--window", "1")
+    ran = subprocess.run(
+        [sys.executable, "-c", code, *words, "new/long.mp4", "--annotate", "out.mp4", "--subtitles", "out.vtt"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.returncode == -signal.SIGKILL and "red" in ran.stdout, ran.stderr
+    assert (world / "out.vtt").read_text(encoding="utf-8").startswith("WEBVTT") and not (world / "out.mp4").exists()
