@@ -700,6 +700,7 @@ EXEMPT = {
             "the folder that it lies in; or {}",
             "`pip install 'strmctl[av]'` adds PyAV, which reads more kinds of video",
             "is the disk full, or the size of files limited (`ulimit -f`)?",
+            "install what it misses, such as a C++ compiler, or leave it out: `--set backbone.compile=false`",
             "is there enough memory? The same command goes on where it was; `--workers 1` needs least",
             "out of memory? the same command goes on from there; take fewer --jobs",
             "number the tasks with `--array=1-{}`, or name each part, such as `--shard 1/{}`",

@@ -22,6 +22,7 @@ from strmctl.evaluation.result_files import SETTINGS
 from strmctl.evaluation.select import EvaluationSet
 from strmctl.evaluation.statistics.summary import summarise
 from strmctl.model.backbones.table import backbone_entry
+from strmctl.model.precision import uses_tf32
 from strmctl.progress import Progress, silent
 from strmctl.provenance import provenance
 from strmctl.results import EvalResult, QueryRow
@@ -120,6 +121,7 @@ def evaluate_controls(
 def _result(
     run: LoadedRun, tests: EvaluationSet, protocol: Protocol, rows: Sequence[QueryRow], **notes: Any
 ) -> EvalResult:
+    device = next(run.model.parameters()).device
     source = provenance(
         libraries=backbone_entry(run.recipe.backbone.name).libraries,
         weights_file=run.weights.name if run.weights.parent == run.folder else str(run.weights.resolve()),
@@ -133,7 +135,8 @@ def _result(
         chosen_classes=tests.chosen,
         dropped_classes=list(tests.dropped),
         classes_known_to_be_new=tests.known_new,
-        device=str(next(run.model.parameters()).device),
+        device=str(device),
+        tf32=uses_tf32(device),
         threads=torch.get_num_threads(),
         recipe=run.recipe.model_dump(),
         **notes,

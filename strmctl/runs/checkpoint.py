@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from strmctl.errors import CheckpointError, DataError, OutputError, UsageError
+from strmctl.model.precision import full_products
 from strmctl.model.weight_files import check_fit, read_state_dict
 from strmctl.paths import replacing, write_json
 from strmctl.provenance import sha256_of
@@ -26,7 +27,7 @@ from strmctl.runs.notes import WEIGHTS, check_recipe, read_notes, ways_out
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of a name: `cpu`, `cuda`, or `auto` for a GPU where there is one.
+    """The device of a name: `cpu`, `cuda`, or `auto` for a GPU where there is one; it computes in full precision.
 
     Raises:
         UsageError: `cuda` was asked for and there is none.
@@ -35,6 +36,7 @@ def choose_device(name: str) -> torch.device:
         raise UsageError("there is no CUDA device here", "`--device cpu` computes without one")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    full_products()
     return torch.device(name)
 
 

@@ -13,11 +13,13 @@ from typing import Any
 from strmctl.errors import UsageError
 from strmctl.frames.store.usable_clips import usable_clips
 from strmctl.model.backbones.table import backbone_entry
+from strmctl.model.precision import trains_in_tf32
 from strmctl.paths import write_text
 from strmctl.progress import Progress, silent
 from strmctl.provenance import provenance
 from strmctl.recipe import Recipe, load_recipe
 from strmctl.runs.build import clip_loader, frame_store
+from strmctl.runs.checkpoint import choose_device
 from strmctl.runs.folder import LATEST, RECIPE, check_new, newest_run, point_latest, run_folder
 from strmctl.runs.lock import occupied
 from strmctl.runs.notes import WEIGHTS, belong_together, read_notes
@@ -70,8 +72,9 @@ class TrainingRun:
             shown = {"progress": progress, "validating": validating, "embedding": embedding}
             return self._train(data_dir, announce, device=device, **shown)
 
-    def _train(self, data_dir: Path, announce: Callable[[str], None], **how: Any) -> dict[str, Any]:
+    def _train(self, data_dir: Path, announce: Callable[[str], None], *, device: str, **how: Any) -> dict[str, Any]:
         self._check_free()
+        chosen = choose_device(device)
         store = frame_store(self.recipe.data, data_dir)
         policy = self.recipe.data.missing_classes
         subsets = ("train", "val")
@@ -87,11 +90,13 @@ class TrainingRun:
                 libraries=backbone_entry(self.recipe.backbone.name).libraries,
                 manifest_sha256=store.manifest_sha256,
                 seed=self.recipe.train.seed,
+                device=str(chosen),
+                tf32=trains_in_tf32(chosen),
             ),
         }
         data = TrainingData(clips["train"], clips["val"], clip_loader(self.recipe, store), info)
         begin = partial(self._begin, announce)
-        return train(self.recipe, self.folder, data, begin=begin, announce=announce, **how)
+        return train(self.recipe, self.folder, data, device=device, begin=begin, announce=announce, **how)
 
     def _check_free(self) -> None:
         if self.new and self.folder.is_dir():

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from strmctl.episodes.sampler import Episode
 from strmctl.model.enrichment import Clips
 from strmctl.model.episode import Logits
+from strmctl.model.precision import fast_products
 from strmctl.model.seeding import seeded
 from strmctl.recipe import Recipe
 from strmctl.training.gradients import forward
@@ -47,12 +48,13 @@ def backward(recipe: Recipe, model: nn.Module, episode: Episode, clips: tuple[Cl
         with seeded(settings.seed, f"dropout of episode {episode.index}", device), precision:
             yield
 
-    logits, finish = forward(settings.memory, model, clips, labels.repeat_interleave(settings.shot), episode_draws)
-    targets = labels.repeat_interleave(settings.queries)
-    loss = episode_loss(logits, targets, weight=recipe.query_class.weight, reduction=settings.loss_reduction)
-    if torch.isfinite(loss):
-        (loss / accumulated(recipe, episode.index)).backward()
-        finish()
+    support_labels, targets = labels.repeat_interleave(settings.shot), labels.repeat_interleave(settings.queries)
+    with fast_products():
+        logits, finish = forward(settings.memory, model, clips, support_labels, episode_draws)
+        loss = episode_loss(logits, targets, weight=recipe.query_class.weight, reduction=settings.loss_reduction)
+        if torch.isfinite(loss):
+            (loss / accumulated(recipe, episode.index)).backward()
+            finish()
     return loss.item(), (logits.total.argmax(dim=-1) == targets).double().mean().item()
 
 

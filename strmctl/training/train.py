@@ -67,7 +67,7 @@ def train(
         The content of `weights.json`.
 
     Raises:
-        UsageError: the data has too few classes or clips for the recipe's episodes.
+        UsageError: the data has too few classes or clips for the recipe's episodes, or nothing can be compiled here.
         CheckpointError: the state of the run is missing or not what was written, or its best weights are lost.
         StrmctlError: the loss, its gradient or the weights are not finite; the last good state is kept.
     """
@@ -77,6 +77,7 @@ def train(
     if sampler and not resuming and (folder / WEIGHTS["last"]).exists():  # beginning anew would replace what is there
         raise CheckpointError(f"{folder} holds trained weights, and no {STATE} to go on from", lost(folder))
     model = build_model(recipe, pretrained=not resuming, announce=announce).to(choose_device(device))
+    model.backbone.prepare_training(compiles=recipe.backbone.compile)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = OPTIMIZERS[settings.optimizer]([{"params": trained}], lr=settings.learning_rate)
     run = RunInTraining(recipe, folder, data, model, optimizer)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torchvision import models
 
 from strmctl.errors import DataError
+from strmctl.model.backbones.compiling import compiled
 from strmctl.model.backbones.table import BACKBONES, TIMM, Entry
 from strmctl.model.backbones.timm_network import Known, look_at, timm_trunk
 from strmctl.model.backbones.weights import WAYS_OUT, fetch_torchvision, load_trunk
@@ -80,6 +81,7 @@ class Backbone(nn.Module):
         self.dim = dim
         self.batch_norm = batch_norm
         self.trained = trained
+        self.fast_trunk: Callable[[Tensor], Tensor] | None = None
         self.requires_grad_(trained)
         for name, colours in (("mean", mean), ("std", std)):
             # Kept in float64 until used; not saved, because they belong to the recipe.
@@ -100,7 +102,17 @@ class Backbone(nn.Module):
         """Frames `(N·L, 3, H, W)`, float in [0, 1], to maps `(N·L, D, h, w)`."""
         if self.mean is not None:
             frames = (frames - self.mean.to(frames.dtype)) / self.std.to(frames.dtype)
-        return self.trunk(frames.contiguous(memory_format=torch.channels_last))
+        trunk = self.fast_trunk if self.training and self.fast_trunk else self.trunk
+        return trunk(frames.contiguous(memory_format=torch.channels_last))
+
+    def prepare_training(self, *, compiles: bool) -> None:
+        """Compiles the network as training uses it, where that is wanted; evaluation computes as before.
+
+        Raises:
+            UsageError: nothing can be compiled here.
+        """
+        if compiles and self.trained:
+            self.fast_trunk = compiled(self.trunk.forward, next(self.trunk.parameters()).device)
 
 
 def build_backbone(
