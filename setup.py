@@ -39,7 +39,7 @@ setup(
         "strmctl.recipes": ["*.yaml"],
         "strmctl.splits": ["*.yaml"],
         "strmctl.reports": ["paper.yaml"],
-        "strmctl.report.pages": ["page.html"],
+        "strmctl.report.pages": ["*.html", "*.css"],
     },
     install_requires=[
         "torch>=2.4",

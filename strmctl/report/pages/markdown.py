@@ -29,7 +29,7 @@ def report_markdown(document: Document, tables: Sequence[ReportTable], figures: 
                 lines += ["", f"### {markdown_text(table.title)}"]
             lines += ["", *markdown_table(table), "", f"{markdown_text(table.caption)} {files}"]
     lines += ["", "## Provenance", "", "| | |", "| --- | --- |"]
-    lines += [f"| {markdown_text(name)} | {markdown_text(value)} |" for name, value in origins(document)]
+    lines += [f"| {markdown_text(name)} | {markdown_text(value)} |" for name, value in origins(document.provenance)]
     lines += ["", "## Commands"]
     for what, command in commands(document):
         lines += ["", markdown_text(what), "", f"    {one_line(command)}"]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from strmctl.report.document import Document
 from strmctl.report.pages.sections import commands, introduction, origins, sections
-from strmctl.report.tables.formats import csv_table, latex_table, one_line
+from strmctl.report.pages.template import render
+from strmctl.report.tables.formats import csv_table, latex_table
 from strmctl.report.tables.table import ReportTable
 
 
@@ -22,17 +19,8 @@ def page(document: Document, tables: Sequence[ReportTable], figures: Mapping[str
         tables: tables of the document.
         figures: name -> SVG.
     """
-    loader = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(
-        autoescape=True,
-        loader=loader,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters |= {"line": one_line, "data": _data}
-    return environment.get_template("page.html").render(
+    return render(
+        "page.html",
         title=document.title,
         strmctl=document.provenance["strmctl"],
         commit=document.provenance["commit"],
@@ -41,11 +29,6 @@ def page(document: Document, tables: Sequence[ReportTable], figures: Mapping[str
         figures=figures,
         csv_table=csv_table,
         latex_table=latex_table,
-        origins=origins(document),
+        origins=origins(document.provenance),
         commands=commands(document),
     )
-
-
-def _data(text: str, kind: str) -> str:
-    """A file as a data URI."""
-    return f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode('utf-8', 'replace')).decode()}"

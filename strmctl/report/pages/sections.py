@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from strmctl.report.document import Document
 from strmctl.report.tables.table import ReportTable
@@ -64,9 +65,9 @@ def introduction(document: Document) -> str:
     )
 
 
-def origins(document: Document) -> Iterator[tuple[str, str]]:
-    """Name and value of what made the report."""
-    for key, value in document.provenance.items():
+def origins(provenance: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Name and value of what made a page."""
+    for key, value in provenance.items():
         name = "uncommitted changes" if key == "dirty" else key
         if isinstance(value, Mapping):
             yield name, ", ".join(f"{library} {version}" for library, version in value.items())
