@@ -8,6 +8,7 @@ import torch
 
 from strmctl.cli import main
 from strmctl.frames.store.store import FrameStore
+from tests.browser import Browser, program
 from tests.small_world import evaluate, prepared, snapshot, train
 
 torch.set_num_threads(1)
@@ -70,3 +71,13 @@ def reads(monkeypatch):
 
     monkeypatch.setattr(FrameStore, "read", recorded)
     return found
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """A Chromium without a window."""
+    if program() is None:
+        pytest.skip("no Chromium is installed: Debian's package is chromium-headless-shell")
+    found = Browser(tmp_path_factory.mktemp("browser"))
+    yield found
+    found.close()

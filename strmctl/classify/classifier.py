@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -28,6 +28,9 @@ from strmctl.recipe import Recipe, load_recipe
 from strmctl.runs.build import build_model
 from strmctl.runs.checkpoint import choose_device, load_run
 from strmctl.runs.folder import EXAMPLES
+
+if TYPE_CHECKING:
+    from strmctl.classify.pictures import Pictures
 
 OFF = "it is switched off"
 
@@ -52,6 +55,7 @@ class Classifier:
     """Labels videos by examples of classes; `from_examples` makes it.
 
     Attributes:
+        folder: folder of the examples.
         examples: the examples that can be read.
         classes: names of the classes, sorted.
         unreadable: example -> why it cannot be read.
@@ -85,7 +89,7 @@ class Classifier:
         self.classes = examples.classes
         readable = [row for row, example in enumerate(examples.clips) if example.clip not in unreadable]
         self.examples: list[Example] = [examples.clips[row] for row in readable]
-        self._all = examples
+        self._all, self.folder = examples, examples.folder
         lost = [cls for cls in self.classes if all(example.cls != cls for example in self.examples)]
         if lost:
             reasons = {clip: reason for clip, reason in self.unreadable.items() if clip.split("/")[0] == lost[0]}
@@ -175,6 +179,7 @@ class Classifier:
         *,
         progress: Progress = silent,
         announce: Callable[[str], None] = lambda message: None,
+        pictures: Pictures | None = None,
     ) -> list[Label]:
         """Labels of videos, and of all videos below folders; one that cannot be read has a `reason`.
 
@@ -182,6 +187,7 @@ class Classifier:
             paths: files and folders, or a single one.
             progress: progress in videos.
             announce: callable that receives what a user should know.
+            pictures: pictures for a page, which receive what the model sees.
 
         Raises:
             DataError: a folder holds no video.
@@ -190,7 +196,7 @@ class Classifier:
         videos, notes = find_videos(map(Path, several))
         for note in notes:
             announce(f"note: {note}")
-        return self._labels(videos, progress)
+        return self._labels(videos, progress, pictures)
 
     def timeline(
         self,
@@ -199,6 +205,7 @@ class Classifier:
         window: float = WINDOW,
         stride: float | None = None,
         progress: Progress = silent,
+        pictures: Pictures | None = None,
     ) -> Timeline:
         """What happens when in a long video, of which windows are labelled; one that cannot be read has a `reason`.
 
@@ -207,6 +214,7 @@ class Classifier:
             window: length of a window, seconds; as long as the examples is best.
             stride: from the start of a window to that of the next, seconds; None: a quarter of a window.
             progress: progress in seconds of video.
+            pictures: pictures for a page, which receive some of what the model sees.
 
         Raises:
             UsageError: window or stride makes no sense.
@@ -215,11 +223,12 @@ class Classifier:
             >>> for segment in classifier.timeline("long.mp4", window=2).segments:
             ...     print(segment.start, segment.end, segment.cls, segment.probability)
         """
-        return find_segments(self, Path(video), window, stride, progress)
+        seen = None if pictures is None else pictures.film(str(video), self.recipe.input).keep
+        return find_segments(self, Path(video), window, stride, progress, seen=seen)
 
-    def _labels(self, videos: Sequence[Path], progress: Progress) -> list[Label]:
+    def _labels(self, videos: Sequence[Path], progress: Progress, pictures: Pictures | None = None) -> list[Label]:
         same = copies(videos, self._all)
-        reader = VideoReader(self.recipe, Path())
+        reader = VideoReader(self.recipe, Path(), seen=None if pictures is None else pictures.keep)
         names = [str(video) for video in videos]
         labels: list[Label] = []
         progress(0, len(videos), "")

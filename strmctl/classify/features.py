@@ -33,6 +33,7 @@ class VideoReader:
     Args:
         recipe: recipe, which says how many frames of which size the model sees.
         folder: folder that relative paths start from.
+        seen: callable that receives path and pixels of each video that was read, in their order.
 
     Attributes:
         lengths: path -> number of frames of each video that was read.
@@ -40,15 +41,20 @@ class VideoReader:
         remarks: path -> what is odd about a video that was read.
     """
 
-    def __init__(self, recipe: Recipe, folder: Path) -> None:
-        self.shape, self.folder = recipe.input, folder
+    def __init__(self, recipe: Recipe, folder: Path, seen: Callable[[str, Tensor], None] | None = None) -> None:
+        self.shape, self.folder, self.seen = recipe.input, folder, seen
         self.lengths: dict[str, int] = {}
         self.reasons: dict[str, str] = {}
         self.remarks: dict[str, tuple[str, ...]] = {}
 
     def load_many(self, clips: Sequence[str], pool: Executor, draws: Sequence[Draws | None] | None = None) -> Tensor:
         """Several videos, uint8 (N, L, 3, crop, crop), decoded by the threads of `pool`."""
-        return torch.stack(list(pool.map(self.load, clips)))
+        found = list(pool.map(self.load, clips))
+        if self.seen is not None:
+            for clip, pixels in zip(clips, found, strict=True):
+                if clip in self.lengths:
+                    self.seen(clip, pixels)
+        return torch.stack(found)
 
     def load(self, clip: str) -> Tensor:
         """One video, uint8 (L, 3, crop, crop)."""

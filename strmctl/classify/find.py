@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from strmctl.classify.windows import embed_windows
 from strmctl.errors import DataError
 from strmctl.progress import Progress
 from strmctl.videos.decode import decode
-from strmctl.videos.windows import VideoWindows, check_window
+from strmctl.videos.windows import VideoWindows, Window, check_window
 
 if TYPE_CHECKING:
     from strmctl.classify.classifier import Classifier
@@ -25,9 +26,15 @@ LOOKED_AT = 9  # examples whose length is looked up
 
 
 def find_segments(
-    classifier: Classifier, video: Path, window: float, stride: float | None, progress: Progress
+    classifier: Classifier,
+    video: Path,
+    window: float,
+    stride: float | None,
+    progress: Progress,
+    *,
+    seen: Callable[[list[Window]], None] | None = None,
 ) -> Timeline:
-    """What happens when in a video; arguments as for `Classifier.timeline`."""
+    """What happens when in a video; arguments as for `Classifier.timeline`, and what receives its windows."""
     step = window / STRIDES if stride is None else stride
     check_window(window, step)
     shape, classes = classifier.recipe.input, tuple(classifier.classes)
@@ -38,6 +45,8 @@ def find_segments(
         for some, features in embed_windows(classifier.model, windows, shape):
             found += [(one.start, one.end) for one in some]
             parts.append(classifier.answers(features))
+            if seen is not None:
+                seen(some)
             seconds = int(some[-1].end)
             progress(seconds, max(round(windows.expected), seconds + 1), "")
     except DataError as error:

@@ -21,6 +21,7 @@ from strmctl.report.clock import clock
 if TYPE_CHECKING:
     from strmctl.classify.classifier import Classifier
     from strmctl.classify.timeline import Timeline
+    from strmctl.cli.classify_page import Page
 
 COLUMNS = ("start", "end", "class", "p, %", "nearest example")
 NOTHING = "none of the classes is seen"
@@ -118,7 +119,15 @@ def wanted(
     return Asked(window, step, files)
 
 
-def find(classifier: Classifier, videos: Sequence[Path], asked: Asked, *, csv_file: Path | None, as_json: bool) -> bool:
+def find(
+    classifier: Classifier,
+    videos: Sequence[Path],
+    asked: Asked,
+    *,
+    csv_file: Path | None,
+    page: Page | None,
+    as_json: bool,
+) -> bool:
     """Finds the classes in long videos, and prints and writes what is asked for; whether all could be read.
 
     What is written of a video is written before the next one is begun.
@@ -130,7 +139,13 @@ def find(classifier: Classifier, videos: Sequence[Path], asked: Asked, *, csv_fi
     found = []
     for video in videos:
         with console.progress(video.name, "seconds of video") as watching:
-            timeline = classifier.timeline(video, window=asked.window, stride=asked.stride, progress=watching)
+            timeline = classifier.timeline(
+                video,
+                window=asked.window,
+                stride=asked.stride,
+                progress=watching,
+                pictures=page and page.pictures,
+            )
         found.append(timeline)
         if not as_json:
             show(timeline)
@@ -140,6 +155,8 @@ def find(classifier: Classifier, videos: Sequence[Path], asked: Asked, *, csv_fi
         classify_output.show_examples(classifier)
     if csv_file is not None:
         write_csv(csv_file, SEGMENTS, [row for timeline in found for row in _rows(timeline)])
+    if page is not None:
+        page.write(classifier, timelines=found)
     if as_json:
         window = {"window": asked.window, "stride": asked.stride, "timelines": list(map(_document, found))}
         console.print_json(window | classify_output.about(classifier))

@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from strmctl.classify import RECIPE, REJECT
 from strmctl.cli import classify_output, console, long_video, options
+from strmctl.cli.classify_page import Page
 from strmctl.cli.options import FILE, FOLDER
 from strmctl.cli.output_files import check_inputs, check_suffix
 from strmctl.errors import ExitCode
@@ -45,6 +46,7 @@ from strmctl.paths import files_below
     "--top", type=click.IntRange(1), default=2, show_default=True, help="Number of classes to show per video."
 )
 @click.option("--csv", "csv_file", type=FILE, help="CSV file to write: one row per video, or segment.")
+@click.option("--html", "html_file", type=FILE, help="Page to write: what the model saw, answers, nearest examples.")
 @long_video.window_options
 @options.runs_option
 @options.device_option
@@ -60,6 +62,7 @@ def command(
     no_reject: bool,
     top: int,
     csv_file: Path | None,
+    html_file: Path | None,
     window: float | None,
     runs: Path,
     device: str,
@@ -94,6 +97,7 @@ def command(
     if run_name and recipe:
         raise click.UsageError("--run brings its own recipe; leave out --recipe")
     check_suffix("--csv", csv_file, "the table is a CSV file", ".csv")
+    check_suffix("--html", html_file, "the page is HTML", ".html", ".htm")
 
     from strmctl.classify.classifier import Classifier
     from strmctl.classify.examples import find_videos
@@ -104,7 +108,9 @@ def command(
         console.say(f"note: {note}")
     read = [*found, *files_below(examples)]
     check_inputs("--csv", csv_file, read)
+    check_inputs("--html", html_file, read)
     asked = long_video.wanted(window, long_videos, found, read)
+    page = None if html_file is None else Page(html_file, top)
     run = run_folder(runs, run_name, console.say) if run_name else None
     how = {"group_by": group_by, "reject": None if no_reject else reject, "runs": runs, "device": device}
     with console.progress("examples", "videos") as embedding:
@@ -112,14 +118,16 @@ def command(
             examples, run=run, recipe=recipe or RECIPE, progress=embedding, announce=console.say, **how
         )
     if asked is not None:
-        whole = long_video.find(classifier, found, asked, csv_file=csv_file, as_json=as_json)
+        whole = long_video.find(classifier, found, asked, csv_file=csv_file, page=page, as_json=as_json)
         return ExitCode.DONE if whole else ExitCode.DATA
     with console.progress("videos", "videos") as embedding:
-        labels = classifier.predict_many(found, progress=embedding)
+        labels = classifier.predict_many(found, progress=embedding, pictures=page and page.pictures)
     if not as_json:  # first, so that it is seen whatever becomes of the file
         classify_output.show(classifier, labels, top)
     if csv_file is not None:
         classify_output.write_table(csv_file, classifier, labels)
+    if page is not None:
+        page.write(classifier, labels)
     if as_json:
         console.print_json(classify_output.document(classifier, labels))
     return ExitCode.DATA if any(label.reason for label in labels) else ExitCode.DONE

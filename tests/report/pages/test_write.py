@@ -6,7 +6,6 @@ import io
 import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
 from markdown_it import MarkdownIt
@@ -18,6 +17,7 @@ from strmctl.report.pages.page import page
 from strmctl.report.pages.write import write_report
 from strmctl.report.tables.formats import csv_table, latex_table, latex_text, markdown_table, markdown_text
 from strmctl.report.tables.grids import tables
+from tests.parsed_page import Page
 from tests.saved import entry, sample
 
 HOSTILE = r"a&b_c%d<script>|$x^2${e}~#\end"
@@ -41,41 +41,6 @@ def figures():
         drawn[name] = Figure(figsize=(1, 1))
         drawn[name].add_artist(Circle((0.5, 0.5), 0.1, hatch="//"))
     return {name: svg_text(figure) for name, figure in drawn.items()}
-
-
-class Page(HTMLParser):
-    """Tags with their attributes, cells of tables, and all text."""
-
-    VOID = ("meta", "img", "br")
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.rows, self.text, self.open = [], [], "", []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self.rows[-1].append("")
-
-    def handle_startendtag(self, tag, attrs):
-        self.handle_starttag(tag, attrs)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text += data
-        if {"td", "th"} & set(self.open) and "span" not in self.open:
-            self.rows[-1][-1] += data
-
-    def having(self, tag):
-        return [attributes for name, attributes in self.tags if name == tag]
 
 
 def page_of(document, pictures=None):
