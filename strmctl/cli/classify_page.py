@@ -36,6 +36,4 @@ class Page:
 
         top = max(self.top, TOP)
         with console.progress("page", "pictures") as decoding:
-            write_page(
-                self.path, classifier, labels, timelines, pictures=self.pictures, top=top, progress=decoding
-            )
+            write_page(self.path, classifier, labels, timelines, pictures=self.pictures, top=top, progress=decoding)

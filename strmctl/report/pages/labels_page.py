@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from strmctl.report.clock import clock
 from strmctl.report.pages.sections import origins
 from strmctl.report.pages.template import render
 
@@ -171,12 +172,3 @@ def _counts(labels: Labels) -> dict[str, int]:
         name = answer.answer or "cannot be read"
         counts[name] = counts.get(name, 0) + 1
     return dict(sorted(counts.items(), key=lambda entry: -entry[1]))
-
-
-def clock(seconds: float, *, tenths: bool = True) -> str:
-    """`0:07.5`, or `1:02:07.5` from an hour on; or whole seconds."""
-    whole, rest = divmod(round(10 * seconds), 10)
-    minutes, whole = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    start = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
-    return f"{start}:{whole:02d}{f'.{rest}' if tenths else ''}"

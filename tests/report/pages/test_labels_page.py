@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from strmctl.report.pages.labels_page import Answer, Labels, LongVideo, Picture, Stretch, clock, labels_page
+from strmctl.report.pages.labels_page import Answer, Labels, LongVideo, Picture, Stretch, labels_page
 from tests.browser import check
 from tests.parsed_page import Page
 
@@ -122,12 +122,6 @@ def test_parts_that_are_missing_leave_no_trace(kind):
     gone = {"nothing held out": "held-out", "no videos": "videos", "no long videos": "long"}.get(kind)
     assert sections == {"long", "videos", "examples", "held-out", "provenance"} - {gone} and sections <= links
     assert ("6 others" in found.text) == (kind == "one class shown")
-
-
-def test_a_clock_rounds_without_a_sixtieth_second():
-    times = {0: "0:00.0", 59.96: "1:00.0", 61.25: "1:01.2", 3599.99: "1:00:00.0", 7325.04: "2:02:05.0"}
-    assert {seconds: clock(seconds) for seconds in times} == times
-    assert [clock(seconds, tenths=False) for seconds in (0, 75, 3600)] == ["0:00", "1:15", "1:00:00"]
 
 
 @pytest.mark.parametrize("duration", [0.3, 1, 7.9, 61, 599, 3600, 36000, 400000])
