@@ -14,7 +14,7 @@ from strmctl.videos.frame_positions import even_positions
 from strmctl.videos.pixels import centre_crop, decode_frames, to_shorter_side
 from strmctl.videos.windows import Window
 
-SIDE = 112  # pixels of a frame: a multiple of 16, so that no frame's colours run into the next
+SIDE = 112  # pixels of a frame: a multiple of 16, so that each frame has blocks of its own in the JPEG image
 COLUMNS = 4
 QUALITY = 75
 MOST = 300  # videos of which pictures are kept, about 25 kB each with 8 frames

@@ -8,10 +8,12 @@ import pytest
 
 from strmctl.classify import features
 from tests.classify.small import examples, recipe_file
+from tests.parsed_page import Page
 from tests.small_world import read_rows, refused, refused_in_json, write_videos
 from tests.videos_for_tests import strmctl, write_video
 
 COUNTS = {"hop": 3, "run": 2, "sit": 4}
+RUN = ("--run", "sprites")
 
 
 @pytest.fixture
@@ -68,6 +70,45 @@ def test_json_and_csv_hold_all_of_it_and_agree(world):
         first, second, _ = label["probabilities"].values()
         assert label["margin"] == pytest.approx(first - second) and row["nearest"] == label["nearest"]
         assert label["refused"] == (label["answer"] is None)
+
+
+@pytest.mark.parametrize("words", [(), ("--json",), ("--no-reject", "--top", 9), ("--group-by", "^(hop|run|sit)"), RUN])
+def test_the_page_is_written_beside_whatever_else_is_asked_for(world, runs, words):
+    (world / "new" / "<b>'broken'.mp4").write_text("no video")
+    used = ("--runs", runs, *words) if words == RUN else ("--recipe", "small.yaml", *words)
+    ran = strmctl("classify", "--examples", "examples", "--device", "cpu", "new", "--html", "a/page.HTM", *used)
+    assert ran.code == 3, ran.err
+    assert [path.name for path in (world / "a").iterdir()] == ["page.HTM"]
+    found = Page((world / "a" / "page.HTM").read_text())
+    plain = " ".join(found.text.split())
+    assert "3 videos, 3 classes" in plain and "new/<b>'broken'.mp4 cannot be read" in plain
+    labels = strmctl("classify", "--examples", "examples", "--device", "cpu", "new", "--json", *used).json()["labels"]
+    for number, label in enumerate(labels, 1):
+        assert {"id": f"v{number}", "class": "video"} in found.having("article")
+        assert label["reason"] or f"Nearest example: {label['nearest']}" in plain
+    assert ("Every video gets a class" in plain) == ("--no-reject" in words or "--group-by" in words)
+    assert ("none can be held out" in plain) == ("--group-by" in words)
+    assert any(row[0] == "hop" for row in found.rows) == ("--group-by" not in words)
+    if "--json" in words:
+        assert ran.json()["labels"] == labels
+
+
+def test_a_page_of_long_videos_shows_their_segments(world):
+    write_video(world / "long.mp4", frames=120, size=(48, 36), seed=3)
+    ran = classify("long.mp4", "--window", 1, "--no-reject", "--json", "--html", "page.html")
+    assert ran.code == 0, ran.err
+    found = Page((world / "page.html").read_text())
+    segments = ran.json()["timelines"][0]["segments"]
+    shown = [row for row in found.rows if row[1].startswith("0:00:0")]
+    assert [row[0] for row in shown] == [one["class"] for one in segments] and segments
+    assert len(found.having("svg")) == 1 + len(segments) + 9  # hidden ones, of segments, of examples
+
+
+@pytest.mark.parametrize("place", ["/sys/page.html", "a file/page.html"])
+def test_a_page_that_cannot_be_written_costs_no_answer(world, place):
+    (world / "a file").write_text("in the way")
+    ran = classify("new/50.mp4", "--html", place)
+    assert ran.code in (1, 3) and "new/50.mp4" in ran.out and place.split("/")[-2] in ran.err
 
 
 def test_a_video_that_cannot_be_read_has_its_reason_and_the_exit_code_is_3(world):
@@ -149,6 +190,9 @@ def test_examples_that_make_no_sense_are_refused(world, change, message):
         (("new", "--top", 0), 2, "--top"),
         (("new", "--csv", "new/50.mp4"), 2, "the table is a CSV file"),
         (("new", "table.csv", "--csv", "table.csv"), 2, "would overwrite an input, table.csv"),
+        (("new", "--html", "new/50.mp4"), 2, "the page is HTML"),
+        (("new", "--html", "page.html", "--window", 0), 2, "the window must be"),
+        (("new", "table.html", "--html", "table.html"), 2, "would overwrite an input, table.html"),
         (("new", "table.csv", "--csv", "new/../other name.csv"), 2, "would overwrite an input, table.csv"),
         (("new", "--run", "none"), 2, "leave out --recipe"),
         (("new", "--recipe", "none"), 4, "no recipe named"),
@@ -156,10 +200,11 @@ def test_examples_that_make_no_sense_are_refused(world, change, message):
 )
 def test_options_that_make_no_sense_are_refused(world, words, code, message):
     (world / "empty").mkdir()
-    (world / "table.csv").write_text("mine")
+    for name in ("table.csv", "table.html"):
+        (world / name).write_text("mine")
     (world / "other name.csv").symlink_to("table.csv")
     refused(classify(*words), code, message)
-    assert (world / "table.csv").read_text() == "mine"
+    assert (world / "table.csv").read_text() == (world / "table.html").read_text() == "mine"
 
 
 def test_a_trained_run_serves_and_an_unknown_one_is_named(world, runs):

@@ -17,6 +17,7 @@ from strmctl.report.pages.page import page
 from strmctl.report.pages.write import write_report
 from strmctl.report.tables.formats import csv_table, latex_table, latex_text, markdown_table, markdown_text
 from strmctl.report.tables.grids import tables
+from tests.browser import check
 from tests.parsed_page import Page
 from tests.saved import entry, sample
 
@@ -156,3 +157,9 @@ def test_names_that_are_no_text_are_written(tmp_path):
     write_report(sample(custom={"bad\udcff": {1: entry(0.4)}}), tmp_path, {})
     for name in ("index.html", "report.json", "custom.csv"):
         assert "bad?" in (tmp_path / name).read_text()
+
+
+@pytest.mark.parametrize(("width", "dark"), [(width, dark) for width in (1280, 400) for dark in (False, True)])
+def test_the_page_looks_right_in_a_browser(browser, tmp_path, figures, width, dark):
+    write_report(hostile(), tmp_path, figures)
+    assert check(browser, tmp_path / "index.html", width=width, dark=dark)["images"] == len(figures)
