@@ -2,12 +2,13 @@
 
 How windows become segments:
 
-1. The ends of all windows cut the video into cells. A cell has the mean probabilities of the windows that cover it.
-2. A window that is refused as none of the classes stands for `none`, every other one for its probabilities. A cell's
-   answer is the class with the largest mean, or none where the share of refused windows is as large.
-3. Neighbouring cells with one answer are a segment.
-4. A segment shorter than `SHORTEST` of a window is dropped; then two of one class that less than this lies between are
+1. A moment has the answer of the window whose middle is nearest: its best class, or none where it is refused.
+2. Moments in a row with one answer are a segment.
+3. A segment shorter than `SHORTEST` of a window is dropped; then two of one class that less than this lies between are
    one. A window tells little about what is much shorter than itself.
+
+The middle decides, for a mean over all windows that cover a moment reaches a window to either side: of montages of
+clips of a second it found fewer, and the more so, the longer the window.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,7 @@ class Segment:
         start: where it begins, seconds.
         end: where it ends, seconds.
         cls: class.
-        probability: mean probability of the class over its time, a fraction.
+        probability: mean over its time of the probability of the class, a fraction.
         nearest: most similar example of the window in its middle, below the folder of the examples.
     """
 
@@ -89,29 +89,13 @@ class Timeline:
     notes: tuple[str, ...] = ()
 
 
-def over_time(starts: np.ndarray, ends: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Means of what windows say, over all windows that cover a moment.
+def edges_of(windows: Windows) -> np.ndarray:
+    """The times between which the middle of one window is nearest, `(W + 1)`, seconds: window w has edges w and w + 1.
 
-    Args:
-        starts: where each window begins, `(W)`, seconds.
-        ends: where each window ends, `(W)`.
-        values: what each window says, `(W, …)`.
-
-    Returns:
-        The edges of the M cells between which nothing changes, `(M + 1)`, and the means `(M, …)`; NaN where no window
-        is.
+    The first window and the last reach to their own ends.
     """
-    starts, ends = starts.round(DECIMALS), ends.round(DECIMALS)
-    edges = np.unique(np.concatenate([starts, ends]))
-    first, last = np.searchsorted(edges, starts), np.searchsorted(edges, ends)
-    rows = np.column_stack([np.ones(len(starts)), values.reshape(len(starts), prod(values.shape[1:]))])
-    changes = np.zeros((len(edges), rows.shape[1]))
-    np.add.at(changes, first, rows)
-    np.add.at(changes, last, -rows)
-    sums = changes.cumsum(axis=0)[:-1]  # (M, 1 + …)
-    counts = sums[:, :1].round()
-    means = np.divide(sums[:, 1:], counts, out=np.full_like(sums[:, 1:], np.nan), where=counts > 0)
-    return edges, means.reshape(len(means), *values.shape[1:])
+    middles = (windows.starts + windows.ends) / 2
+    return np.concatenate([windows.starts[:1], (middles[:-1] + middles[1:]) / 2, windows.ends[-1:]])
 
 
 def segments_of(windows: Windows, classes: Sequence[str]) -> tuple[Segment, ...]:
@@ -121,47 +105,42 @@ def segments_of(windows: Windows, classes: Sequence[str]) -> tuple[Segment, ...]
         windows: the windows.
         classes: names of the classes, as in their probabilities.
     """
-    starts, ends, none = windows.starts, windows.ends, len(classes)
-    if not len(starts):
+    if not len(windows.starts):
         return ()
-    edges, means = over_time(starts, ends, windows.probabilities)  # (M, C)
-    shares = np.column_stack([windows.probabilities * ~windows.refused[:, None], windows.refused])
-    votes = over_time(starts, ends, shares)[1]  # (M, C + 1)
-    certain = votes[:, none] < votes.max(axis=1)  # where no window is, nothing is
-    answers = np.where(certain, votes[:, :none].argmax(axis=1), none)
-    lengths, middles = np.diff(edges), (starts + ends) / 2
+    edges, none = edges_of(windows), len(classes)
+    lengths = np.diff(edges)
+    answers = np.where(windows.refused, none, windows.probabilities.argmax(axis=1))
+    least = SHORTEST * float(np.median(windows.ends - windows.starts))
     segments = []
-    for begin, end, answer in _runs(answers.tolist(), none, edges, SHORTEST * float(np.median(ends - starts))):
-        inside = means[begin:end, answer]
-        covered = np.isfinite(inside)
-        probability = np.average(inside[covered], weights=lengths[begin:end][covered])
+    for begin, end, answer in _runs(answers.tolist(), none, edges, least):
+        probability = np.average(windows.probabilities[begin:end, answer], weights=lengths[begin:end])
         start, stop = float(edges[begin]), float(edges[end])
-        closest = windows.nearest[int(np.abs(middles - (start + stop) / 2).argmin())]
-        segments.append(Segment(start, stop, classes[answer], float(probability), closest))
+        middle = int(np.searchsorted(edges, (start + stop) / 2, side="right")) - 1
+        segments.append(Segment(start, stop, classes[answer], float(probability), windows.nearest[middle]))
     return tuple(segments)
 
 
 def shown_at(timeline: Timeline) -> Callable[[float], tuple[str, float] | None]:
-    """A function of seconds that gives the class which a video shows then, and its mean probability; None for none."""
-    edges, means = over_time(timeline.windows.starts, timeline.windows.ends, timeline.windows.probabilities)
+    """A function of seconds that gives the class which a video shows then, and its probability then; None for none."""
+    edges = edges_of(timeline.windows)
     begins = [one.start for one in timeline.segments]
 
     def shown(second: float) -> tuple[str, float] | None:
         segment = timeline.segments[max(0, bisect_right(begins, second) - 1)] if begins else None
         if segment is None or not segment.start <= second < segment.end:
             return None
-        cell = int(np.searchsorted(edges, second, side="right")) - 1
-        return segment.cls, float(means[cell, timeline.classes.index(segment.cls)])
+        window = int(np.searchsorted(edges, second, side="right")) - 1
+        return segment.cls, float(timeline.windows.probabilities[window, timeline.classes.index(segment.cls)])
 
     return shown
 
 
 def _runs(answers: Sequence[int], none: int, edges: np.ndarray, least: float) -> list[tuple[int, int, int]]:
-    """Runs (first cell, cell after the last, answer) of at least so many seconds, joined over shorter gaps."""
+    """Runs (first window, window after the last, answer) of at least so many seconds, joined over shorter gaps."""
     kept: list[tuple[int, int, int]] = []
     end = 0
-    for answer, cells in groupby(answers):
-        begin, end = end, end + len(list(cells))
+    for answer, group in groupby(answers):
+        begin, end = end, end + len(list(group))
         if answer == none or _shorter(edges[end] - edges[begin], least):
             continue
         joins = kept and kept[-1][2] == answer and _shorter(edges[begin] - edges[kept[-1][1]], least)

@@ -177,17 +177,15 @@ def _write_files(timeline: Timeline, files: Mapping[str, Path]) -> None:
 
 
 def _draw(timeline: Timeline, path: Path) -> None:
-    from strmctl.classify.timeline import over_time
+    from strmctl.classify.timeline import edges_of
     from strmctl.report.drawing import save_picture, svg_text
     from strmctl.report.pictures.timeline import TimelineRow, draw_timeline
 
-    windows = timeline.windows
-    edges, means = over_time(windows.starts, windows.ends, windows.probabilities)
     rows = [
         TimelineRow(cls, shares, [(one.start, one.end, one.probability) for one in timeline.segments if one.cls == cls])
-        for cls, shares in zip(timeline.classes, means.T, strict=True)
+        for cls, shares in zip(timeline.classes, timeline.windows.probabilities.T, strict=True)
     ]
-    figure = draw_timeline(rows, edges, title=str(timeline.video))
+    figure = draw_timeline(rows, edges_of(timeline.windows), title=str(timeline.video))
     if path.suffix.lower() == ".svg":
         write_text(path, svg_text(figure))
     else:

@@ -86,10 +86,9 @@ def command(
     The nearest example is the one that the model likes best where each example is a class of its own. A video that
     cannot be read has a row with the reason; then the exit code is 3.
 
-    With --window, videos are long, and searched for the classes. A moment has the mean probabilities of the windows
-    that cover it, and shows the class with the largest, or none where the share of refused windows is as large. Moments
-    in a row with one answer are a segment. One shorter than half a window is dropped; then a gap as short between two
-    of a class is closed.
+    With --window, videos are long, and searched for the classes. A moment has the answer of the window whose middle is
+    nearest, a class or none of them; moments in a row with one answer are a segment. One shorter than half a window is
+    dropped; then a gap as short between two of a class is closed.
     """
     given = click.get_current_context().get_parameter_source
     if window is not None and given("top") is not ParameterSource.DEFAULT:
