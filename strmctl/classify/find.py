@@ -13,7 +13,7 @@ import numpy as np
 from strmctl.classify import STRIDES
 from strmctl.classify.timeline import Timeline, Windows, segments_of
 from strmctl.classify.windows import embed_windows
-from strmctl.errors import DataError
+from strmctl.errors import DataError, NotFiniteError
 from strmctl.progress import Progress
 from strmctl.videos.decode import decode
 from strmctl.videos.windows import VideoWindows, Window, check_window
@@ -49,9 +49,10 @@ def find_segments(
                 seen(some)
             seconds = int(some[-1].end)
             progress(seconds, max(round(windows.expected), seconds + 1), "")
+    except NotFiniteError:
+        raise
     except DataError as error:
-        reason = error.message if error.message.startswith("has ") else f"cannot be read: {error.message}"
-        return Timeline(video, classes, reason=reason)
+        return Timeline(video, classes, reason=error.message.removeprefix(f"the video {video} "))
     progress(max(1, round(windows.end)), max(1, round(windows.end)), "")
     starts, ends = np.array(found).T
     answered = Windows(

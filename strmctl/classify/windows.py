@@ -52,7 +52,7 @@ def embed_windows(
                 made = backbone_maps(frames, backbone=model.backbone, patches=model.patches)
                 maps |= {position: _frame(made, row) for row, position in enumerate(positions)}
             features = model.embed(_clips([[maps[position] for position in window.positions] for window in found]))
-            names = {f"of {windows.path} from {window.start:.1f} s": row for row, window in enumerate(found)}
+            names = {f"{windows.path} at {window.start:.1f} s": row for row, window in enumerate(found)}
             ClipFeatures(features, names).check_finite()
             yield found, features
             latest = found[-1].positions[0]  # no later window goes back before it

@@ -94,18 +94,25 @@ class VideoWindows:
         self.path, self.window, self.stride, self.frames = path, window, stride, frames
         self.decoded, self.end = 0, 0.0
         self.remarks: list[str] = []
-        self._video = decode(path)
+        try:
+            self._video = decode(path)
+            self._encode = FrameEncoder(self._video, size, QUALITY)
+        except DataError as error:
+            raise DataError(f"the video {path} cannot be read: {error}", error.hint) from error
         fps = self._video.fps
+        rate = f"the video {path} has {fps:g} frames per second"
         if fps and window * fps < 2:
-            raise DataError(f"has {fps:g} frames per second, and a window of {window:g} s needs two of them")
+            raise DataError(f"{rate}, and a window of {window:g} s needs two of them")
         if fps and stride * fps < 1:
-            raise DataError(f"has {fps:g} frames per second, and a stride of {stride:g} s is less than one")
-        self._encode = FrameEncoder(self._video, size, QUALITY)
+            raise DataError(f"{rate}, and a stride of {stride:g} s is less than one")
+        if fps and window * fps < frames:
+            self.remarks.append(f"{window * fps:.0f} frames in a window where {frames} are taken, so some appear twice")
         self.expected = self._video.start + self._video.declared / fps if fps else 0.0
 
     def __iter__(self) -> Iterator[Window]:
         video, beat = self._video, beat_of(self._video)
         begin, last = video.start, math.nan
+        broken: list[str] = []
         starts = (begin + number * self.stride for number in count())
         start, gone = next(starts), begin  # `gone`: where the latest window ended
         kept: deque[_Kept] = deque()
@@ -115,16 +122,21 @@ class VideoWindows:
                     gone = start + self.window
                     yield self._taken(start, gone, kept)
                     start = next(starts)
-                image = self._encode(picture.pixels(), self.decoded)
+                try:
+                    image = self._encode(picture.pixels(), self.decoded)
+                except DataError as error:
+                    broken = [f"{error} after {self.end:.1f} s"]
+                    break
                 kept.append(_Kept(self.decoded, time, image))
                 self.decoded, self.end, last = self.decoded + 1, time + beat, picture.time
                 needed = min(start, self.end - self.window) - TOLERANCE
                 while len(kept) > 1 and kept[1].time <= needed:  # the one before is shown at that moment
                     kept.popleft()
         if self.decoded < 2:
-            raise DataError("has a single frame")
+            why = f"cannot be read: {broken[0]}" if broken else "has a single frame"
+            raise DataError(f"the video {self.path} {why}")
         damaged = [f"{text}, up to {self.end:.1f} s" for text in damage(self.path, video, self.decoded, last)]
-        self.remarks += damaged + self._encode.remarks
+        self.remarks += (broken or damaged) + self._encode.remarks
         while self.end >= start + self.window - TOLERANCE:
             gone = start + self.window
             yield self._taken(start, gone, kept)

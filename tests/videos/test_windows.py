@@ -106,6 +106,27 @@ def test_windows_below_a_frame_are_refused(tmp_path, window, stride, message):
         VideoWindows(path, window=window, stride=stride, **SHAPE)
 
 
+def test_a_frame_that_cannot_be_had_ends_the_video_and_what_came_before_counts(tmp_path, monkeypatch):
+    def pictures(count):
+        for number in range(30):
+
+            def pixels(number=number):
+                if number == count:
+                    raise DataError("no pixels")
+                return np.full((48, 64, 3), number, np.uint8)
+
+            yield Picture(number / 10, number / 10, pixels)
+
+    for count in (0, 1, 20):
+        monkeypatch.setattr(module, "decode", lambda path, n=count: Video(64, 48, 10.0, 30, "fake", pictures(n)))
+        windows = VideoWindows(tmp_path / "a.mp4", window=1, stride=0.5, **SHAPE)
+        if count < 2:
+            with pytest.raises(DataError, match=r"a\.mp4 cannot be read: no pixels"):
+                list(windows)
+        else:
+            assert [one.end for one in windows] == [1, 1.5, 2] and windows.remarks == ["no pixels after 2.0 s"]
+
+
 def test_one_frame_is_no_clip(tmp_path):
     with pytest.raises(DataError, match="has a single frame"):
         list(VideoWindows(write_video(tmp_path / "one.mp4", frames=1), window=2, stride=1, **SHAPE))

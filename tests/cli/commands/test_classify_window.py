@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import wave
 
 import numpy as np
 import pytest
@@ -87,17 +88,24 @@ def test_json_and_csv_hold_the_segments_and_the_windows(world):
 
 def test_videos_that_cannot_be_read_have_their_reason_and_the_exit_code_is_3(world):
     (world / "song.mp3").write_bytes(b"ID3" + bytes(2000))
+    with wave.open(str(world / "song.wav"), "wb") as song:
+        song.setparams((1, 2, 8000, 0, "NONE", ""))
+        song.writeframes(bytes(16_000))
     os.mkfifo(world / "pipe.mp4")
     write_video(world / "one.mp4", frames=1)
     content = write_video(world / "whole.avi", frames=120, codec="MJPG").read_bytes()
     (world / "half.avi").write_bytes(content[: len(content) // 2])
-    words = ("song.mp3", "pipe.mp4", "one.mp4", "gone.mp4", "x" * 300, "half.avi", "new/long.mp4", "--csv", "out.csv")
-    ran = found(*words)
-    assert ran.code == 3 and "pipe.mp4: cannot be read: not a regular file" in ran.out, ran.err
+    words = ("song.mp3", "pipe.mp4", "one.mp4", "gone.mp4", "song.wav", "x" * 300, "half.avi", "new/long.mp4")
+    ran = found(*words, "--csv", "out.csv")
+    assert (
+        ran.code == 3
+        and "song.wav: cannot be read: not a video" in ran.out
+        and "pipe.mp4: cannot be read: not a regular file" in ran.out
+    ), ran.err
     assert "one.mp4: has a single frame" in ran.out and "half.avi: damaged: " in ran.out
     rows = read_rows(world / "out.csv")
     reasons = {row["video"]: row["reason"] for row in rows}
-    assert [bool(reasons[video]) for video in words[:7]] == [True] * 5 + [False] * 2
+    assert [bool(reasons[video]) for video in words] == [True] * 6 + [False] * 2
     assert all(row["class"] and not row["notes"] for row in rows if row["video"] == "new/long.mp4")
     assert {row["notes"].partition(":")[0] for row in rows if row["video"] == "half.avi"} == {"damaged"}
 
@@ -105,6 +113,7 @@ def test_videos_that_cannot_be_read_have_their_reason_and_the_exit_code_is_3(wor
 def test_a_window_unlike_the_examples_is_said(world):
     assert "the examples last 1 s" in classify("new/long.mp4", "--window", 4).err
     assert "the examples last" not in classify("new/long.mp4", "--window", 2).err
+    assert "6 frames in a window where 8 are taken, so some appear" in classify("new/long.mp4", "--window", 0.5).out
     short = classify("new/long.mp4", "--window", 100)
     assert "its 8 s are shorter than a window" in short.out and short.code == 0, short.err
 
@@ -238,3 +247,19 @@ def test_a_kill_leaves_no_half_written_copy(world):
     )  # fmt: skip
     assert ran.returncode == -signal.SIGKILL and "red" in ran.stdout, ran.stderr
     assert (world / "out.vtt").read_text(encoding="utf-8").startswith("WEBVTT") and not (world / "out.mp4").exists()
+
+
+def test_odd_names_and_classes_reach_all_files(world):
+    folder = world / "odd"
+    for cls, name in (("red", "a & b <i>"), ("blue", "Käse --> 走る"), ("green", "$x_1$ %d")):
+        (folder / name).mkdir(parents=True)
+        for number in range(2):
+            write_odd_video(folder / name / f"{number}.mp4", plain(cls, 12, number + 7))
+    (world / "100% [x].mp4").write_bytes((world / "new" / "long.mp4").read_bytes())
+    out = ("--annotate", "o %d.mp4", "--timeline", "ö.svg", "--subtitles", "a b.vtt", "--csv", "$c.csv")
+    usual = ("--recipe", "small.yaml", "--device", "cpu", "--no-reject", "--window", 1)
+    ran = strmctl("classify", "--examples", "odd", *usual, "100% [x].mp4", *out)
+    assert ran.code == 0, ran.err
+    assert {row["class"] for row in read_rows(world / "$c.csv")} == {path.name for path in folder.iterdir()}
+    assert decode(world / "o %d.mp4").declared == 96 and (world / "ö.svg").exists()
+    assert "a &amp; b &lt;i&gt;" in (world / "a b.vtt").read_text(encoding="utf-8")
