@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,6 +21,7 @@ from strmctl.model.backbones.folding import folded_backbone
 from strmctl.model.enrichment import Clips, Maps
 from strmctl.model.finite import is_finite
 from strmctl.progress import Progress, silent
+from strmctl.ranks import ALONE, Ranks
 
 LOADER_THREADS = min(4, os.cpu_count() or 1)
 CLIPS_PER_BATCH = 4  # more are no faster on a CPU and take up to 2.4 times the memory
@@ -134,17 +136,35 @@ def ahead(function: Callable[[Item], Value], items: Iterable[Item], *, depth: in
                 future.cancel()
 
 
-@torch.inference_mode()
 def embed_clips(model: nn.Module, loader: Loader, clips: Sequence[str], *, progress: Progress = silent) -> ClipFeatures:
     """Embeds each of the distinct clips once, in evaluation mode; the features stay on the model's device."""
+    return joined([embed_share(model, loader, clips, ALONE, progress=progress)], clips, model)
+
+
+@torch.inference_mode()
+def embed_share(
+    model: nn.Module, loader: Loader, clips: Sequence[str], ranks: Ranks, *, progress: Progress = silent
+) -> list[dict[str, Tensor]]:
+    """Embeds this rank's share of the clips: every so manieth batch, as `joined` expects; with others, on the CPU."""
+    batches = [clips[first : first + CLIPS_PER_BATCH] for first in range(0, len(clips), CLIPS_PER_BATCH)]
+    own = [clip for batch in batches[ranks.rank :: ranks.count] for clip in batch]
     parts: list[dict[str, Tensor]] = []
     done = 0
     progress(0, len(clips), "")
-    for part in embed_batches(model, loader, clips):
-        parts.append(part)
-        done += len(next(iter(part.values())))
-        progress(done, len(clips), "")
-    tensors = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    for part in embed_batches(model, loader, own):
+        parts.append(part if ranks.count == 1 else {name: value.cpu() for name, value in part.items()})
+        done += len(next(iter(part.values()))) * ranks.count
+        progress(min(done, len(clips)), len(clips), "")
+    return parts
+
+
+@torch.inference_mode()
+def joined(shares: Sequence[Sequence[dict[str, Tensor]]], clips: Sequence[str], model: nn.Module) -> ClipFeatures:
+    """The features of clips, on the model's device, from the shares of all ranks."""
+    rounds = itertools.zip_longest(*shares)
+    parts = [part for parts in rounds for part in parts if part is not None]
+    device = next(model.parameters()).device
+    tensors = {name: torch.cat([part[name] for part in parts]).to(device) for name in parts[0]}
     return ClipFeatures(tensors, {clip: row for row, clip in enumerate(clips)})
 
 

@@ -12,10 +12,20 @@ from torch import Tensor, nn
 
 from strmctl.episodes.sampler import OPTIONS, Episode, EpisodeSampler
 from strmctl.errors import NotFiniteError
-from strmctl.evaluation.embed import LOADER_THREADS, OVERFLOW, ClipFeatures, Loader, embed_clips, evaluating, to_model
+from strmctl.evaluation.embed import (
+    LOADER_THREADS,
+    OVERFLOW,
+    ClipFeatures,
+    Loader,
+    embed_share,
+    evaluating,
+    joined,
+    to_model,
+)
 from strmctl.evaluation.tables import make_tables, matching_from
 from strmctl.model.finite import is_finite
 from strmctl.progress import Progress, silent
+from strmctl.ranks import ALONE, Ranks
 from strmctl.results import QueryRow
 
 # As a share of a query's largest logit. Rounding in float32 moves logits by 2e-7 to 4e-6 of it, whatever their range:
@@ -87,6 +97,7 @@ def evaluate(
     *,
     embedding: Progress = silent,
     matching: Progress = silent,
+    ranks: Ranks = ALONE,
 ) -> Evaluation:
     """Predictions for every query of every episode; every clip of the subset is embedded once.
 
@@ -97,6 +108,7 @@ def evaluate(
         protocol: way, shots, queries, number and seed of the episodes.
         embedding: progress in clips.
         matching: progress in episodes.
+        ranks: processes that embed the clips together, all of which call this; the first one matches.
 
     Raises:
         UsageError: the subset has too few classes, or a class too few clips or, for distinct groups, too few sources.
@@ -110,8 +122,13 @@ def evaluate(
         40
     """
     episodes = protocol.draw(clips, loader.store.groups)
-    features = embed_clips(model, loader, all_clips(clips), progress=embedding)
-    return match_episodes(model, features, episodes, protocol.shots, progress=matching)
+    parts = ranks.to_first(lambda: embed_share(model, loader, all_clips(clips), ranks, progress=embedding))
+
+    def found() -> Evaluation:
+        features = joined(parts, all_clips(clips), model)
+        return match_episodes(model, features, episodes, protocol.shots, progress=matching)
+
+    return ranks.from_first(found)
 
 
 def all_clips(clips: Mapping[str, Sequence[str]]) -> list[str]:

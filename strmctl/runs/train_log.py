@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from strmctl.errors import DataError
@@ -31,10 +32,10 @@ class TrainLog:
             raise _damaged(self._path, f"it ends with episode {rows[-1][0]}, and the training was saved at {after}")
         write_csv(self._path, COLUMNS, rows)
 
-    def add(self, **values: float) -> None:
-        """Adds a line; columns that are not given stay empty."""
+    def add(self, lines: Iterable[Mapping[str, float]]) -> None:
+        """Adds lines; columns that are not given stay empty."""
         with self._path.open("a", newline="", encoding="utf-8") as file:
-            csv.DictWriter(file, COLUMNS, lineterminator="\n").writerow(values)
+            csv.DictWriter(file, COLUMNS, lineterminator="\n").writerows(lines)
 
 
 def trained_episodes(folder: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from strmctl.episodes.sampler import Episode
 from strmctl.errors import CheckpointError, NotFiniteError, StrmctlError, UsageError
 from strmctl.evaluation.embed import Loader
 from strmctl.evaluation.match import Protocol, all_clips, evaluate
@@ -20,10 +20,12 @@ from strmctl.model.finite import not_finite
 from strmctl.paths import write_json
 from strmctl.progress import Progress
 from strmctl.provenance import sha256_of
+from strmctl.ranks import Ranks
 from strmctl.recipe import Recipe
 from strmctl.runs.checkpoint import save_tensors, save_weights
 from strmctl.runs.notes import WEIGHTS, belong_together, lost
 from strmctl.training.state import STATE, read_state
+from strmctl.training.step import add_gradients, clip_gradient, take_step
 
 SAVE_SECONDS = 120
 KEPT = ("shot", "accuracy", "ci95", "episodes", "queries")  # keys of a validation in weights.json
@@ -60,8 +62,16 @@ class RunInTraining:
     """The part of a run that changes during training, and its files."""
 
     def __init__(
-        self, recipe: Recipe, folder: Path, data: TrainingData, model: nn.Module, optimizer: torch.optim.Optimizer
+        self,
+        recipe: Recipe,
+        folder: Path,
+        data: TrainingData,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        *,
+        ranks: Ranks,
     ) -> None:
+        self.ranks = ranks
         self.recipe, self.folder, self.data, self.model, self.optimizer = recipe, folder, data, model, optimizer
         self.done = self.saved = 0  # training episodes
         self.validated = 0  # training episodes at the last validation
@@ -69,9 +79,17 @@ class RunInTraining:
         self.notes: dict[str, dict[str, Any]] = {}  # of the best and last weights, when they were written
         self._saved_at = time.monotonic()
 
-    def validate(self, episode: Episode, validating: Progress, announce: Callable[[str], None]) -> dict[str, float]:
+    def step(self) -> None:
+        """Changes the weights by the gradient of all ranks since the last step."""
+        add_gradients(self.model, self.ranks)
+        norm = clip_gradient(self.model, self.recipe.train.gradient_clip)
+        if not math.isfinite(norm):  # before the step, which would spoil the weights
+            raise self.diverged(f"the gradient norm is {norm}")
+        take_step(self.recipe, self.optimizer, self.done)
+
+    def validate(self, validating: Progress, announce: Callable[[str], None]) -> dict[str, float]:
         """Validation accuracy now; keeps the weights when they are the best so far, or when there is no val split."""
-        self._check_weights(episode)
+        self._check_weights()
         self.validated = self.done
         if len(self.data.val) < 2:
             self._keep({"selected_by": f"{LAST}: the data has fewer than two val classes"})
@@ -83,9 +101,11 @@ class RunInTraining:
 
         protocol = validation_protocol(self.recipe, self.data)
         try:
-            found = evaluate(self.model, self.data.loader, self.data.val, protocol, embedding=embedding)
+            found = evaluate(
+                self.model, self.data.loader, self.data.val, protocol, embedding=embedding, ranks=self.ranks
+            )
         except NotFiniteError as error:
-            raise self.diverged(error.message, episode) from error
+            raise self.diverged(error.message) from error
         result = summarise(found.rows)[0]
         clips = len(all_clips(self.data.val))
         validating(clips, clips, "")
@@ -101,21 +121,23 @@ class RunInTraining:
         return {"validation_accuracy": accuracy, "validation_ci95": ci95}
 
     def _keep(self, selection: dict[str, Any]) -> None:
-        self._write("best", selection)
+        self.ranks.from_first(lambda: self._write("best", selection))
 
     def _write(self, which: str, selection: dict[str, Any]) -> None:
         notes = {"training_episodes": self.done, **selection, **self.data.info, "recipe": self.recipe.model_dump()}
         self.notes[which] = save_weights(self.folder / WEIGHTS[which], self.model.state_dict(), notes)
 
-    def _check_weights(self, episode: Episode) -> None:
+    def _check_weights(self) -> None:
         if names := not_finite(self.model.state_dict()):
-            raise self.diverged(f"these weights are not finite: {names},", episode)
+            raise self.diverged(f"these weights are not finite: {names},")
 
-    def diverged(self, problem: str, episode: Episode) -> StrmctlError:
-        """The error of a training that diverged; what was saved before stays."""
+    def diverged(self, problem: str) -> BaseException:
+        """The error of a training that diverged, of which the first rank speaks; what was saved before stays."""
+        if not self.ranks.first:
+            return SystemExit(int(StrmctlError.exit_code))
         kept = f"the state after episode {self.saved} is kept" if self.saved else "nothing had been saved yet"
         return StrmctlError(
-            f"{problem} at training episode {episode.index + 1} of run {self.folder.name}",
+            f"{problem} at training episode {self.done} of run {self.folder.name}",
             f"{kept}; start a new run with a smaller rate, `--set train.learning_rate="
             f"{self.recipe.train.learning_rate / 10:g}`, or with `--set train.gradient_clip=1.0`",
         )
@@ -124,9 +146,9 @@ class RunInTraining:
         """Whether to save: after each validation, and every few minutes in between."""
         return self.validated > self.saved or time.monotonic() - self._saved_at > SAVE_SECONDS
 
-    def save(self, episode: Episode) -> None:
+    def save(self) -> None:
         """Writes the last weights, then all that resuming needs."""
-        self._check_weights(episode)
+        self._check_weights()
         self._write("last", {"selected_by": LAST})
         self._save_state()
 
@@ -154,13 +176,17 @@ class RunInTraining:
         store = self.data.loader.store
         state = read_state(self.folder, self.recipe, self.model, self.optimizer)
         self.done = self.saved = self.validated = state["done"]
-        self.best, self.notes = state["best"], state.get("notes", {})
+        self.notes = state.get("notes", {})
         finished = self.done == self.recipe.train.episodes
         if not finished and state["manifest_sha256"] != store.manifest_sha256:
             raise UsageError(
                 f"the frame store {store.name} has changed since run {self.folder.name} was begun on it",
                 "start a new run, or bring the old frames back",
             )
+        self.best = self.ranks.from_first(lambda: self._mend(state["best"], finished, announce))
+
+    def _mend(self, best: float, finished: bool, announce: Callable[[str], None]) -> float:
+        """Writes again what was lost of the weights; returns the best validation accuracy that there are weights of."""
         if not self._mended("best", announce):
             if finished:
                 path = self.folder / WEIGHTS["best"]
@@ -168,11 +194,12 @@ class RunInTraining:
                     f"{path} is not what was written there, and the training of run {self.folder.name} is at its end",
                     lost(self.folder),
                 )
-            if self.best >= 0:
+            if best >= 0:
                 announce(f"note: {WEIGHTS['best']} is not what was written there; the next validation keeps new ones")
-            self.best = -1.0
+            best = -1.0
         if not self._mended("last", announce) and finished:
             self._write("last", {"selected_by": LAST})
+        return best
 
     def _mended(self, which: str, announce: Callable[[str], None]) -> bool:
         """Whether weights are there with their notes, which are written again where they were lost."""

@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from strmctl.errors import UsageError
 from strmctl.frames.store.usable_clips import usable_clips
 from strmctl.model.backbones.table import backbone_entry
@@ -17,6 +19,7 @@ from strmctl.model.precision import trains_in_tf32
 from strmctl.paths import write_text
 from strmctl.progress import Progress, silent
 from strmctl.provenance import provenance
+from strmctl.ranks import ALONE, Ranks
 from strmctl.recipe import Recipe, load_recipe
 from strmctl.runs.build import clip_loader, frame_store
 from strmctl.runs.checkpoint import choose_device
@@ -59,22 +62,33 @@ class TrainingRun:
         validating: Progress = silent,
         embedding: Progress = silent,
         announce: Callable[[str], None] = lambda message: None,
+        ranks: Ranks = ALONE,
     ) -> dict[str, Any]:
         """Trains on a frame store and returns the content of `weights.json`; the data is checked before any write.
 
-        The callables receive what `train` of `strmctl.training.train` reports.
+        The callables receive what `train` of `strmctl.training.train` reports; `ranks` are the processes that train the
+        run together, all of which call this.
 
         Raises:
             DataError: the store is missing, or some of its classes.
             UsageError: there are too few classes or clips for the recipe's episodes, or another process writes the run.
         """
-        with contextlib.nullcontext() if self.locked else occupied(self.folder):
+        with contextlib.ExitStack() as held:
+            ranks.from_first(lambda: self._occupy(held))
             shown = {"progress": progress, "validating": validating, "embedding": embedding}
-            return self._train(data_dir, announce, device=device, **shown)
+            data = ranks.in_turn(lambda: self._data(data_dir, choose_device(device), ranks.count))
+            how = {"begin": partial(self._begin, announce), "announce": announce, **shown}
+            return train(self.recipe, self.folder, data, device=device, ranks=ranks, **how)
 
-    def _train(self, data_dir: Path, announce: Callable[[str], None], *, device: str, **how: Any) -> dict[str, Any]:
-        self._check_free()
-        chosen = choose_device(device)
+    def _occupy(self, held: contextlib.ExitStack) -> None:
+        """Keeps other writers out, and makes sure that none was faster."""
+        if not self.locked:
+            held.enter_context(occupied(self.folder))
+        if self.new and self.folder.is_dir():
+            raise UsageError(f"another training has begun in {self.folder}", "run the same command again")
+
+    def _data(self, data_dir: Path, device: torch.device, count: int) -> TrainingData:
+        """What may be seen, and what the notes of the weights will say of it and of so many ranks."""
         store = frame_store(self.recipe.data, data_dir)
         policy = self.recipe.data.missing_classes
         subsets = ("train", "val")
@@ -90,17 +104,12 @@ class TrainingRun:
                 libraries=backbone_entry(self.recipe.backbone.name).libraries,
                 manifest_sha256=store.manifest_sha256,
                 seed=self.recipe.train.seed,
-                device=str(chosen),
-                tf32=trains_in_tf32(chosen),
+                device=str(device),
+                tf32=trains_in_tf32(device),
+                ranks=count,
             ),
         }
-        data = TrainingData(clips["train"], clips["val"], clip_loader(self.recipe, store), info)
-        begin = partial(self._begin, announce)
-        return train(self.recipe, self.folder, data, device=device, begin=begin, announce=announce, **how)
-
-    def _check_free(self) -> None:
-        if self.new and self.folder.is_dir():
-            raise UsageError(f"another training has begun in {self.folder}", "run the same command again")
+        return TrainingData(clips["train"], clips["val"], clip_loader(self.recipe, store), info)
 
     def _begin(self, announce: Callable[[str], None]) -> None:
         """Makes the folder, and lets `runs/latest` point at it."""

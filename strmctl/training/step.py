@@ -15,6 +15,7 @@ from strmctl.model.enrichment import Clips
 from strmctl.model.episode import Logits
 from strmctl.model.precision import fast_products
 from strmctl.model.seeding import seeded
+from strmctl.ranks import Ranks
 from strmctl.recipe import Recipe
 from strmctl.training.gradients import forward
 
@@ -62,6 +63,19 @@ def accumulated(recipe: Recipe, index: int) -> int:
     """Number of episodes in the optimizer step of episode `index`; the last step may have fewer than the others."""
     first = index - index % recipe.train.accumulate
     return min(recipe.train.accumulate, recipe.train.episodes - first)
+
+
+def add_gradients(model: nn.Module, ranks: Ranks) -> None:
+    """Gives all ranks the sum of their gradients; a parameter that has none in any rank stays without."""
+    if ranks.count == 1:
+        return
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    having = torch.tensor([float(parameter.grad is not None) for parameter in trained], device=trained[0].device)
+    ranks.add_up([having])
+    for parameter, number in zip(trained, having.tolist(), strict=True):
+        if number and parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    ranks.add_up([parameter.grad for parameter in trained if parameter.grad is not None])
 
 
 def clip_gradient(model: nn.Module, limit: float | None) -> float:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from strmctl.draws import Draws
@@ -23,6 +25,7 @@ from strmctl.evaluation.embed import LOADER_THREADS, Loader, ahead, loading_dept
 from strmctl.evaluation.map_cache import keep_maps
 from strmctl.model.enrichment import Clips
 from strmctl.progress import Progress, silent
+from strmctl.ranks import ALONE, Ranks
 from strmctl.recipe import Recipe
 from strmctl.runs.build import build_model
 from strmctl.runs.checkpoint import choose_device
@@ -30,8 +33,9 @@ from strmctl.runs.folder import MAPS
 from strmctl.runs.notes import WEIGHTS, lost, read_notes
 from strmctl.runs.train_log import TrainLog
 from strmctl.training.in_training import RunInTraining, TrainingData, validation_protocol
+from strmctl.training.running_averages import RunningAverages
 from strmctl.training.state import STATE
-from strmctl.training.step import OPTIMIZERS, backward, clip_gradient, learning_rate, take_step
+from strmctl.training.step import OPTIMIZERS, backward, learning_rate
 
 RECENT = 50  # episodes that the shown loss and accuracy are means of
 
@@ -47,6 +51,7 @@ def train(
     validating: Progress = silent,
     embedding: Progress = silent,
     announce: Callable[[str], None] = lambda message: None,
+    ranks: Ranks = ALONE,
 ) -> dict[str, Any]:
     """Trains a model, or continues from `folder/state.pt`.
 
@@ -62,6 +67,7 @@ def train(
             last report of each comes when it has ended.
         embedding: callable that receives (views that have maps, views in all, note), with a frozen backbone.
         announce: callable that receives what is about to be downloaded, and validation results.
+        ranks: the processes that train the model together, all of which call this.
 
     Returns:
         The content of `weights.json`.
@@ -72,52 +78,93 @@ def train(
         StrmctlError: the loss, its gradient or the weights are not finite; the last good state is kept.
     """
     settings, best = recipe.train, folder / WEIGHTS["best"]
-    sampler = _sampler(recipe, data)
+    sampler = ranks.in_turn(lambda: _sampler(recipe, data))
     resuming = (folder / STATE).exists()
     if sampler and not resuming and (folder / WEIGHTS["last"]).exists():  # beginning anew would replace what is there
         raise CheckpointError(f"{folder} holds trained weights, and no {STATE} to go on from", lost(folder))
-    model = build_model(recipe, pretrained=not resuming, announce=announce).to(choose_device(device))
+    model = ranks.in_turn(lambda: build_model(recipe, pretrained=not resuming, announce=announce))
+    model.to(choose_device(device))
     model.backbone.prepare_training(compiles=recipe.backbone.compile)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = OPTIMIZERS[settings.optimizer]([{"params": trained}], lr=settings.learning_rate)
-    run = RunInTraining(recipe, folder, data, model, optimizer)
+    run = RunInTraining(recipe, folder, data, model, optimizer, ranks=ranks)
     if resuming:
         run.restore(announce)
     if not resuming or run.done < settings.episodes:
-        begin()
+        ranks.from_first(begin)
     if sampler is None:
         if not resuming:
-            run.keep_untrained()
+            ranks.from_first(run.keep_untrained)
         return read_notes(best)
     if run.done < settings.episodes:
-        run.data = data = _as_maps(recipe, folder, data, model, progress=embedding, announce=announce)
-    log = TrainLog(folder, after=run.done)
-    recent: deque[tuple[float, float]] = deque(maxlen=RECENT)
-    progress(run.done, settings.episodes, "")
-    model.train()
-    for episode, clips in _episodes(sampler, data.loader, range(run.done, settings.episodes), loading_depth(model)):
-        loss, accuracy = backward(recipe, model, episode, clips)
-        if not math.isfinite(loss):
-            raise run.diverged(f"the loss is {loss}", episode)
-        recent.append((loss, accuracy))
-        run.done = episode.index + 1
-        last = run.done == settings.episodes
-        stepped = run.done % settings.accumulate == 0 or last
-        if stepped:
-            norm = clip_gradient(model, settings.gradient_clip)
-            if not math.isfinite(norm):  # before the step, which would spoil the weights
-                raise run.diverged(f"the gradient norm is {norm}", episode)
-            take_step(recipe, optimizer, run.done)
-        mean_loss, mean_accuracy = (sum(column) / len(recent) for column in zip(*recent, strict=True))
-        progress(run.done, settings.episodes, f"loss {mean_loss:.3f}, accuracy {100 * mean_accuracy:.1f} %")
-        line = {"episode": run.done, "loss": loss, "accuracy": accuracy}
-        line["learning_rate"] = learning_rate(recipe, run.done)
-        if run.done % recipe.validation.every == 0 or last:
-            line |= run.validate(episode, validating, announce)
-        log.add(**line)
-        if stepped and run.save_is_due():  # not between steps, where gradients wait
-            run.save(episode)
+        maps = partial(_as_maps, recipe, folder, data, model, progress=embedding, announce=announce)
+        run.data = ranks.in_turn(maps)
+    log = ranks.from_first(lambda: TrainLog(folder, after=run.done))
+    _go_on(run, sampler, log, progress=progress, validating=validating, announce=announce)
+    ranks.wait()  # for the first to write
     return read_notes(best)
+
+
+def _go_on(
+    run: RunInTraining,
+    sampler: EpisodeSampler,
+    log: TrainLog,
+    *,
+    progress: Progress,
+    validating: Progress,
+    announce: Callable[[str], None],
+) -> None:
+    """Trains from where the run is to its end."""
+    recipe, model, ranks, episodes = run.recipe, run.model, run.ranks, run.recipe.train.episodes
+    recent: deque[tuple[float, float]] = deque(maxlen=RECENT)
+    progress(run.done, episodes, "")
+    model.train()
+    averages = RunningAverages(model, ranks, run.done)
+    parts = list(_parts(recipe, run.done, ranks.count))
+    own = [part[ranks.rank] for part in parts if ranks.rank < len(part)]
+    loaded = _episodes(sampler, run.data.loader, own, loading_depth(model))
+    for part in parts:
+        results = torch.zeros(len(part), 2, dtype=torch.float64, device=next(model.parameters()).device)
+        if ranks.rank < len(part):
+            averages.before_episode()
+            results[ranks.rank] = torch.tensor(backward(recipe, model, *next(loaded)))
+            averages.after_episode(part[ranks.rank])
+        ranks.add_up([results])
+        lines = []
+        for index, (loss, accuracy) in zip(part, results.tolist(), strict=True):
+            run.done = index + 1
+            if not math.isfinite(loss):
+                raise run.diverged(f"the loss is {loss}")
+            recent.append((loss, accuracy))
+            rate = learning_rate(recipe, run.done)
+            lines.append({"episode": run.done, "loss": loss, "accuracy": accuracy, "learning_rate": rate})
+        steps, validates = (run.done % every == 0 or run.done == episodes for every in _intervals(recipe))
+        if steps or validates:
+            averages.merge(run.done)
+        if steps:
+            run.step()
+        mean_loss, mean_accuracy = (sum(column) / len(recent) for column in zip(*recent, strict=True))
+        progress(run.done, episodes, f"loss {mean_loss:.3f}, accuracy {100 * mean_accuracy:.1f} %")
+        if validates:
+            lines[-1] |= run.validate(validating, announce)
+        if ranks.first:
+            log.add(lines)
+            if steps and run.save_is_due():  # not between steps, where gradients wait
+                run.save()
+
+
+def _intervals(recipe: Recipe) -> tuple[int, int]:
+    """Numbers of episodes between two steps of the optimizer, and between two validations."""
+    return recipe.train.accumulate, recipe.validation.every
+
+
+def _parts(recipe: Recipe, done: int, count: int) -> Iterator[range]:
+    """Episodes that as many ranks compute at a time, each rank one; a step or a validation ends a part."""
+    while done < recipe.train.episodes:
+        ends = (every * (done // every + 1) for every in _intervals(recipe))
+        part = range(done, min(done + count, recipe.train.episodes, *ends))
+        yield part
+        done = part.stop
 
 
 def _sampler(recipe: Recipe, data: TrainingData) -> EpisodeSampler | None:
@@ -147,7 +194,7 @@ def _as_maps(recipe: Recipe, folder: Path, data: TrainingData, model: nn.Module,
 
 
 def _episodes(
-    sampler: EpisodeSampler, loader: Loader, indices: range, depth: int
+    sampler: EpisodeSampler, loader: Loader, indices: Sequence[int], depth: int
 ) -> Iterator[tuple[Episode, tuple[Clips, Clips]]]:
     """Episodes with their support and query clips, loaded ahead."""
     with ThreadPoolExecutor(LOADER_THREADS) as pool:

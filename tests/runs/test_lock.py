@@ -48,9 +48,9 @@ from strmctl.training.train import TrainLog
 
 add = TrainLog.add
 
-def add_and_wait(self, **line):
-    add(self, **line)
-    if line["episode"] == 3:
+def add_and_wait(self, lines):
+    add(self, lines)
+    if lines[-1]["episode"] == 3:
         print("begun", flush=True)
         sys.stdin.readline()
 

@@ -17,6 +17,7 @@ from strmctl.cli.options import (
     set_option,
     threads_option,
 )
+from strmctl.errors import StrmctlError
 
 
 @click.command(name="train", short_help="Train a recipe; the val split chooses the model.")
@@ -53,25 +54,38 @@ def command(
       strmctl train --recipe ssv2_r50 --set backbone.weights=resnet50.pth
       strmctl train --recipe sprites --set train.seed=1 --name sprites_seed1
       strmctl train --resume
+      torchrun --nproc-per-node 4 -m strmctl train --recipe ssv2_r50   # one process per GPU; srun does as well
 
     A run is a folder: runs/NAME/ with recipe.yaml, weights.pt (the best on the val split), last.pt (those of the last
-    episode), a JSON file beside each, state.pt, train.csv.
+    episode), a JSON file beside each, state.pt, train.csv. However many processes train it together, each step sums the
+    gradients of the same episodes.
     """
+    from strmctl.ranks import joined
     from strmctl.training.run import begun_run, new_run
 
-    if resume:
-        run = begun_run(runs, name, recipe, assignments, console.say)
-    elif recipe is None:
+    if not resume and recipe is None:
         raise click.UsageError("name a recipe, such as --recipe sprites, or give --resume")
-    else:
-        run = new_run(runs, name, recipe, assignments)
-    with (
-        console.progress(f"training {run.name}", "episodes") as report,
-        console.progress("validating", "clips", within=report) as validating,
-        console.progress("embedding", "views") as embedding,
-    ):
-        shown = {"progress": report, "validating": validating, "embedding": embedding}
-        info = run.train(data_dir, device=device, announce=console.say, **shown)
+    with joined(device) as ranks:
+        run = ranks.from_first(
+            lambda: (
+                begun_run(runs, name, recipe, assignments, console.say)
+                if resume
+                else new_run(runs, name, recipe, assignments)
+            )
+        )
+        if not ranks.first:  # which speaks for all
+            try:
+                run.train(data_dir, device=device, ranks=ranks)
+            except StrmctlError as error:
+                raise type(error)(f"rank {ranks.rank} of {ranks.count}: {error.message}", error.hint) from error
+            return
+        with (
+            console.progress(f"training {run.name}", "episodes") as report,
+            console.progress("validating", "clips", within=report) as validating,
+            console.progress("embedding", "views") as embedding,
+        ):
+            shown = {"progress": report, "validating": validating, "embedding": embedding}
+            info = run.train(data_dir, device=device, announce=console.say, ranks=ranks, **shown)
     if as_json:
         console.print_json({"run": run.name, "folder": str(run.folder), **info})
         return
