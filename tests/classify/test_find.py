@@ -1,5 +1,7 @@
 """Actions in a long video: features of windows against clips cut out there, and segments against known cut points."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -10,8 +12,11 @@ from strmctl.classify.find import length_note
 from strmctl.classify.timeline import segments_of
 from strmctl.classify.windows import embed_windows
 from strmctl.errors import UsageError
+from strmctl.model.enrichment import Maps
 from strmctl.runs.build import build_model
+from strmctl.videos import windows as windows_module
 from strmctl.videos.pixels import decode_frames
+from strmctl.videos.video import Picture, Video
 from strmctl.videos.windows import VideoWindows
 from tests.classify.small import recipe_file, small_recipe
 from tests.videos_for_tests import write_odd_video, write_video
@@ -129,3 +134,39 @@ def test_a_window_unlike_the_examples_is_noted(coloured):
     assert length_note(coloured, 1) == length_note(coloured, 2.9) == length_note(coloured, 0.4) == ""
     assert length_note(coloured, 10).startswith("the examples last 1 s (median of 9), and a window 10 s")
     assert length_note(coloured, 0.3)
+
+
+def test_ten_hours_take_as_much_memory_as_one(coloured, tmp_path, monkeypatch):
+    """A frame in ten seconds: its pixels, maps and features are freed; probabilities, which are small, stay."""
+    shown = {cls: plain(cls, 1, 99)[0] for cls in COLOURS}
+    alive = weakref.WeakSet()
+
+    def pictures(count):
+        for number in range(count):
+            cls = [*COLOURS][number // 360 % 3]  # another one each hour
+            yield Picture(10.0 * number, 10.0 * number, lambda cls=cls: shown[cls])
+
+    class Counted(Maps):
+        def __post_init__(self):
+            alive.add(self)
+
+    most = {}
+    for hours in (1, 10):
+        count = 360 * hours
+        video = Video(48, 36, 0.1, count, "fake", pictures(count))
+        monkeypatch.setattr(windows_module, "decode", lambda path, video=video: video)
+        monkeypatch.setattr(module, "Maps", Counted)
+        steps, held = [], []
+
+        def progress(*step, steps=steps, held=held):
+            steps.append(step)
+            held.append(len(alive))
+
+        found = coloured.timeline(tmp_path / "gone.mp4", window=120, stride=30, progress=progress)
+        most[hours] = max(held)
+        assert steps[0] == (0, 3600 * hours, "") and steps[-1] == (3600 * hours, 3600 * hours, "")
+        assert [step[0] for step in steps] == sorted(step[0] for step in steps) and len(steps) > 10
+        expected = [(3600.0 * hour, 3600.0 * (hour + 1), [*COLOURS][hour % 3]) for hour in range(hours)]
+        for one, (start, end, cls) in zip(found.segments, expected, strict=True):
+            assert (one.start, one.end, one.cls) == (pytest.approx(start, abs=30), pytest.approx(end, abs=30), cls)
+    assert most[10] <= most[1] + 8 < 200
