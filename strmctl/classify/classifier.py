@@ -71,6 +71,9 @@ class Classifier:
         >>> label = classifier.predict("clip.mp4")
         >>> label.best in classifier.classes, round(sum(label.probabilities.values()), 6)
         (True, 1.0)
+        >>> timeline = classifier.timeline("clip.mp4", window=0.5)  # seconds; see its segments
+        >>> round(timeline.duration, 1), len(timeline.windows.starts)
+        (0.8, 4)
     """
 
     def __init__(
@@ -218,10 +221,6 @@ class Classifier:
 
         Raises:
             UsageError: window or stride makes no sense.
-
-        Example:
-            >>> for segment in classifier.timeline("long.mp4", window=2).segments:
-            ...     print(segment.start, segment.end, segment.cls, segment.probability)
         """
         seen = None if pictures is None else pictures.film(str(video), self.recipe.input).keep
         return find_segments(self, Path(video), window, stride, progress, seen=seen)

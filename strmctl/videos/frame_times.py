@@ -12,18 +12,13 @@ LONGEST_STILL = 3600.0  # seconds for which a frame may be shown; time stamps th
 DISORDER = 1.0  # seconds by which time stamps may go back without a new clock
 
 
-def beat_of(video: Video) -> float:
-    """Seconds from one frame to the next, according to the file."""
-    return 1 / (video.fps or USUAL_FPS)
-
-
 def timed(video: Video) -> Iterator[tuple[float, Picture]]:
     """The frames of a video, each with the time at which it appears, in seconds from the beginning of the video.
 
     Times grow. Where a time stamp is missing, or not above the one before, the frame follows at the usual distance.
     Where it jumps back or far ahead, as where recordings were put together, the time goes on from there.
     """
-    beat, shift = beat_of(video), video.start
+    beat, shift = 1 / (video.fps or USUAL_FPS), video.start
     last = video.start - beat
     for picture in video.pictures:
         time = picture.time + shift

@@ -20,7 +20,7 @@ from strmctl.errors import DataError, UsageError
 from strmctl.videos.decode import decode
 from strmctl.videos.extract import QUALITY, FrameEncoder, damage
 from strmctl.videos.frame_positions import even_positions, positions_by_time
-from strmctl.videos.frame_times import beat_of, timed
+from strmctl.videos.frame_times import timed
 
 TOLERANCE = 1e-3  # seconds to which files give times
 LONGEST = 300.0  # seconds of a window, whose frames are kept in memory
@@ -80,9 +80,10 @@ class VideoWindows:
         size: shorter side that frames are resized to, pixels.
 
     Attributes:
-        expected: duration in seconds according to the file; 0 when it does not say.
+        expected: where it ends according to the file, about, seconds; 0 when it does not say.
         decoded: number of frames so far.
-        end: where the last of them ends, seconds from the beginning of the video.
+        end: where the last of them begins, and after the last window, where it ends, seconds from the beginning of the
+            video.
         remarks: what is odd about the video, in a few words each; complete after the last window.
 
     Raises:
@@ -110,7 +111,7 @@ class VideoWindows:
         self.expected = self._video.start + self._video.declared / fps if fps else 0.0
 
     def __iter__(self) -> Iterator[Window]:
-        video, beat = self._video, beat_of(self._video)
+        video = self._video
         begin, last = video.start, math.nan
         broken: list[str] = []
         starts = (begin + number * self.stride for number in count())
@@ -128,13 +129,14 @@ class VideoWindows:
                     broken = [f"{error} after {self.end:.1f} s"]
                     break
                 kept.append(_Kept(self.decoded, time, image))
-                self.decoded, self.end, last = self.decoded + 1, time + beat, picture.time
-                needed = min(start, self.end - self.window) - TOLERANCE
+                self.decoded, self.end, last = self.decoded + 1, time, picture.time
+                needed = min(start, time - self.window) - TOLERANCE
                 while len(kept) > 1 and kept[1].time <= needed:  # the one before is shown at that moment
                     kept.popleft()
         if self.decoded < 2:
             why = f"cannot be read: {broken[0]}" if broken else "has a single frame"
             raise DataError(f"the video {self.path} {why}")
+        self.end += (self.end - begin) / (self.decoded - 1)  # the last frame is shown as long as others
         damaged = [f"{text}, up to {self.end:.1f} s" for text in damage(self.path, video, self.decoded, last)]
         self.remarks += (broken or damaged) + self._encode.remarks
         while self.end >= start + self.window - TOLERANCE:

@@ -69,6 +69,14 @@ def test_frames_are_shown_when_they_were_where_the_rate_varies(tmp_path):
     assert levels(tmp_path / "out.mp4")[-1][0] == pytest.approx(2.54, abs=1 / fps)
 
 
+def test_a_video_that_starts_late_is_black_until_then(tmp_path):
+    path = write_odd_video(tmp_path / "a.mkv", pictures_of(9), stamps=[200 + 10 * at for at in range(9)])
+    annotate(path, tmp_path / "out.mp4", lambda *_: None)
+    shown = levels(tmp_path / "out.mp4")
+    assert all(level < 6 for time, level in shown if time < 1.99)
+    assert all(level > 6 for time, level in shown if time > 2.01) and shown[-1][0] == pytest.approx(2.8, abs=0.05)
+
+
 @pytest.mark.parametrize("fps", [5, 23.976, 29.97, 60, 240])
 def test_the_frame_rate_stays_up_to_that_of_players(tmp_path, fps):
     path = write_video(tmp_path / "a.avi", frames=30, fps=fps, codec="MJPG")

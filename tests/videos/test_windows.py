@@ -66,6 +66,12 @@ def test_time_stamps_decide_where_the_frame_rate_varies(tmp_path):
         assert torch.equal(pixels(one), cut)
 
 
+def test_times_are_those_of_players_where_a_video_starts_late(tmp_path):
+    path = write_odd_video(tmp_path / "late.mkv", noise(40), codec="ffv1", stamps=[300 + 10 * at for at in range(40)])
+    late = VideoWindows(path, window=2, stride=1, **SHAPE)
+    assert [one.start for one in late] == [3, 4, 5] and late.end == pytest.approx(7, abs=0.1)
+
+
 def test_a_still_of_ten_seconds_is_seen_in_every_window(tmp_path):
     stamps = [0, 10, 20, 30, 1045, 1055, 1065]
     path = write_odd_video(tmp_path / "still.mkv", noise(7), codec="ffv1", stamps=stamps)
@@ -124,7 +130,7 @@ def test_a_frame_that_cannot_be_had_ends_the_video_and_what_came_before_counts(t
             with pytest.raises(DataError, match=r"a\.mp4 cannot be read: no pixels"):
                 list(windows)
         else:
-            assert [one.end for one in windows] == [1, 1.5, 2] and windows.remarks == ["no pixels after 2.0 s"]
+            assert [one.end for one in windows] == [1, 1.5, 2] and windows.remarks == ["no pixels after 1.9 s"]
 
 
 def test_one_frame_is_no_clip(tmp_path):
