@@ -77,7 +77,8 @@ def test_the_wheel_holds_no_tests_and_has_command_types_and_licence(wheel):
         names = archive.namelist()
     assert all(name.startswith(("strmctl/", "strmctl-")) for name in names)
     assert "strmctl = strmctl.cli.main:main" in entry_points
-    assert "strmctl/py.typed" in names
+    here = {str(path.relative_to(ROOT)) for path in (ROOT / "strmctl").rglob("*") if path.is_file()}
+    assert {name for name in here if "__pycache__" not in name} <= set(names)  # types and pages are no Python
     assert re.search(r"^License(-Expression)?: MIT$", metadata, re.MULTILINE)
     assert licence == (ROOT / "LICENSE").read_text() and "the strmctl authors" in licence
 

@@ -9,26 +9,25 @@ import numpy as np
 from torch import Tensor
 
 from strmctl.recipe import Input
-from strmctl.report.pages.labels_page import Picture
+from strmctl.report.pages.labels_page import PER_ROW, Picture
 from strmctl.videos.frame_positions import even_positions
 from strmctl.videos.pixels import centre_crop, decode_frames, to_shorter_side
 from strmctl.videos.windows import Window
 
 SIDE = 112  # pixels of a frame: a multiple of 16, so that each frame has blocks of its own in the JPEG image
-COLUMNS = 4
 QUALITY = 75
-MOST = 300  # videos of which pictures are kept, about 25 kB each with 8 frames
+MOST = 300  # videos of which pictures are kept, 20 kB each with 8 frames
 LONGEST = 512  # frames that are kept of a long video, 4 kB each
 
 
 def sheet(frames: np.ndarray) -> Picture:
-    """Frames in rows of `COLUMNS`.
+    """Frames in rows of `PER_ROW`.
 
     Args:
         frames: RGB, uint8 (L, S, S, 3).
     """
     count = len(frames)
-    columns = min(COLUMNS, count)
+    columns = min(PER_ROW, count)
     rows = -(-count // columns)
     smooth = cv2.INTER_AREA if frames.shape[1] > SIDE else cv2.INTER_LINEAR
     picture = np.zeros((rows * SIDE, columns * SIDE, 3), np.uint8)
@@ -88,12 +87,12 @@ class Film:
                 self._every *= 2
 
     def between(self, start: float, end: float) -> Picture | None:
-        """Up to `COLUMNS` frames of a segment, or the one that is nearest to its middle; times in seconds."""
+        """Up to `PER_ROW` frames of a segment, or the one that is nearest to its middle; times in seconds."""
         inside = [time for time in self.frames if start <= time <= end]
         inside = inside or sorted(self.frames, key=lambda time: abs(time - (start + end) / 2))[:1]
         if not inside:
             return None
-        taken = [inside[index] for index in even_positions(len(inside), min(COLUMNS, len(inside)))]
+        taken = [inside[index] for index in even_positions(len(inside), min(PER_ROW, len(inside)))]
         return sheet(_frames(decode_frames([self.frames[time] for time in taken])))
 
 

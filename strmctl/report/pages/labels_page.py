@@ -10,6 +10,7 @@ from strmctl.report.clock import clock
 from strmctl.report.pages.sections import origins
 from strmctl.report.pages.template import render
 
+PER_ROW = 4  # frames of a picture, at most
 OPEN = 12  # rows of a list that is shown without being asked for
 TICKS = 6  # times below a timeline, at most
 LAST_TICK = 0.85  # of the timeline: further on, a time would not fit
@@ -18,7 +19,7 @@ STEPS = [step * unit for unit in (1, 60, 3600) for step in (1, 2, 5, 10, 15, 30)
 
 @dataclass(frozen=True)
 class Picture:
-    """Frames of a clip in one picture, in rows.
+    """Frames of a clip in one picture, in rows of `PER_ROW` where there are so many.
 
     Attributes:
         jpeg: JPEG image.
@@ -160,6 +161,7 @@ def labels_page(labels: Labels) -> str:
         counts=_counts(labels),
         origins=origins(labels.provenance),
         open=OPEN,
+        per_row=PER_ROW,
         percent=lambda share: f"{100 * share:.0f}",
         clock=clock,
     )
