@@ -72,7 +72,7 @@ def choose(held_out: HeldOut, temperature: float, share: float) -> Rejection | s
         return "no example can be held out"
     known = scores(held_out.logits[held_out.tested], temperature)
     unknown = scores(held_out.unknown(), temperature)
-    separation = {name: _separation(known[name], unknown[name]) for name in known}
+    separation = {name: roc_area(known[name], unknown[name]) for name in known}
     score = max(separation, key=separation.__getitem__)  # the first of equal ones
     ordered = np.sort(known[score])
     threshold = float(ordered[int(share * len(ordered) + 1e-9)])
@@ -87,7 +87,8 @@ def choose(held_out: HeldOut, temperature: float, share: float) -> Rejection | s
     )
 
 
-def _separation(known: np.ndarray, unknown: np.ndarray) -> float:
+def roc_area(known: np.ndarray, unknown: np.ndarray) -> float:
+    """Area under the ROC curve: probability that a known one of two scores is the higher one, ties by half."""
     ordered = np.sort(unknown)
     below, up_to = (np.searchsorted(ordered, known, side=side) for side in ("left", "right"))
     return float((below + up_to).mean() / 2 / len(ordered))
