@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-
 from montages import OVERLAP, STRIDE, WINDOW, found_in_montage
 
 from strmctl.classify.calibration import calibration_error, log_loss, softmax
@@ -53,11 +52,12 @@ draw of classes and examples alone; log loss with the temperature that is fitted
 HELD_OUT = ("held-out accuracy, %", "less the first, points", "log loss")
 RECORD = """## The record, on the other classes
 
-{draws} draws: each leaves another one of nine classes out ({classes}) and takes {shot} examples of each of the {way}
-others, from distinct sources. All clips of other sources are labelled: {known_answers} answers to clips of the {way}
-classes, from {known_sources} sources, and {other_answers} to clips of the 13 other classes of JHMDB, from
-{other_sources}. In brackets, the 95 % interval over redrawn sources, each with all its answers. Log loss and expected calibration error
-without and with the temperature that the held-out examples give. Refused: none of these, at `--reject {reject}`.
+{draws} draws: each leaves another one of nine classes out ({classes})
+and takes {shot} examples of each of the {way} others, from distinct sources. All clips of other sources are labelled:
+{known_answers} answers to clips of the {way} classes, from {known_sources} sources, and {other_answers} to clips of the 13
+other classes of JHMDB, from {other_sources}. In brackets, the 95 % interval over redrawn sources, each with all its
+answers. Log loss and expected calibration error without and with the temperature that the held-out examples give.
+Refused: none of these, at `--reject {reject}`.
 """
 RECORDED = (
     *("accuracy, %", "log loss without, with", "calibration error, points", "refused of the 8 classes, %"),
@@ -65,13 +65,13 @@ RECORDED = (
 )
 MONTAGE = """## Montages
 
-{videos} videos of {cuts} clips each, with the examples of the draws above: {method}, `--window {window:g} --stride
-{stride:g}`. The clips are of the {way} classes and of other sources, and neighbours of different classes. A segment finds
+{videos} videos of {cuts} clips each, with the examples of the draws above: {method},
+`--window {window:g} --stride {stride:g}`. The clips are of the {way} classes and of other sources, and neighbours of different classes. A segment finds
 an action that has its class where their times agree at least by {overlap:g} (intersection over union).
 
-- Of {actions:.0f} actions, {met:.0%} are found; the mean of their best agreement is {best:.2f}, 0 where no segment has
-  the class.
-- Of {segments:.0f} segments, {hits:.0%} find an action.
+- Of {actions:.0f} actions, {met:.0f} % are found; the mean of their best agreement is {best:.2f} (0 without a segment
+  of the class).
+- Of {segments:.0f} segments, {hits:.0f} % find an action.
 """
 Made = tuple[torch.nn.Module, Recipe]
 
@@ -218,10 +218,10 @@ def montages(material: Material, made: Made, draws: Sequence[Sequence[int]], met
                     chosen.append(rest[name])
             total = total + found_in_montage(classifier, chosen)
     actions, met, best, segments, hits = total
-    numbers = {"actions": actions, "met": met / actions, "best": best / actions, "segments": segments}
+    numbers = {"actions": actions, "met": 100 * met / actions, "best": best / actions, "segments": segments}
     made_of = {"videos": len(draws) * MONTAGES, "cuts": CUTS, "method": method, "way": WAY}
     how = {"window": WINDOW, "stride": STRIDE, "overlap": OVERLAP}
-    return MONTAGE.format(**numbers, **made_of, **how, hits=hits / max(1, segments))
+    return MONTAGE.format(**numbers, **made_of, **how, hits=100 * hits / max(1, segments))
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
