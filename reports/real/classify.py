@@ -54,9 +54,9 @@ RECORD = """## The record, on the other classes
 
 {draws} draws: each leaves another one of nine classes out ({classes})
 and takes {shot} examples of each of the {way} others, from distinct sources. All clips of other sources are labelled:
-{known_answers} answers to clips of the {way} classes, from {known_sources} sources, and {other_answers} to clips of the 13
-other classes of JHMDB, from {other_sources}. In brackets, the 95 % interval over redrawn sources, each with all its
-answers. Log loss and expected calibration error without and with the temperature that the held-out examples give.
+{known_answers} answers to clips of the {way} classes, from {known_sources} sources, and {other_answers} to clips of
+the 13 other classes of JHMDB, from {other_sources}. In brackets, the 95 % interval over redrawn sources, each with all
+its answers. Log loss and expected calibration error without and with the temperature that the held-out examples give.
 Refused: none of these, at `--reject {reject}`.
 """
 RECORDED = (
@@ -66,8 +66,9 @@ RECORDED = (
 MONTAGE = """## Montages
 
 {videos} videos of {cuts} clips each, with the examples of the draws above: {method},
-`--window {window:g} --stride {stride:g}`. The clips are of the {way} classes and of other sources, and neighbours of different classes. A segment finds
-an action that has its class where their times agree at least by {overlap:g} (intersection over union).
+`--window {window:g} --stride {stride:g}`. The clips are of the {way} classes and of other sources, and neighbours of
+different classes. A segment finds an action that has its class where their times agree at least by {overlap:g}
+(intersection over union).
 
 - Of {actions:.0f} actions, {met:.0f} % are found; the mean of their best agreement is {best:.2f} (0 without a segment
   of the class).
