@@ -19,6 +19,7 @@ from strmctl.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from strmctl.classify.classifier import Classifier
+    from strmctl.classify.timeline import Timeline
     from strmctl.cli.classify_page import Page
 
 KINDS = {  # option -> its kind of file, and suffixes
