@@ -9,7 +9,7 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -37,11 +37,13 @@ class Ranks:
         rank: number of this process, from 0.
         count: number of processes.
         local: number of this process on its machine: its GPU.
+        device: where messages are added up: `cpu`, or `cuda` between GPUs.
     """
 
     rank: int = 0
     count: int = 1
     local: int = 0
+    device: str = "cpu"
 
     @property
     def first(self) -> bool:
@@ -94,8 +96,9 @@ class Ranks:
         for dtype in sorted({tensor.dtype for tensor in tensors}, key=str):  # one message for each
             alike = [tensor for tensor in tensors if tensor.dtype == dtype]
             flat = torch.cat([tensor.detach().reshape(-1) for tensor in alike])
-            self._together(lambda dist, flat=flat: dist.all_reduce(flat))
-            parts = flat.split([tensor.numel() for tensor in alike])
+            sums = flat.to(self.device)
+            self._together(lambda dist, sums=sums: dist.all_reduce(sums))
+            parts = sums.split([tensor.numel() for tensor in alike])
             for tensor, part in zip(alike, parts, strict=True):
                 tensor.detach().copy_(part.view_as(tensor))
 
@@ -153,6 +156,8 @@ def joined(device: str = "auto") -> Iterator[Ranks]:
     import torch
     import torch.distributed as dist
 
+    if ":" in device:
+        raise UsageError(f"{device} is one GPU, and {ranks.count} ranks take one each", "leave `--device` out")
     backend = "nccl" if device in ("auto", "cuda") and torch.cuda.is_available() else "gloo"
     if backend == "nccl":
         if ranks.local >= torch.cuda.device_count():
@@ -161,6 +166,7 @@ def joined(device: str = "auto") -> Iterator[Ranks]:
                 "start one process per GPU: `torchrun --nproc-per-node N -m strmctl train …`",
             )
         torch.cuda.set_device(ranks.local)
+        ranks = replace(ranks, device="cuda")
     try:
         dist.init_process_group(
             backend, init_method=f"tcp://{address}", rank=ranks.rank, world_size=ranks.count, timeout=PATIENCE

@@ -703,6 +703,7 @@ EXEMPT = {
             "install what it misses, such as a C++ compiler, or leave it out: `--set backbone.compile=false`",
             "is there enough memory? The same command goes on where it was; `--workers 1` needs least",
             "out of memory? the same command goes on from there; take fewer --jobs",
+            "leave `--device` out",
             "start one process per GPU: `torchrun --nproc-per-node N -m strmctl train …`",
             "its message stands above; then `strmctl train --resume`, started alike, goes on from what was saved last",
             "number the tasks with `--array=1-{}`, or name each part, such as `--shard 1/{}`",

@@ -46,7 +46,7 @@ class Task:
         protocol: settings of the test.
         runs: folder of the runs.
         data_dir: folder of the frame stores.
-        device: `auto`, `cpu` or `cuda`.
+        device: name of the device, see `choose_device`.
     """
 
     run: str

@@ -136,7 +136,7 @@ class Classifier:
             group_by: regular expression that finds the source video in an example's path; see `find_examples`.
             reject: largest share of the true examples that may be refused as none of the classes; None refuses nothing.
             runs: folder below which features of the examples are kept.
-            device: `auto`, `cpu` or `cuda`.
+            device: name of the device, see `choose_device`.
             progress: progress in examples.
             announce: callable that receives what a user should know.
 

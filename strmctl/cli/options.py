@@ -32,6 +32,16 @@ class NameOrPath(click.types.StringParamType):
         return with_home(super().convert(value, parameter, context))
 
 
+class Device(click.types.StringParamType):
+    """The name of a device; whether there is such a one is seen when torch is needed."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        """As in Click."""
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", value):
+            self.fail(f"{value!r} is none of auto, cpu, cuda, cuda:N, mps", parameter, context)
+        return value
+
+
 FOLDER = HomePath()
 FILE = HomePath(dir_okay=False)
 NAME_OR_PATH = NameOrPath()
@@ -52,10 +62,11 @@ runs_option = click.option(
 run_option = click.option("--run", "run_name", metavar="NAME", help="Run to use.  [default: the newest]")
 device_option = click.option(
     "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
+    type=Device(),
+    metavar="auto|cpu|cuda|cuda:N|mps",
     default="auto",
     show_default=True,
-    help="Where the model runs; auto takes a GPU when there is one.",
+    help="Where the model runs; auto takes an NVIDIA GPU when there is one.",
 )
 
 

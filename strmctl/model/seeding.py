@@ -42,5 +42,7 @@ def _generators(device: torch.device | None) -> list[torch.Generator]:
     """The generators that layers on a device draw from: that of the CPU, and the device's own."""
     if device is None or device.type == "cpu":
         return [torch.default_generator]
+    if device.type == "mps":
+        return [torch.default_generator, torch.mps._get_default_mps_generator()]
     index = torch.cuda.current_device() if device.index is None else device.index
     return [torch.default_generator, torch.cuda.default_generators[index]]

@@ -27,15 +27,23 @@ from strmctl.runs.notes import WEIGHTS, check_recipe, read_notes, ways_out
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of a name: `cpu`, `cuda`, or `auto` for a GPU where there is one; it computes in full precision.
+    """The device of a name; it computes in full precision.
+
+    Args:
+        name: `cpu`, `cuda`, `cuda:1` and so on, `mps`, or `auto` for an NVIDIA GPU where there is one, else the CPU.
 
     Raises:
-        UsageError: `cuda` was asked for and there is none.
+        UsageError: there is no such device.
     """
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UsageError("there is no CUDA device here", "`--device cpu` computes without one")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, number = name.partition(":")
+    here = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if kind not in here or (number and not (kind == "cuda" and number.isascii() and number.isdigit())):
+        raise UsageError(f"there is no device {name}", "devices are auto, cpu, cuda, cuda:1 and so on, and mps")
+    if int(number or 0) >= here[kind]:
+        found = f"there are {here[kind]} CUDA devices" if here[kind] else f"there is no {kind.upper()} device"
+        raise UsageError(f"{found} here, so {name} is none of them", "`--device cpu` computes without one")
     full_products()
     return torch.device(name)
 
@@ -97,7 +105,7 @@ def load_run(folder: Path, *, device: str = "auto", weights: Path | str = "best"
 
     Args:
         folder: folder with `recipe.yaml` and weights.
-        device: `auto`, `cpu` or `cuda`.
+        device: name of the device, see `choose_device`.
         weights: `best` on the val split, `last`, or a file of weights to read in place of the folder's own.
 
     Raises:

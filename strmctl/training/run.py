@@ -149,7 +149,7 @@ def untrained_run(
         runs: folder of the runs.
         recipe: name of a shipped recipe, or the path of a file; its name is that of the run.
         data_dir: folder of the frame stores.
-        device: `auto`, `cpu` or `cuda`.
+        device: name of the device, see `choose_device`.
         announce: callable that receives what is about to be downloaded, and that the run was made.
 
     Raises:

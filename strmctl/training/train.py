@@ -60,7 +60,7 @@ def train(
         folder: folder of the run, which gets `weights.pt`, the best on the val split, and `last.pt`, those of the last
             episode, each with its JSON file, `state.pt` and `train.csv`.
         data: training and validation clips; without two val classes the last weights are kept.
-        device: `auto`, `cpu` or `cuda`.
+        device: name of the device, see `choose_device`.
         begin: callable that is called after all checks and before the first write.
         progress: callable that receives (episodes done, episodes in all, loss and accuracy).
         validating: callable that receives (clips embedded, clips in all, ""), of one validation after the other; the
@@ -124,7 +124,7 @@ def _go_on(
     own = [part[ranks.rank] for part in parts if ranks.rank < len(part)]
     loaded = _episodes(sampler, run.data.loader, own, loading_depth(model))
     for part in parts:
-        results = torch.zeros(len(part), 2, dtype=torch.float64, device=next(model.parameters()).device)
+        results = torch.zeros(len(part), 2, dtype=torch.float64)
         if ranks.rank < len(part):
             averages.before_episode()
             results[ranks.rank] = torch.tensor(backward(recipe, model, *next(loaded)))

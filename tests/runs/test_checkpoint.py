@@ -83,8 +83,22 @@ def test_a_run_without_weights_says_how_to_finish_it(tmp_path):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_cuda_where_there_is_none():
     assert choose_device("auto").type == "cpu"
-    with pytest.raises(UsageError, match="no CUDA device"):
-        choose_device("cuda")
+    for name in ("cuda", "cuda:0", "cuda:3"):
+        with pytest.raises(UsageError, match=f"no CUDA device here, so {name} is"):
+            choose_device(name)
+
+
+def test_of_several_gpus_each_has_a_number(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_device("cuda:1") == torch.device("cuda", 1)
+    with pytest.raises(UsageError, match="there are 2 CUDA devices here, so cuda:2 is none"):
+        choose_device("cuda:2")
+
+
+@pytest.mark.parametrize("name", ["", "gpu", "cpu:0", "cuda:-1", "cuda:one", "cuda:1:2", "mps:1", "CUDA", "meta"])
+def test_other_devices_are_unknown(name):
+    with pytest.raises(UsageError, match="there is no device"):
+        choose_device(name)
 
 
 NUMBERS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
