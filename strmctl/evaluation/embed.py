@@ -16,12 +16,12 @@ from torch import Tensor, nn
 
 from strmctl.draws import Draws
 from strmctl.errors import NotFiniteError
+from strmctl.evaluation.ranks import ALONE, Ranks
 from strmctl.frames.store.store import FrameStore
 from strmctl.model.backbones.folding import folded_backbone
 from strmctl.model.enrichment import Clips, Maps
 from strmctl.model.finite import is_finite
 from strmctl.progress import Progress, silent
-from strmctl.ranks import ALONE, Ranks
 
 LOADER_THREADS = min(4, os.cpu_count() or 1)
 CLIPS_PER_BATCH = 4  # more are no faster on a CPU and take up to 2.4 times the memory

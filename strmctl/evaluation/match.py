@@ -22,10 +22,10 @@ from strmctl.evaluation.embed import (
     joined,
     to_model,
 )
+from strmctl.evaluation.ranks import ALONE, Ranks
 from strmctl.evaluation.tables import make_tables, matching_from
 from strmctl.model.finite import is_finite
 from strmctl.progress import Progress, silent
-from strmctl.ranks import ALONE, Ranks
 from strmctl.results import QueryRow
 
 # As a share of a query's largest logit. Rounding in float32 moves logits by 2e-7 to 4e-6 of it, whatever their range:

@@ -15,12 +15,12 @@ from torch import nn
 from strmctl.errors import CheckpointError, NotFiniteError, StrmctlError, UsageError
 from strmctl.evaluation.embed import Loader
 from strmctl.evaluation.match import Protocol, all_clips, evaluate
+from strmctl.evaluation.ranks import Ranks
 from strmctl.evaluation.statistics.summary import summarise
 from strmctl.model.finite import not_finite
 from strmctl.paths import write_json
 from strmctl.progress import Progress
 from strmctl.provenance import sha256_of
-from strmctl.ranks import Ranks
 from strmctl.recipe import Recipe
 from strmctl.runs.checkpoint import save_tensors, save_weights
 from strmctl.runs.notes import WEIGHTS, belong_together, lost

@@ -13,13 +13,13 @@ from typing import Any
 import torch
 
 from strmctl.errors import UsageError
+from strmctl.evaluation.ranks import ALONE, Ranks
 from strmctl.frames.store.usable_clips import usable_clips
 from strmctl.model.backbones.table import backbone_entry
 from strmctl.model.precision import trains_in_tf32
 from strmctl.paths import write_text
 from strmctl.progress import Progress, silent
 from strmctl.provenance import provenance
-from strmctl.ranks import ALONE, Ranks
 from strmctl.recipe import Recipe, load_recipe
 from strmctl.runs.build import clip_loader, frame_store
 from strmctl.runs.checkpoint import choose_device

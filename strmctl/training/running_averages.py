@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from strmctl.ranks import Ranks
+from strmctl.evaluation.ranks import Ranks
 
 
 class RunningAverages:

@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from strmctl.episodes.sampler import Episode
+from strmctl.evaluation.ranks import Ranks
 from strmctl.model.enrichment import Clips
 from strmctl.model.episode import Logits
 from strmctl.model.precision import fast_products
 from strmctl.model.seeding import seeded
-from strmctl.ranks import Ranks
 from strmctl.recipe import Recipe
 from strmctl.training.gradients import forward
 

@@ -23,9 +23,9 @@ from strmctl.episodes.sampler import TRAIN_OPTIONS, Episode, EpisodeSampler
 from strmctl.errors import CheckpointError
 from strmctl.evaluation.embed import LOADER_THREADS, Loader, ahead, loading_depth
 from strmctl.evaluation.map_cache import keep_maps
+from strmctl.evaluation.ranks import ALONE, Ranks
 from strmctl.model.enrichment import Clips
 from strmctl.progress import Progress, silent
-from strmctl.ranks import ALONE, Ranks
 from strmctl.recipe import Recipe
 from strmctl.runs.build import build_model
 from strmctl.runs.checkpoint import choose_device

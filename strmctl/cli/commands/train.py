@@ -60,7 +60,7 @@ def command(
     episode), a JSON file beside each, state.pt, train.csv. However many processes train it together, each step sums the
     gradients of the same episodes.
     """
-    from strmctl.ranks import joined
+    from strmctl.evaluation.ranks import joined
     from strmctl.training.run import begun_run, new_run
 
     if not resume and recipe is None:
