@@ -19,12 +19,14 @@ repeats_option = click.option(
 def command() -> None:
     """Measure speed on this machine.
 
-    `eval`, `embed` and `threads` use random weights and frames and need no data; `prepare` needs a folder of videos.
+    `eval`, `embed` and `threads` use random weights and frames and need no data; `classify` and `prepare` need a folder
+    of videos.
 
     \b
     Examples:
       strmctl bench eval --backbone resnet50
       strmctl bench embed --backbone efficientnet_lite0
+      strmctl bench classify --videos ~/UCF-101/Archery
       strmctl bench prepare --videos ~/UCF-101/Archery
       strmctl bench threads
     """
@@ -85,6 +87,54 @@ def embedding(backbone: str, clips: int, seconds: float, repeats: int, as_json: 
     console.print_table(f"Embedding with {backbone}, {found['threads']} threads", *benchmarks.embedding(found))
     faster = " and ".join(f"{times:.1f} ({dtype})" for dtype, times in found["faster"].items())
     console.say(f"as strmctl does: {faster} times as fast; {clips} clips at a time, median of {repeats}")
+
+
+@command.command(name="classify")
+@click.option("--videos", type=FOLDER, required=True, help="Folder of videos, short ones; the first are taken.")
+@click.option("--long", type=FOLDER, metavar="VIDEO", help="Long video to search by windows as well.")
+@click.option("--backbone", default="efficientnet_lite0", show_default=True, help="Backbone, such as resnet18.")
+@click.option("--window", type=float, default=2, show_default=True, help="Length of a window, in seconds.")
+@click.option("--stride", type=float, help="From one window to the next, in seconds.  [default: a quarter of a window]")
+@click.option("--clips", type=click.IntRange(8), default=64, show_default=True, help="Videos of the folder to take.")
+@repeats_option
+@json_option
+def classification(
+    videos: Path,
+    long: Path | None,
+    backbone: str,
+    window: float,
+    stride: float | None,
+    clips: int,
+    repeats: int,
+    as_json: bool,
+) -> None:
+    """Classify: clips per second against decoding alone and embedding alone, which limit it.
+
+    With --long, seconds of video per second as well. Embedding alone takes frames that are in memory.
+
+    \b
+    Example:
+      strmctl bench classify --videos ~/UCF-101/Archery --long ~/match.mp4
+    """
+    from strmctl.bench.classification import bench_classify
+    from strmctl.report.terminal import benchmarks
+
+    with console.progress("measuring", "steps") as progress:
+        found = bench_classify(
+            videos,
+            long=long,
+            backbone=backbone,
+            window=window,
+            stride=stride,
+            clips=clips,
+            repeats=repeats,
+            progress=progress,
+        )
+    if as_json:
+        console.print_json(found)
+        return
+    console.print_table(f"Classify with {backbone}, {found['threads']} threads", *benchmarks.classification(found))
+    console.say(f"share: of the slower of the two others; {found['clips']} videos, median of {repeats}")
 
 
 @command.command(name="prepare")

@@ -64,3 +64,12 @@ def embedding(found: dict[str, Any]) -> Table:
         ]
         for way in found["ways"]
     ]
+
+
+def classification(found: dict[str, Any]) -> Table:
+    """A row per unit, a column per way, of `strmctl bench classify`."""
+    names = {"clips_per_second": "clips/s", "video_seconds_per_second": "seconds of long video/s"}
+    rows = [(label, found[unit], found["share"][unit]) for unit, label in names.items() if unit in found]
+    return ["", *rows[0][1], "share"], [
+        [label, *(f"{rate:.1f}" for rate in rates.values()), f"{share:.2f}"] for label, rates, share in rows
+    ]
