@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from strmctl.classify.classifier import Classifier
+    from strmctl.classify.page import write_page
     from strmctl.episodes.clip_loader import ClipLoader
     from strmctl.episodes.sampler import EpisodeSampler
     from strmctl.evaluation.comparison.compare import compare
@@ -33,6 +34,7 @@ __all__ = [
     "load_run",
     "read_video",
     "summarise",
+    "write_page",
 ]
 _MODULES = {
     "Classifier": "classify.classifier",
@@ -47,6 +49,7 @@ _MODULES = {
     "load_run": "runs.checkpoint",
     "read_video": "videos.read_video",
     "summarise": "evaluation.statistics.summary",
+    "write_page": "classify.page",
 }
 
 

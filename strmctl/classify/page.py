@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,7 +26,7 @@ EXAMPLES = 5  # examples of each class that have a picture, beside those that ar
 
 
 def write_page(
-    path: Path,
+    path: str | os.PathLike[str],
     classifier: Classifier,
     labels: Sequence[Label],
     timelines: Sequence[Timeline] = (),
@@ -38,10 +39,11 @@ def write_page(
 
     Args:
         path: file to write, at once.
-        classifier: what labelled the videos.
+        classifier: classifier that labelled the videos.
         labels: labels of videos; the first 300 that can be read have pictures.
         timelines: what happens in long videos.
-        pictures: what was kept while the videos were labelled; other videos are decoded again, but no long ones.
+        pictures: pictures that were kept while the videos were labelled; other videos are decoded again, but no long
+            ones.
         top: number of classes whose probabilities are drawn for each video.
         progress: progress in pictures.
 
@@ -49,7 +51,10 @@ def write_page(
         OSError: the file cannot be written.
 
     Example:
-        >>> write_page(Path("page.html"), classifier, classifier.predict_many("new_clips"))
+        >>> classifier = strmctl.Classifier.from_examples("examples", run="runs/strm")
+        >>> strmctl.write_page("page.html", classifier, [classifier.predict("clip.mp4")])
+        >>> "nearest example" in Path("page.html").read_text(encoding="utf-8").lower()
+        True
     """
     kept = Pictures() if pictures is None else pictures
     readable = [str(label.video) for label in labels if not label.reason][:MOST]
@@ -62,7 +67,7 @@ def write_page(
     for part in _decode(classifier, classifier.folder, shown, examples):
         progress(len(missing) + part, total, "")
     document = _document(classifier, labels, timelines, kept, examples=examples, top=top)
-    write_text(path, labels_page(document))
+    write_text(Path(path), labels_page(document))
 
 
 def _examples(classifier: Classifier, labels: Sequence[Label], timelines: Sequence[Timeline]) -> list[str]:
