@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo reproduce reproduce-real test test-fast lint format clean
+.PHONY: demo reproduce reproduce-real reproduce-classify test test-fast lint format clean
 
 demo: $(STAMP)
 	$(BIN)/strmctl demo
@@ -30,6 +30,12 @@ reproduce-real: $(STAMP)
 	$(BIN)/strmctl report jhmdb_lite-methods jhmdb_lite-components jhmdb_lite-3-folds --out report/real
 	$(BIN)/strmctl ablate custom reports/real/tuned.yaml --recipe jhmdb_lite --distinct-groups
 	$(BIN)/strmctl report jhmdb_lite-tuned --out report/real/tuned
+
+# What classify gets right on real video: reports/real/classify.md. Clips that are embedded are kept.
+reproduce-classify: $(STAMP)
+	@test -d "$(VIDEOS)" || { echo "where are the videos? make reproduce-classify VIDEOS=DIR, with DIR/<class>/<clip>.avi"; exit 2; }
+	$(BIN)/python -m pip install --quiet --editable '.[lite]'
+	$(BIN)/python reports/real/classify.py "$(VIDEOS)" report/real/classify.md
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)

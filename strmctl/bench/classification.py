@@ -112,7 +112,7 @@ def bench_classify(
         try:
             groups["video_seconds_per_second"] = _of_long(classifier, long, window, step)
         except DataError as error:
-            raise DataError(f"the video {long} {error.message}", error.hint) from error
+            raise DataError(f"the video {long}: {error.message}", error.hint) from error
     rates = _measured(groups, repeats, progress)
     return {
         "backbone": backbone,

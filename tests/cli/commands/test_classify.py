@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import wave
 
 import pytest
 
@@ -126,6 +127,18 @@ def test_a_video_that_cannot_be_read_has_its_reason_and_the_exit_code_is_3(world
     assert "cannot be read" not in lines["new/50.mp4"] + lines["new/51.mp4"]
     reasons = [row["reason"] for row in read_rows(world / "out.csv")]
     assert [bool(reason) for reason in reasons] == [True, True, False, False, True]
+
+
+def test_sound_without_a_picture_is_no_video_and_no_example_whatever_its_name(world):
+    for path in (world / "song.wav", world / "song.mp4", world / "examples" / "run" / "song.mp4"):
+        with wave.open(str(path), "wb") as sound:
+            sound.setparams((1, 2, 8000, 0, "NONE", ""))
+            sound.writeframes(bytes(range(256)) * 100)
+    ran = classify("song.wav", "song.mp4", "new/50.mp4")
+    assert ran.code == 3 and "not an example: run/song.mp4 cannot be read" in ran.err
+    lines = {line.split()[0]: line for line in ran.out.splitlines() if line.strip()}
+    assert all("cannot be read: not a video" in lines[name] for name in ("song.wav", "song.mp4"))
+    assert "cannot be read" not in lines["new/50.mp4"] and "of 9 examples" in ran.out
 
 
 def test_short_videos_and_examples_among_the_videos_are_named(world):
