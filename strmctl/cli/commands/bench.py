@@ -8,7 +8,15 @@ import click
 
 from strmctl.cli import console
 from strmctl.cli.group import Group
-from strmctl.cli.options import FOLDER, comma_separated, json_option
+from strmctl.cli.options import (
+    FOLDER,
+    NAME_OR_PATH,
+    comma_separated,
+    device_option,
+    json_option,
+    set_option,
+    threads_option,
+)
 
 repeats_option = click.option(
     "--repeats", type=click.IntRange(1), default=3, show_default=True, help="Repetitions of each measurement."
@@ -19,14 +27,15 @@ repeats_option = click.option(
 def command() -> None:
     """Measure speed on this machine.
 
-    `eval`, `embed` and `threads` use random weights and frames and need no data; `classify` and `prepare` need a folder
-    of videos.
+    `eval`, `embed`, `train` and `threads` use random weights and frames and need no data; `classify` and `prepare` need
+    a folder of videos.
 
     \b
     Examples:
       strmctl bench eval --backbone resnet50
       strmctl bench embed --backbone efficientnet_lite0
       strmctl bench classify --videos ~/UCF-101/Archery
+      strmctl bench train --recipe ssv2_r50
       strmctl bench prepare --videos ~/UCF-101/Archery
       strmctl bench threads
     """
@@ -135,6 +144,67 @@ def classification(
         return
     console.print_table(f"Classify with {backbone}, {found['threads']} threads", *benchmarks.classification(found))
     console.say(f"share: of the slower of the two others; {found['clips']} videos, median of {repeats}")
+
+
+@command.command(name="train")
+@click.option(
+    "--recipe", type=NAME_OR_PATH, metavar="NAME|FILE", required=True, help="Recipe whose training to measure."
+)
+@set_option
+@click.option(
+    "--modes",
+    metavar="MODE,...",
+    callback=comma_separated(str),
+    help="Values of train.memory.  [default: all that suit the recipe]",
+)
+@click.option(
+    "--dtypes",
+    metavar="DTYPE,...",
+    callback=comma_separated(str),
+    help="Values of train.dtype.  [default: float32,bfloat16]",
+)
+@device_option
+@threads_option
+@repeats_option
+@click.option("--no-peer", is_flag=True, help="Leave the authors' way out.")
+@json_option
+def training(
+    recipe: str,
+    assignments: tuple[str, ...],
+    modes: tuple[str, ...] | None,
+    dtypes: tuple[str, ...] | None,
+    device: str,
+    repeats: int,
+    no_peer: bool,
+    as_json: bool,
+) -> None:
+    """Training: time and peak memory of an episode, for each train.memory and train.dtype.
+
+    The authors' way is the same model in plain PyTorch: frames in NCHW order, float32, everything kept for the
+    gradient. Each way is a process of its own; nothing is written. What does not fit is said to be out of memory.
+
+    \b
+    Examples:
+      strmctl bench train --recipe ssv2_r50 --device cuda
+      strmctl bench train --recipe ssv2_r50 --set train.shot=1 --set train.queries=1 --modes plain,checkpoint
+      strmctl bench train --recipe ssv2_r50 --set backbone.batch_norm=frozen --modes clips --no-peer
+    """
+    from strmctl.bench.training import DTYPES, bench_train
+    from strmctl.report.terminal import benchmarks
+
+    how = {"modes": modes, "dtypes": dtypes or DTYPES, "device": device, "repeats": repeats, "peers": not no_peer}
+    with console.progress("measuring", "ways") as progress:
+        found = bench_train(recipe, assignments, **how, progress=progress)
+    if as_json:
+        console.print_json(found)
+        return
+    shape = f"{found['way']}-way {found['shot']}-shot, {found['queries']} queries"
+    title = f"Training of {found['recipe']}, {shape}, {found['device']}, {found['threads']} threads"
+    console.print_table(title, *benchmarks.training(found))
+    tf32 = "; float32 is multiplied in TF32, the authors' way as well" if found["tf32"] else ""
+    console.say(f"median of {repeats} episodes; hours of all {found['episodes']:,} of the recipe{tf32}")
+    for reason in found["left_out"].values():
+        console.say(f"left out: {reason}")
 
 
 @command.command(name="prepare")

@@ -73,3 +73,20 @@ def classification(found: dict[str, Any]) -> Table:
     return ["", *rows[0][1], "share"], [
         [label, *(f"{rate:.1f}" for rate in rates.values()), f"{share:.2f}"] for label, rates, share in rows
     ]
+
+
+def training(found: dict[str, Any]) -> Table:
+    """A row per way to train a recipe and precision, of `strmctl bench train`."""
+    reserves = any(way["reserved_bytes"] for way in found["ways"])
+    columns = ["train.memory", "train.dtype", "s/episode", "ms/frame", "hours", "peak, GiB"]
+    columns += [*(["reserved, GiB"] if reserves else []), "times as fast", "share of memory"]
+
+    def row(way: dict[str, Any]) -> list[str]:
+        sizes = ["peak_bytes", *(["reserved_bytes"] if reserves else [])]
+        cells = [(way["seconds_per_episode"], ".2f"), (way["ms_per_frame"], ".1f"), (way["hours"], ",.1f")]
+        cells += [(way[size] and way[size] / 2**30, ".2f") for size in sizes]
+        cells += [(way["times_as_fast"], ".2f"), (way["memory_ratio"], ".2f")]
+        shown = ["-" if value is None else format(value, form) for value, form in cells]
+        return [way["way"], way["dtype"], way["problem"] or shown[0], *shown[1:]]
+
+    return columns, [row(way) for way in found["ways"]]

@@ -1,0 +1,184 @@
+"""How long a training episode takes and what memory it needs, each way that a recipe may be trained.
+
+Weights and frames are random, so that no data is needed, and nothing is written. Each way is a process of its own,
+because memory is settled before torch's first tensor and never given back. The authors' way is plain PyTorch: frames in
+NCHW order, float32, everything kept for the gradient, freed memory returned to the system. It has the same model, with
+our projections of single frames, which flatters it a little.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import statistics
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from strmctl.episodes.sampler import Episode
+from strmctl.errors import RecipeError, UsageError
+from strmctl.memory import HUGE_PAGES, keep_memory
+from strmctl.model.precision import trains_in_tf32
+from strmctl.progress import Progress, silent
+from strmctl.recipe import Recipe, load_recipe
+from strmctl.runs.build import build_model
+from strmctl.runs.checkpoint import choose_device
+from strmctl.threads import environment, use_threads
+from strmctl.training.gradients import WAYS
+from strmctl.training.step import OPTIMIZERS, backward, take_step
+
+AUTHORS = "authors' way"
+DTYPES = ("float32", "bfloat16")
+PLAIN = ("train.memory=plain", "train.dtype=float32", "backbone.compile=false")
+NO_ROOM = "out of memory"
+
+
+def bench_train(
+    source: str,
+    assignments: Sequence[str] = (),
+    *,
+    modes: Sequence[str] | None = None,
+    dtypes: Sequence[str] = DTYPES,
+    device: str = "auto",
+    repeats: int = 3,
+    peers: bool = True,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Measures training episodes of a recipe.
+
+    Args:
+        source: name of a shipped recipe, or the path of a file.
+        assignments: changes of its keys, such as `train.shot=1`.
+        modes: values of `train.memory`; None for all that suit the recipe.
+        dtypes: values of `train.dtype`.
+        device: `auto`, `cpu` or `cuda`.
+        repeats: episodes that are measured, after one that is not.
+        peers: whether the authors' way is measured as well.
+        progress: callable that receives (ways done, ways in all, next way).
+
+    Returns:
+        `ways`: a document for each, the authors' first, with the median `seconds_per_episode`, `ms_per_frame`,
+        `hours` of the recipe's training episodes, `peak_bytes` of the process, or on a GPU of its tensors, and there
+        `reserved_bytes`; `times_as_fast` and `memory_ratio`, against the authors' way; or None for all of these, and
+        the `problem`. `left_out`: a mode that does not suit the recipe -> the reason.
+
+    Raises:
+        RecipeError: the recipe is unknown or invalid, or does not suit a mode that was asked for.
+        UsageError: its backbone is frozen, or `cuda` was asked for and there is none.
+    """
+    recipe = load_recipe(source, assignments)
+    if not recipe.backbone.trained:
+        raise UsageError(
+            f"recipe {recipe.name} trains on kept maps of a frozen backbone, which fits anywhere",
+            "measure it with a backbone that is trained: `--set backbone.trained=true --set train.views=1`",
+        )
+    cells = [(AUTHORS, load_recipe(source, [*assignments, *PLAIN]))] if peers else []
+    left_out: dict[str, str] = {}
+    for mode in WAYS if modes is None else modes:
+        own = [*assignments, f"train.memory={mode}"]
+        try:
+            cells += [(mode, load_recipe(source, [*own, f"train.dtype={dtype}"])) for dtype in dtypes]
+        except RecipeError as error:
+            if modes is not None:
+                raise
+            left_out[mode] = error.message.splitlines()[-1].strip()
+    chosen = choose_device(device)
+    ways = []
+    for number, (way, own) in enumerate(cells):
+        progress(number, len(cells), f"{way}, {own.train.dtype}")
+        ways.append({"way": way, "dtype": own.train.dtype, **_in_a_process(own, way == AUTHORS, str(chosen), repeats)})
+    progress(len(cells), len(cells), "")
+    for way in ways:
+        seconds, first = way["seconds_per_episode"], ways[0]
+        compares = peers and seconds and first["seconds_per_episode"]
+        frames = recipe.train.way * (recipe.train.shot + recipe.train.queries) * recipe.input.frames
+        way["ms_per_frame"] = seconds and 1e3 * seconds / frames
+        way["hours"] = seconds and seconds * recipe.train.episodes / 3600
+        way["times_as_fast"] = first["seconds_per_episode"] / seconds if compares else None
+        way["memory_ratio"] = way["peak_bytes"] / first["peak_bytes"] if compares else None
+    return {
+        "recipe": recipe.name,
+        "backbone": recipe.backbone.name,
+        **{key: getattr(recipe.train, key) for key in ("way", "shot", "queries", "episodes")},
+        "pixels": recipe.input.crop,
+        "device": torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else "cpu",
+        "tf32": trains_in_tf32(chosen),
+        "threads": torch.get_num_threads(),
+        "repeats": repeats,
+        "ways": ways,
+        "left_out": left_out,
+    }
+
+
+def _in_a_process(recipe: Recipe, authors: bool, device: str, repeats: int) -> dict[str, Any]:
+    with (
+        environment({HUGE_PAGES: None}),
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
+        contextlib.suppress(BrokenProcessPool),  # the system has ended it, for want of memory
+    ):
+        return pool.submit(_measure, recipe, authors, device, repeats).result()
+    return _problem(NO_ROOM)
+
+
+def _problem(reason: str) -> dict[str, Any]:
+    return {"seconds_per_episode": None, "peak_bytes": None, "reserved_bytes": None, "problem": reason}
+
+
+def _measure(recipe: Recipe, authors: bool, device_name: str, repeats: int) -> dict[str, Any]:
+    """What training takes in this process, which has just begun."""
+    device = choose_device(device_name)
+    if device.type == "cpu":
+        _leave_memory_to_others()
+    if not authors:
+        keep_memory()
+    use_threads(None)
+    try:
+        seconds = _seconds(recipe, authors, device, repeats)
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "alloc" not in str(error):
+            raise
+        return _problem(NO_ROOM)
+    found = {"seconds_per_episode": statistics.median(seconds), "reserved_bytes": None, "problem": None}
+    if device.type == "cuda":
+        found["reserved_bytes"] = torch.cuda.max_memory_reserved(device)
+        return found | {"peak_bytes": torch.cuda.max_memory_allocated(device)}
+    return found | {"peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+
+
+def _seconds(recipe: Recipe, authors: bool, device: torch.device, repeats: int) -> list[float]:
+    """Seconds of single episodes; gradients wait for the optimizer as in training."""
+    settings, shape = recipe.train, recipe.input
+    model = build_model(recipe, pretrained=False).to(device).train()
+    if authors:
+        model.to(memory_format=torch.contiguous_format)
+        model.backbone = model.backbone.trunk  # `Backbone` would bring its frames into the faster order of memory
+    elif recipe.backbone.compile:
+        model.backbone.prepare_training(compiles=True)
+    optimizer = OPTIMIZERS[settings.optimizer](model.parameters(), lr=settings.learning_rate)
+    counts = (settings.way * settings.shot, settings.way * settings.queries)
+    size = (shape.frames, 3, shape.crop, shape.crop)
+    seconds = []
+    for index in range(1 + repeats):
+        sides = tuple(torch.randint(256, (count, *size), dtype=torch.uint8) for count in counts)
+        begin = time.perf_counter()
+        backward(recipe, model, Episode(index, (), (), ()), sides)
+        if index == 0 or index % settings.accumulate == 0:  # the first, so that the optimizer has its own tensors
+            take_step(recipe, optimizer, index + 1)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        seconds.append(time.perf_counter() - begin)
+    return seconds[1:]
+
+
+def _leave_memory_to_others() -> None:
+    """Lets this process have no more than is free now, so that an episode that is too large ends this process alone."""
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+        free = next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))
+        resource.setrlimit(resource.RLIMIT_DATA, (free, resource.getrlimit(resource.RLIMIT_DATA)[1]))
