@@ -24,6 +24,13 @@ def one_thread():
     os.environ["OMP_NUM_THREADS"] = "1"
 
 
+@pytest.fixture(autouse=True)
+def on_the_processor(request, monkeypatch):
+    """Lets `auto` choose the processor, whatever there is here; tests that are marked `gpu` name their device."""
+    if "gpu" not in request.keywords:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
 @pytest.fixture(scope="session")
 def data(tmp_path_factory):
     """A data folder with the store `mine`, which tests only read."""

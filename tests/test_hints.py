@@ -632,6 +632,14 @@ CASES = [
         ),
         lambda w, words, hint: w.run(*words, "--set", "backbone.name=conv3"),
     ),
+    Case(
+        "measure it with a backbone that is trained: `--set backbone.trained=true --set train.views=1`",
+        lambda w: w.words(
+            *("bench", "train", "--recipe", "sprites", *small("backbone.trained=false", "train.views=2")),
+            *("--modes", "plain", "--dtypes", "float32", "--no-peer", "--repeats", 1, "--device", "cpu"),
+        ),
+        add,
+    ),
     Case("`{}`", frames_in_place, run_only),
     Case("`--frames-pattern {}` fits some of them", frames_that_no_pattern_fits, add),
     Case("save it as UTF-8: `{}`, with the encoding that it has", latin1, convert),

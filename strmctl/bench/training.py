@@ -32,6 +32,7 @@ from strmctl.runs.checkpoint import choose_device
 from strmctl.threads import environment, use_threads
 from strmctl.training.gradients import WAYS
 from strmctl.training.step import OPTIMIZERS, backward, take_step
+from strmctl.workers import start_worker
 
 AUTHORS = "authors' way"
 DTYPES = ("float32", "bfloat16")
@@ -119,7 +120,7 @@ def bench_train(
 def _in_a_process(recipe: Recipe, authors: bool, device: str, repeats: int) -> dict[str, Any]:
     with (
         environment({HUGE_PAGES: None}),
-        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
+        ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=start_worker) as pool,
         contextlib.suppress(BrokenProcessPool),  # the system has ended it, for want of memory
     ):
         return pool.submit(_measure, recipe, authors, device, repeats).result()
