@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from strmctl.bench.evaluation import check_backbone
-from strmctl.classify import STRIDES, WINDOW
+from strmctl.classify import WINDOW
 from strmctl.classify.classifier import Classifier
 from strmctl.classify.examples import Example, Examples, find_videos
 from strmctl.classify.features import VideoReader, embed_videos
@@ -75,7 +75,7 @@ def bench_classify(
         long: a long video, which is searched by windows as well.
         backbone: key of `BACKBONES`, or `timm:` and the name of a model in timm.
         window: length of a window of the long video, seconds.
-        stride: from the start of a window to that of the next, seconds; None: a quarter of a window.
+        stride: from the start of a window to that of the next, seconds; None: about a quarter of a window.
         clips: number of videos that are taken, the first ones.
         repeats: repetitions of each measurement.
         progress: callable that receives (measurements done, measurements in all, next measurement).
@@ -105,12 +105,11 @@ def bench_classify(
         DECODING: lambda: _decode(recipe, names),
         EMBEDDING: lambda: sum(len(next(iter(part.values()))) for part in embed_batches(model, decoded, names)),
     }
-    step = window / STRIDES if stride is None else stride
     groups = {"clips_per_second": ways}
     if long is not None:
-        check_window(window, step)
+        check_window(window, stride)
         try:
-            groups["video_seconds_per_second"] = _of_long(classifier, long, window, step)
+            groups["video_seconds_per_second"] = _of_long(classifier, long, window, stride)
         except DataError as error:
             raise DataError(f"the video {long}: {error.message}", error.hint) from error
     rates = _measured(groups, repeats, progress)
@@ -119,7 +118,7 @@ def bench_classify(
         "threads": torch.get_num_threads(),
         "clips": len(names),
         "window": window if long else None,
-        "stride": step if long else None,
+        "stride": stride if long else None,
         "repeats": repeats,
         **rates,
         "share": {unit: each[WHOLE] / min(each[DECODING], each[EMBEDDING]) for unit, each in rates.items()},
@@ -156,7 +155,7 @@ def _measured(
     return {unit: {way: statistics.median(each) for way, each in ways.items()} for unit, ways in rates.items()}
 
 
-def _of_long(classifier: Classifier, long: Path, window: float, stride: float) -> dict[str, Callable[[], float]]:
+def _of_long(classifier: Classifier, long: Path, window: float, stride: float | None) -> dict[str, Callable[[], float]]:
     """Way -> function that returns the seconds of video it went through."""
     recipe, model = classifier.recipe, classifier.model
     made = {"window": window, "stride": stride, "frames": recipe.input.frames, "size": recipe.input.size}

@@ -224,7 +224,8 @@ class Classifier:
         Args:
             video: the file.
             window: length of a window, seconds; as long as the examples is best.
-            stride: from the start of a window to that of the next, seconds; None: a quarter of a window.
+            stride: from the start of a window to that of the next, seconds; None: about a quarter of
+                a window; see `shared_stride`.
             progress: progress in seconds of video.
             pictures: pictures for a page, which receive some of what the model sees.
 

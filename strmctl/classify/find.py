@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from strmctl.classify import STRIDES
 from strmctl.classify.timeline import Timeline, Windows, segments_of
 from strmctl.classify.windows import embed_windows
 from strmctl.errors import DataError, NotFiniteError
@@ -35,12 +34,11 @@ def find_segments(
     seen: Callable[[list[Window]], None] | None = None,
 ) -> Timeline:
     """What happens when in a video; arguments as for `Classifier.timeline`, and what receives its windows."""
-    step = window / STRIDES if stride is None else stride
-    check_window(window, step)
+    check_window(window, stride)
     shape, classes = classifier.recipe.input, tuple(classifier.classes)
     found, parts = [], []
     try:
-        windows = VideoWindows(video, window=window, stride=step, frames=shape.frames, size=shape.size)
+        windows = VideoWindows(video, window=window, stride=stride, frames=shape.frames, size=shape.size)
         progress(0, max(1, round(windows.expected)), "")
         for some, features in embed_windows(classifier.model, windows, shape):
             found += [(one.start, one.end) for one in some]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from strmctl.classify import STRIDES, WINDOW
+from strmctl.classify import WINDOW
 from strmctl.cli import classify_output, console, timeline_output
 from strmctl.cli.interruption import Interruptible
 from strmctl.cli.options import FOLDER
@@ -56,7 +56,8 @@ def window_options(command: Callable) -> Callable:
             "--stride",
             type=float,
             metavar="SECONDS",
-            help=f"From the start of a window to that of the next.  [default: 1/{STRIDES} of a window]",
+            help="From the start of a window to that of the next.  [default: about a quarter of a window, so that "
+            "windows share frames]",
         ),
         click.option(
             "--window",
@@ -75,12 +76,12 @@ class Asked:
 
     Attributes:
         window: length of a window, seconds.
-        stride: from the start of a window to that of the next, seconds.
+        stride: from the start of a window to that of the next, seconds; None: what suits each video.
         files: option -> video -> file to write of it.
     """
 
     window: float
-    stride: float
+    stride: float | None
     files: dict[str, dict[Path, Path]]
 
 
@@ -107,13 +108,12 @@ def wanted(
 
     from strmctl.videos.windows import check_window
 
-    step = window / STRIDES if stride is None else stride
-    check_window(window, step)
+    check_window(window, stride)
     files = {f"--{name}": file_of_each(f"--{name}", values[name], videos, *kind) for name, kind in KINDS.items()}
     for option, own in files.items():
         for file in own.values():
             check_inputs(option, file, read)
-    return Asked(window, step, files)
+    return Asked(window, stride, files)
 
 
 def find(

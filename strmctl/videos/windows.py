@@ -23,6 +23,8 @@ from strmctl.videos.frame_positions import even_positions, positions_by_time
 from strmctl.videos.frame_times import timed
 
 TOLERANCE = 1e-3  # seconds to which files give times
+QUARTER = 0.25  # of a window, about: the stride where none is given
+NEAR = 1.25  # times by which such a stride may be longer or shorter
 LONGEST = 300.0  # seconds of a window, whose frames are kept in memory
 
 
@@ -49,20 +51,38 @@ class _Kept(NamedTuple):
     image: bytes
 
 
-def check_window(window: float, stride: float) -> None:
-    """Refuses windows that make no sense.
+def check_window(window: float, stride: float | None) -> None:
+    """Refuses windows that make no sense; a stride of None always does.
 
     Raises:
         UsageError: one of both is no number of seconds above 0, the window is too long, or windows leave gaps.
     """
     for name, value in (("window", window), ("stride", stride)):
-        if not (math.isfinite(value) and value > 0):
+        if value is not None and not (math.isfinite(value) and value > 0):
             raise UsageError(f"the {name} must be a number of seconds above 0 (got {value})")
     if window > LONGEST:
         raise UsageError(f"a window has {LONGEST:g} seconds at most (got {window:g}); its frames are kept in memory")
-    if stride > window:
+    if stride is not None and stride > window:
         hint = f"`--stride {window:g}` is the largest"
         raise UsageError(f"a stride of {stride:g} s leaves gaps between windows of {window:g} s", hint)
+
+
+def shared_stride(window: float, fps: float, frames: int) -> float:
+    """A stride of about a quarter of a window with which windows share as many frames as can be, seconds.
+
+    Of all strides of whole frames near a quarter it needs the fewest frames per second that no window before has taken.
+    """
+    if not fps:
+        return QUARTER * window
+    count, quarter = math.ceil(window * fps - TOLERANCE), QUARTER * window * fps  # frames
+    taken = set(even_positions(count, frames))
+
+    def cost(stride: int) -> tuple[float, float]:
+        new = sum(not any(place + ahead in taken for ahead in range(stride, count, stride)) for place in taken)
+        return new / stride, abs(stride - quarter)
+
+    least = max(1, round(quarter / NEAR))
+    return min(range(least, max(least, round(quarter * NEAR)) + 1), key=cost) / fps
 
 
 class VideoWindows:
@@ -75,7 +95,7 @@ class VideoWindows:
     Args:
         path: video file.
         window: length of a window, seconds.
-        stride: from the start of a window to that of the next, seconds.
+        stride: from the start of a window to that of the next, seconds; None: `shared_stride`.
         frames: L, frames per window.
         size: shorter side that frames are resized to, pixels.
 
@@ -91,8 +111,8 @@ class VideoWindows:
         OSError: a limit of the system keeps it from being read.
     """
 
-    def __init__(self, path: Path, *, window: float, stride: float, frames: int, size: int) -> None:
-        self.path, self.window, self.stride, self.frames = path, window, stride, frames
+    def __init__(self, path: Path, *, window: float, stride: float | None, frames: int, size: int) -> None:
+        self.path, self.window, self.frames = path, window, frames
         self.decoded, self.end = 0, 0.0
         self.remarks: list[str] = []
         try:
@@ -104,8 +124,9 @@ class VideoWindows:
         rate = f"the video {path} has {fps:g} frames per second"
         if fps and window * fps < 2:
             raise DataError(f"{rate}, and a window of {window:g} s needs two of them")
-        if fps and stride * fps < 1:
-            raise DataError(f"{rate}, and a stride of {stride:g} s is less than one")
+        self.stride = shared_stride(window, fps, frames) if stride is None else stride
+        if fps and self.stride * fps < 1 - TOLERANCE:
+            raise DataError(f"{rate}, and a stride of {self.stride:g} s is less than one")
         if fps and window * fps < frames:
             self.remarks.append(f"{window * fps:.0f} frames in a window where {frames} are taken, so some appear twice")
         self.expected = self._video.start + self._video.declared / fps if fps else 0.0

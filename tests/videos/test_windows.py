@@ -1,6 +1,7 @@
 """Windows of a video: the very clips that would be cut out there, decoded once, few of them in memory."""
 
 import gc
+import math
 import tracemalloc
 from array import array
 
@@ -11,11 +12,12 @@ import torch
 
 from strmctl.errors import DataError, UsageError
 from strmctl.videos import windows as module
+from strmctl.videos.frame_positions import even_positions
 from strmctl.videos.frame_times import timed
 from strmctl.videos.pixels import centre_crop, decode_frames, to_shorter_side
 from strmctl.videos.read_video import read_video
 from strmctl.videos.video import Picture, Video
-from strmctl.videos.windows import VideoWindows, check_window
+from strmctl.videos.windows import VideoWindows, check_window, shared_stride
 from tests.videos_for_tests import write_odd_video, write_video
 
 SHAPE = {"frames": 8, "size": 32}
@@ -64,6 +66,39 @@ def test_time_stamps_decide_where_the_frame_rate_varies(tmp_path):
         own = [stamps[at] - stamps[inside[0]] for at in inside]
         cut = cut_out(tmp_path / f"{number}.mkv", [pictures[at] for at in inside], stamps=own)
         assert torch.equal(pixels(one), cut)
+
+
+@pytest.mark.parametrize("frames", [4, 8, 16])
+@pytest.mark.parametrize("fps", [1, 5, 12, 24, 25, 29.97, 30, 60, 240])
+@pytest.mark.parametrize("window", [0.5, 1, 2, 10, 60])
+def test_a_stride_that_is_not_given_is_about_a_quarter_and_windows_share_frames(window, fps, frames):
+    if window * fps < 2:
+        return
+    stride, quarter, count = shared_stride(window, fps, frames), window / 4, round(window * fps)
+
+    def taken_per_second(step):
+        """Distinct frames of forty windows, per second that they go on."""
+        places = [math.ceil(number * step * fps - 1e-6) + place for number in range(40) for place in positions]
+        return len(set(places)) / (40 * step)
+
+    positions = even_positions(math.ceil(window * fps - 1e-3), frames)
+    assert stride * fps == pytest.approx(round(stride * fps)) and stride <= window
+    if count >= 8:
+        near = [step / fps for step in range(1, count) if quarter / 1.25 <= step / fps <= quarter * 1.25]
+        assert quarter / 1.25 - 0.51 / fps <= stride <= quarter * 1.25 + 0.51 / fps
+        assert all(taken_per_second(stride) <= 1.1 * taken_per_second(step) for step in near)
+    if frames >= 8 and count >= 16 * frames:  # far from taking every frame
+        assert taken_per_second(stride) < 0.75 * taken_per_second(quarter)
+
+
+def test_a_window_without_a_stride_suits_the_video(tmp_path):
+    path = write_video(tmp_path / "a.avi", frames=120, fps=30, codec="MJPG")
+    found = list(VideoWindows(path, window=2, stride=None, **SHAPE))
+    assert [one.start for one in found] == pytest.approx([0, 16 / 30, 32 / 30, 48 / 30, 2])
+    assert len({place for one in found[:4] for place in one.positions}) == 8 + 3 * 3
+    slow = write_video(tmp_path / "slow.avi", frames=20, fps=1, codec="MJPG")
+    assert [one.start for one in VideoWindows(slow, window=2, stride=None, **SHAPE)] == list(range(19))
+    assert shared_stride(2, 0, 8) == 0.5
 
 
 def test_times_are_those_of_players_where_a_video_starts_late(tmp_path):

@@ -103,7 +103,9 @@ def embedding(backbone: str, clips: int, seconds: float, repeats: int, as_json: 
 @click.option("--long", type=FOLDER, metavar="VIDEO", help="Long video to search by windows as well.")
 @click.option("--backbone", default="efficientnet_lite0", show_default=True, help="Backbone, such as resnet18.")
 @click.option("--window", type=float, default=2, show_default=True, help="Length of a window, in seconds.")
-@click.option("--stride", type=float, help="From one window to the next, in seconds.  [default: a quarter of a window]")
+@click.option(
+    "--stride", type=float, help="From one window to the next, in seconds.  [default: about a quarter of a window]"
+)
 @click.option("--clips", type=click.IntRange(8), default=64, show_default=True, help="Videos of the folder to take.")
 @repeats_option
 @json_option
