@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from multiprocessing.connection import Connection, wait
@@ -17,6 +18,7 @@ from strmctl.threads import environment
 from strmctl.workers import start_worker
 
 Task = TypeVar("Task")
+VISIBLE = "CUDA_VISIBLE_DEVICES"  # the variable that names the GPUs of a process
 Report = Callable[[str, int, int], None]  # (stage, done, in all)
 
 
@@ -28,6 +30,7 @@ def work_on(
     threads: int,
     ready: Callable[[Task, Sequence[Task]], bool],
     progress: Callable[[Task, str, int, int], None],
+    gpus: Sequence[str] = (),
 ) -> Iterator[tuple[Task, Any]]:
     """Each task and the value of `function` for it, in the order in which they finish; an error is a value, too.
 
@@ -38,6 +41,7 @@ def work_on(
         threads: number of threads of each process.
         ready: callable that decides whether a task can begin while others, its second argument, are unfinished.
         progress: callable that receives the task and what the function reports.
+        gpus: names of GPUs, of which each process sees one, in turn; without any, all processes see all.
 
     Raises:
         StrmctlError: a process has died.
@@ -48,7 +52,7 @@ def work_on(
             yield task, _attempt(function, task, partial(progress, task))
         return
     waiting, running = list(tasks), {}
-    with _workers(function, min(jobs, len(tasks)), threads) as idle:
+    with _workers(function, min(jobs, len(tasks)), threads, gpus) as idle:
         while waiting or running:
             for task in list(waiting):
                 if idle and ready(task, [*running.values(), *waiting]):
@@ -69,6 +73,13 @@ def work_on(
                     yield task, news
 
 
+def gpus_to_share(device: str) -> list[str]:
+    """Names of the GPUs that processes share out, where there are several and none of them was asked for."""
+    count = torch.cuda.device_count() if device in ("auto", "cuda") else 0
+    names = os.environ.get(VISIBLE, "")
+    return (names.split(",") if names else [str(number) for number in range(count)]) if count > 1 else []
+
+
 @contextlib.contextmanager
 def _naming(task: Task) -> Iterator[None]:
     """Turns the end of a process into an error that names its task."""
@@ -80,18 +91,19 @@ def _naming(task: Task) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _workers(function: Callable[..., Any], count: int, threads: int) -> Iterator[list[Connection]]:
+def _workers(function: Callable[..., Any], count: int, threads: int, gpus: Sequence[str]) -> Iterator[list[Connection]]:
     """Connections to new processes, which end with the block, and at the latest with this process."""
     context = multiprocessing.get_context("spawn")  # a forked copy of a process with torch's threads may hang
     connections, processes = [], []
     try:
-        with environment({"OMP_NUM_THREADS": str(threads)}):
-            for _ in range(count):
-                ours, theirs = context.Pipe()
-                processes.append(context.Process(target=_serve, args=(theirs, function, threads), daemon=True))
+        for number in range(count):
+            ours, theirs = context.Pipe()
+            processes.append(context.Process(target=_serve, args=(theirs, function, threads), daemon=True))
+            own = {VISIBLE: gpus[number % len(gpus)]} if gpus else {}
+            with environment({"OMP_NUM_THREADS": str(threads), **own}):
                 processes[-1].start()
-                theirs.close()
-                connections.append(ours)
+            theirs.close()
+            connections.append(ours)
         yield connections
     finally:
         for process in processes:

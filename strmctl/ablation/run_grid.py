@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from strmctl.ablation.cell_workers import Report, work_on
+from strmctl.ablation.cell_workers import Report, gpus_to_share, work_on
 from strmctl.ablation.cells import Cell
 from strmctl.ablation.grid_file import Grid, finished_result, result_path
 from strmctl.episodes.clip_loader import ORDERS, FrameOrder
@@ -155,7 +155,8 @@ def run_tasks(
     board = _Board(tasks, progress)
     failed: list[tuple[Task, StrmctlError]] = []
     broken: set[str] = set()
-    for task, value in work_on(_do, tasks, jobs=jobs, threads=threads, ready=_ready, progress=board.update):
+    how = {"jobs": jobs, "threads": threads, "gpus": gpus_to_share(tasks[0].device) if tasks else ()}
+    for task, value in work_on(_do, tasks, ready=_ready, progress=board.update, **how):
         board.finish(task)
         if isinstance(value, StrmctlError):
             if task.run not in broken:  # the tests of a run that failed to train fail, too

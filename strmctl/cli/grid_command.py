@@ -50,7 +50,13 @@ OPTIONS = (
     ),
     click.option("--distinct-groups", is_flag=True, help="Never take support and query from the same source video."),
     click.option("--dry-run", is_flag=True, help="List the cells with an estimate of the time, and do nothing."),
-    click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Number of runs at a time."),
+    click.option(
+        "--jobs",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="Runs at a time, shared out to GPUs.",
+    ),
     click.option(
         "--threads", type=click.IntRange(1), help="Threads of each job.  [default: the free cores over --jobs]"
     ),

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from strmctl.ablation.cell_workers import work_on
+from strmctl.ablation.cell_workers import gpus_to_share, work_on
 from strmctl.errors import RecipeError, StrmctlError
+from strmctl.threads import environment
 
 # the tasks are Python expressions; new processes find `evaluate` in this file
 
@@ -118,3 +119,32 @@ def test_a_process_that_dies_early_names_its_task(when):
     with pytest.raises(StrmctlError, match="has died") as caught:
         worked(["time.sleep(1)", "2"], 2, ready=ready)
     assert "the same command goes on" in caught.value.hint
+
+
+def see(task, report):
+    return os.environ.get("CUDA_VISIBLE_DEVICES", "")
+
+
+@pytest.mark.parametrize(("gpus", "seen"), [(["0", "1"], {"0", "1"}), (["GPU-5a"], {"GPU-5a"}), ([], {"7"})])
+def test_each_process_sees_one_gpu(gpus, seen):
+    how = {"jobs": 2, "threads": 1, "ready": lambda task, others: True, "progress": lambda *news: None}
+    with environment({"CUDA_VISIBLE_DEVICES": "7"}):
+        assert {value for _, value in work_on(see, range(4), gpus=gpus, **how)} <= seen
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("device", "count", "visible", "shared"),
+    [
+        ("auto", 0, "", []),
+        ("auto", 1, "", []),
+        ("auto", 3, "", ["0", "1", "2"]),
+        ("cuda", 2, "4,GPU-9", ["4", "GPU-9"]),
+        ("cuda:1", 3, "", []),
+        ("cpu", 3, "", []),
+    ],
+)
+def test_gpus_are_shared_where_there_are_several_and_none_was_asked_for(device, count, visible, shared, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    with environment({"CUDA_VISIBLE_DEVICES": visible}):
+        assert gpus_to_share(device) == shared
