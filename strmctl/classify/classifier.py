@@ -71,9 +71,9 @@ class Classifier:
         >>> label = classifier.predict("clip.mp4")
         >>> label.best in classifier.classes, round(sum(label.probabilities.values()), 6)
         (True, 1.0)
-        >>> timeline = classifier.timeline("clip.mp4", window=0.5)  # seconds; see its segments
+        >>> timeline = classifier.timeline("clip.mp4", window=0.5, stride=0.25)  # seconds; see its segments
         >>> round(timeline.duration, 1), len(timeline.windows.starts)
-        (0.8, 4)
+        (0.8, 3)
     """
 
     def __init__(
