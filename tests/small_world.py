@@ -70,8 +70,8 @@ def train(data: Path, runs: Path, *words: str | Path, changes=()) -> Ran:
 
 def evaluate(data: Path, runs: Path, *words: str | Path) -> Ran:
     """`strmctl eval` of the newest run, 2-way 1-shot, 20 episodes, unless the words say otherwise."""
-    usual = ("--way", 2, "--shots", 1, "--episodes", 20, "--no-pictures")
-    return strmctl("eval", *usual, *words, "--data", data, "--runs", runs, "--device", "cpu")
+    usual = ("--way", 2, "--shots", 1, "--episodes", 20, "--no-pictures", "--device", "cpu")
+    return strmctl("eval", *usual, *words, "--data", data, "--runs", runs)
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
