@@ -174,6 +174,7 @@ class Train(Section):
     views: Count = 1  # kept maps per training clip: the test view, the others jittered, cropped and mirrored
     dtype: Literal["float32", "bfloat16"] = "float32"  # precision of embedding in training, and of kept maps
     memory: Literal["plain", "checkpoint", "sides", "clips"] = "plain"  # see `training.gradients`
+    keep: list[Count] = []  # training episodes after which the weights are kept as well
     distinct_groups: bool = False  # whether support and query, in validation too, never share a source video
     seed: Annotated[int, Field(ge=0)]
 
@@ -241,6 +242,15 @@ class Recipe(create_model("_MethodSections", __base__=_Sections, **_OWN)):
         return self
 
     @model_validator(mode="after")
+    def _snapshots_come_up(self) -> Recipe:
+        keep, episodes = self.train.keep, self.train.episodes
+        if len(set(keep)) < len(keep) or max(keep, default=0) > episodes:
+            raise ValueError(
+                f"train.keep must differ from each other and not exceed train.episodes ({episodes}) (got {keep})"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _memory_suits_the_backbone(self) -> Recipe:
         backbone, memory = self.backbone, self.train.memory
         tied = backbone.trained and backbone.batch_norm == "batch" and backbone_entry(backbone.name).batch_norm
@@ -278,7 +288,8 @@ class Recipe(create_model("_MethodSections", __base__=_Sections, **_OWN)):
             values["trm"]["cardinalities"] = list(method.cardinalities)
         if not method.parts:
             values["model"]["preset"] = "paper"
-            values["train"]["episodes"] *= self.backbone.trained
+            if not self.backbone.trained:
+                values["train"] |= {"episodes": 0, "keep": []}
         return values
 
     def of_any_seed(self) -> Recipe:
@@ -396,7 +407,7 @@ def _overruled(written: Recipe, settled: Recipe, assignments: Iterable[str]) -> 
     for key in (text.partition("=")[0].strip() for text in assignments):
         asked, given = map(attrgetter(key), (written, settled))
         if asked != given:
-            frozen = " and a frozen backbone" if key == "train.episodes" else ""
+            frozen = " and a frozen backbone" if key in ("train.episodes", "train.keep") else ""
             problems.append(f"{key}: with method {settled.method}{frozen} it is {given!r} (got {asked!r})")
     return problems
 

@@ -104,6 +104,11 @@ def test_all_problems_are_reported_together():
         ("trm.cardinalities=[9]", "must differ from each other and not exceed input.frames"),
         ("trm.cardinalities=[]", "at least 1"),
         ("name=../x", "pattern"),
+        ("train.keep=[1001]", r"train.keep must differ from each other and not exceed train.episodes \(1000\)"),
+        ("train.keep=[7, 5, 7]", "must differ from each other"),
+        ("train.keep=[0]", "greater than or equal to 1"),
+        ("train.keep=5", "list"),
+        ("train.keep=[2.5]", "integer"),
         ("method=arn", "'trm', 'trx', 'strm', 'otam', 'chamfer' or 'prototype'"),
         ("model.preset=ours", "'paper' or 'released'"),
         ("model.deviations=[gates]", r"model\.deviations\.0: should be 'unscaled_scores', 'gate'"),
@@ -185,6 +190,28 @@ def test_shipped_recipes_are_the_papers_model_and_hold_what_their_method_does(na
     assert (recipe.model.preset, recipe.model.deviations) == ("paper", [])
     assert yaml.load(shipped_recipes()[name]) == recipe.model_dump()
     assert pickle.loads(pickle.dumps(recipe)) == recipe  # noqa: S301 - as the processes of a grid pass it on
+
+
+def test_a_recipe_from_before_snapshots_keeps_none(tmp_path):
+    (tmp_path / "r.yaml").write_text(
+        "".join(
+            line
+            for line in shipped_recipes()["sprites"].read_text().splitlines(keepends=True)
+            if "keep: []" not in line
+        )
+    )
+    assert load_recipe(tmp_path / "r.yaml") == load_recipe("sprites")
+    assert load_recipe("sprites", ["train.keep=[1000, 500]"]).train.keep == [1000, 500]
+
+
+def test_where_nothing_is_trained_nothing_is_kept(tmp_path):
+    nothing = ("method=prototype", "backbone.trained=false")
+    text = shipped_recipes()["sprites"].read_text().replace("keep: []", "keep: [500]")
+    (tmp_path / "r.yaml").write_text(text)
+    assert load_recipe(tmp_path / "r.yaml").train.keep == [500]
+    assert load_recipe(tmp_path / "r.yaml", nothing).train.keep == []
+    with pytest.raises(RecipeError, match=r"train\.keep: with method prototype and a frozen backbone it is \[\]"):
+        load_recipe("sprites", [*nothing, "train.keep=[500]"])
 
 
 def test_a_whole_number_passes_for_a_float():

@@ -25,8 +25,8 @@ from strmctl.runs.notes import WEIGHTS
 from strmctl.runs.train_log import trained_episodes
 
 WAY, SHOT, QUERIES = 5, 5, 1  # of the paper's tests; the number of their episodes is `USUAL_EPISODES`
-# A trial changes nothing where all tuples are kept; memory and compile change rounding alone.
-NO_EFFECT = ("name", "train.seed", "train.memory", "backbone.compile", "trm.tuple_trial")
+# A trial changes nothing where all tuples are kept; memory and compile change rounding alone, snapshots nothing.
+NO_EFFECT = ("name", "train.seed", "train.memory", "train.keep", "backbone.compile", "trm.tuple_trial")
 HALF_OF_D = ("patch_enrichment.hidden", "query_class.dim")  # null stands for that
 IN_WORDS = {("backbone.weights", "none"): "random weights"}
 

@@ -124,7 +124,7 @@ def _result(
     device = next(run.model.parameters()).device
     source = provenance(
         libraries=backbone_entry(run.recipe.backbone.name).libraries,
-        weights_file=run.weights.name if run.weights.parent == run.folder else str(run.weights.resolve()),
+        weights_file=str(run.weights.relative_to(run.folder) if run.owns_weights else run.weights.resolve()),
         weights_sha256=run.weights_sha256,
         manifest_sha256=tests.store.manifest_sha256,
         selected_by=run.info.get("selected_by", "unknown"),

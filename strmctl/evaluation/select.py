@@ -76,7 +76,7 @@ def select(
         raise DataError(
             f"the training classes of {run.weights} are not known, so no class can be said to be new to it",
             ways_out(run.folder)
-            if run.weights.parent == run.folder
+            if run.owns_weights
             else f"put the JSON file of its run beside it: {run.weights.with_suffix('.json')}",
         )
     policy = missing_classes or run.recipe.data.missing_classes

@@ -1,7 +1,8 @@
 """Weights in run folders: written, read, and read back as a model that is ready for use.
 
 `weights.pt` is a flat dict of tensors, and `weights.json` beside it says what made them; `last.pt` and `last.json` are
-the same for the weights of the last training episode. Only tensors are ever unpickled.
+the same for the weights of the last training episode, and files in `snapshots/` for those after chosen ones. Only
+tensors are ever unpickled.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from strmctl.provenance import sha256_of
 from strmctl.recipe import Recipe, load_recipe
 from strmctl.runs.build import build_model
 from strmctl.runs.folder import RECIPE
-from strmctl.runs.notes import WEIGHTS, check_recipe, read_notes, ways_out
+from strmctl.runs.notes import WEIGHTS, check_recipe, read_notes, run_of, snapshots, ways_out
 
 
 def choose_device(name: str) -> torch.device:
@@ -99,6 +100,11 @@ class LoadedRun:
     weights_sha256: str
     info: dict[str, Any]
 
+    @property
+    def owns_weights(self) -> bool:
+        """Whether the weights lie in the folder of the run."""
+        return run_of(self.weights) == self.folder
+
 
 def load_run(folder: Path, *, device: str = "auto", weights: Path | str = "best") -> LoadedRun:
     """Reads a run folder.
@@ -106,7 +112,8 @@ def load_run(folder: Path, *, device: str = "auto", weights: Path | str = "best"
     Args:
         folder: folder with `recipe.yaml` and weights.
         device: name of the device, see `choose_device`.
-        weights: `best` on the val split, `last`, or a file of weights to read in place of the folder's own.
+        weights: `best` on the val split, `last`, or a file of weights: a path, or one in the folder of the run, such as
+            `snapshots/00050.pt`.
 
     Raises:
         DataError: the run has no weights yet.
@@ -119,7 +126,7 @@ def load_run(folder: Path, *, device: str = "auto", weights: Path | str = "best"
     """
     path = _weights_file(folder, weights)
     recipe = load_recipe(folder / RECIPE)
-    if path.parent == folder:
+    if run_of(path) == folder:
         check_recipe(folder / RECIPE, recipe, read_notes(path).get("recipe"), path)
     model = build_model(recipe, pretrained=False)
     info, sha256 = _read(model, path)
@@ -127,7 +134,8 @@ def load_run(folder: Path, *, device: str = "auto", weights: Path | str = "best"
 
 
 def _weights_file(folder: Path, weights: Path | str) -> Path:
-    own = [folder / name for name in WEIGHTS.values() if (folder / name).is_file()]
+    kept = snapshots(folder)
+    own = [folder / name for name in (*WEIGHTS.values(), *kept) if (folder / name).is_file()]
     if weights in WEIGHTS:
         path = folder / WEIGHTS[weights]
         if path not in own:
@@ -136,9 +144,10 @@ def _weights_file(folder: Path, weights: Path | str) -> Path:
                 f"finish its training: `strmctl train --resume --name {folder.name}`, or name another run with `--run`",
             )
         return path
-    if not Path(weights).is_file():
-        raise DataError(f"there are no weights at {weights}", "name a file, or one of " + ", ".join(WEIGHTS))
-    return next((path for path in own if path.samefile(weights)), Path(weights))
+    file = next((path for path in (Path(weights), folder / weights) if path.is_file()), None)
+    if file is None:
+        raise DataError(f"there are no weights at {weights}", "name a file, or one of " + ", ".join([*WEIGHTS, *kept]))
+    return next((path for path in own if path.samefile(file)), file)
 
 
 def _read(model: nn.Module, path: Path) -> tuple[dict[str, Any], str]:
@@ -156,5 +165,5 @@ def _read(model: nn.Module, path: Path) -> tuple[dict[str, Any], str]:
     raise CheckpointError(
         f"{path} is not the file that {path.with_suffix('.json').name} beside it describes: a kill came between "
         "writing the two, or one was swapped",
-        ways_out(path.parent),
+        ways_out(run_of(path)),
     )

@@ -6,6 +6,7 @@ was swapped, is recognised.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,12 +14,13 @@ from typing import Any
 
 from strmctl.errors import CheckpointError, DataError
 from strmctl.forms import misfit
-from strmctl.paths import read_json
+from strmctl.paths import names_in, read_json
 from strmctl.provenance import sha256_of
 from strmctl.recipe import Recipe
 from strmctl.runs.folder import RECIPE
 
 WEIGHTS = {"best": "weights.pt", "last": "last.pt"}  # of a run: best on the val split, of the last training episode
+SNAPSHOTS = "snapshots"  # folder of a run: weights after chosen training episodes, `train.keep`
 NOTES = {
     "training_episodes": (int, None),
     "selected_by?": str,
@@ -31,6 +33,22 @@ NOTES = {
 }
 
 
+def snapshot_file(episode: int) -> str:
+    """Where the weights after a training episode lie in the folder of their run."""
+    return f"{SNAPSHOTS}/{episode:05d}.pt"
+
+
+def snapshots(folder: Path) -> list[str]:
+    """The snapshots in the folder of a run, by episode, as their paths in it."""
+    found = (re.fullmatch(r"([0-9]{5,})\.pt", name) for name in names_in(folder / SNAPSHOTS))
+    return [snapshot_file(episode) for episode in sorted(int(name[1]) for name in found if name)]
+
+
+def run_of(weights: Path) -> Path:
+    """The folder of the run in whose folder weights lie."""
+    return weights.parents[1] if weights.parent.name == SNAPSHOTS else weights.parent
+
+
 def read_notes(weights: Path) -> dict[str, Any]:
     """The content of the JSON file beside a file of weights; empty when there is none.
 
@@ -40,7 +58,7 @@ def read_notes(weights: Path) -> dict[str, Any]:
     notes = weights.with_suffix(".json")
     if not notes.exists() and not notes.is_symlink():
         return {}
-    hint = f"{ways_out(weights.parent)}; beside weights from elsewhere, put the JSON file of their run"
+    hint = f"{ways_out(run_of(weights))}; beside weights from elsewhere, put the JSON file of their run"
     content = read_json(notes, hint)
     if problem := misfit(content, NOTES):
         raise DataError(f"{notes} does not hold what was written there: {problem}", hint)
@@ -58,7 +76,8 @@ def belong_together(weights: Path) -> bool:
 
 def own_hash(folder: Path, name: str) -> str | None:
     """The hash of one of the weights in a run's folder; None where they are not there, or `name` is no name of them."""
-    return sha256_of(folder / name) if name in WEIGHTS.values() and (folder / name).is_file() else None
+    own = name in WEIGHTS.values() or name in snapshots(folder)
+    return sha256_of(folder / name) if own and (folder / name).is_file() else None
 
 
 def check_recipe(file: Path, recipe: Recipe, before: Mapping[str, Any] | None, source: Path) -> None:

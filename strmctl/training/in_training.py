@@ -23,13 +23,13 @@ from strmctl.progress import Progress
 from strmctl.provenance import sha256_of
 from strmctl.recipe import Recipe
 from strmctl.runs.checkpoint import save_tensors, save_weights
-from strmctl.runs.notes import WEIGHTS, belong_together, lost
+from strmctl.runs.notes import WEIGHTS, belong_together, lost, snapshot_file
 from strmctl.training.state import STATE, read_state
 from strmctl.training.step import add_gradients, clip_gradient, take_step
 
 SAVE_SECONDS = 120
 KEPT = ("shot", "accuracy", "ci95", "episodes", "queries")  # keys of a validation in weights.json
-LAST = "last episode"  # what chose the weights
+LAST, KEEP = "last episode", "train.keep"  # what chose the weights
 UNTRAINED = "not trained: the weights of the backbone, and the initial ones of the rest"
 
 
@@ -124,8 +124,16 @@ class RunInTraining:
         self.ranks.from_first(lambda: self._write("best", selection))
 
     def _write(self, which: str, selection: dict[str, Any]) -> None:
+        self.notes[which] = self._save_weights(WEIGHTS[which], selection)
+
+    def _save_weights(self, file: str, selection: dict[str, Any]) -> dict[str, Any]:
         notes = {"training_episodes": self.done, **selection, **self.data.info, "recipe": self.recipe.model_dump()}
-        self.notes[which] = save_weights(self.folder / WEIGHTS[which], self.model.state_dict(), notes)
+        return save_weights(self.folder / file, self.model.state_dict(), notes)
+
+    def keep_snapshot(self) -> None:
+        """Writes the weights as they are now: between two steps, those of the last, and batch norm's averages now."""
+        self._check_weights()
+        self.ranks.from_first(lambda: self._save_weights(snapshot_file(self.done), {"selected_by": KEEP}))
 
     def _check_weights(self) -> None:
         if names := not_finite(self.model.state_dict()):

@@ -58,7 +58,7 @@ def train(
     Args:
         recipe: the experiment.
         folder: folder of the run, which gets `weights.pt`, the best on the val split, and `last.pt`, those of the last
-            episode, each with its JSON file, `state.pt` and `train.csv`.
+            episode, each with its JSON file, `state.pt` and `train.csv`, and snapshots.
         data: training and validation clips; without two val classes the last weights are kept.
         device: name of the device, see `choose_device`.
         begin: callable that is called after all checks and before the first write.
@@ -139,10 +139,13 @@ def _go_on(
             rate = learning_rate(recipe, run.done)
             lines.append({"episode": run.done, "loss": loss, "accuracy": accuracy, "learning_rate": rate})
         steps, validates = (run.done % every == 0 or run.done == episodes for every in _intervals(recipe))
-        if steps or validates:
+        keeps = run.done in recipe.train.keep
+        if steps or validates or keeps:
             averages.merge(run.done)
         if steps:
             run.step()
+        if keeps:
+            run.keep_snapshot()
         mean_loss, mean_accuracy = (sum(column) / len(recent) for column in zip(*recent, strict=True))
         progress(run.done, episodes, f"loss {mean_loss:.3f}, accuracy {100 * mean_accuracy:.1f} %")
         if validates:
@@ -159,10 +162,11 @@ def _intervals(recipe: Recipe) -> tuple[int, int]:
 
 
 def _parts(recipe: Recipe, done: int, count: int) -> Iterator[range]:
-    """Episodes that as many ranks compute at a time, each rank one; a step or a validation ends a part."""
+    """Episodes that as many ranks compute at a time, each rank one; a step, a validation or a snapshot ends a part."""
     while done < recipe.train.episodes:
         ends = (every * (done // every + 1) for every in _intervals(recipe))
-        part = range(done, min(done + count, recipe.train.episodes, *ends))
+        kept = (episode for episode in recipe.train.keep if episode > done)
+        part = range(done, min(done + count, recipe.train.episodes, *ends, *kept))
         yield part
         done = part.stop
 

@@ -15,7 +15,8 @@ from tests.small_world import small
 
 ROOT = Path(__file__).parents[2]
 IN_FLOAT64 = "import torch; torch.set_default_dtype(torch.float64); from strmctl.cli.main import main; main()"
-ELEVEN = ("train.episodes=11", "train.accumulate=4", "validation.every=6")  # a validation between two steps
+# A validation and a snapshot between two steps.
+ELEVEN = ("train.episodes=11", "train.accumulate=4", "validation.every=6", "train.keep=[5, 8]")
 
 
 def environment(rank, count, port):
@@ -50,7 +51,7 @@ def trained(count, *words):
 
 
 def same(first, second):
-    for name in ("weights.pt", "last.pt", "state.pt"):
+    for name in ("weights.pt", "last.pt", "state.pt", "snapshots/00005.pt", "snapshots/00008.pt"):
         one, other = (read_tensors(run / name) for run in (first, second))
         if name == "state.pt":
             assert one["done"] == other["done"] == 11

@@ -30,6 +30,11 @@ def recipe_of(*changes):
     return small_recipe(*TWELVE, *changes)
 
 
+def equal(first, second):
+    assert first.keys() == second.keys()
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
 def run(folder, recipe, store, *, val=True, **options):
     write_text(folder / "recipe.yaml", recipe.to_yaml())
     clips = store.clips("val") if val else {}
@@ -53,23 +58,49 @@ def kill(done, total, note):
         raise KilledError
 
 
+KEPT = "train.keep=[10, 5, 12, 7]"
 FROZEN = ("backbone.trained=false", "train.views=2")
 CHANGES = [(), ("train.accumulate=3",), ("train.optimizer=sgd", "train.schedule=constant"), FROZEN]
 
 
 @pytest.mark.parametrize("changes", CHANGES)
 def test_a_killed_run_ends_with_the_very_same_weights(tmp_path, store, changes):
-    recipe = recipe_of(*changes)
+    recipe = recipe_of(*changes, KEPT)
     run(tmp_path / "whole", recipe, store)
     with pytest.raises(KilledError):
         run(tmp_path / "killed", recipe, store, progress=kill)
     assert read_tensors(tmp_path / "killed" / "state.pt")["done"] == (6 if recipe.train.accumulate == 3 else 4)
     run(tmp_path / "killed", recipe, store)
-    whole, killed = (read_tensors(tmp_path / name / "weights.pt") for name in ("whole", "killed"))
-    assert whole.keys() == killed.keys()
-    for name in whole:
-        assert torch.equal(whole[name], killed[name]), name
+    kept = [f"snapshots/{episode:05d}" for episode in (5, 7, 10, 12)]
+    assert sorted(
+        str(path.relative_to(tmp_path / "killed")) for path in (tmp_path / "killed" / "snapshots").iterdir()
+    ) == [f"{name}.{suffix}" for name in kept for suffix in ("json", "pt")]
+    for name in ("weights", "last", *kept):
+        whole, killed = (read_tensors(tmp_path / folder / f"{name}.pt") for folder in ("whole", "killed"))
+        assert equal(whole, killed), name
+        notes = [json.loads((tmp_path / folder / f"{name}.json").read_text()) for folder in ("whole", "killed")]
+        assert [one | {"sha256": ""} for one in notes] == 2 * [notes[0] | {"sha256": ""}], name
+    assert equal(whole, read_tensors(tmp_path / "whole" / "last.pt")), "the last snapshot is that of the last episode"
     assert (tmp_path / "whole" / "train.csv").read_text() == (tmp_path / "killed" / "train.csv").read_text()
+
+
+def test_a_snapshot_is_the_model_after_that_many_episodes(tmp_path, store):
+    """Between two steps its weights are those of the last step, and the averages of batch norm go on."""
+    flat = ("train.accumulate=2", "train.schedule=constant")
+    run(tmp_path / "whole", recipe_of(*flat, "train.keep=[3, 4, 6]"), store)
+    run(tmp_path / "short", recipe_of(*flat, "train.episodes=4", "validation.every=12"), store)
+    between, fourth, sixth = (
+        load_run(tmp_path / "whole", device="cpu", weights=f"snapshots/0000{n}.pt") for n in (3, 4, 6)
+    )
+    assert [one.info["training_episodes"] for one in (between, fourth, sixth)] == [3, 4, 6]
+    assert {one.info["selected_by"] for one in (between, fourth, sixth)} == {"train.keep"}
+    short = read_tensors(tmp_path / "short" / "last.pt")
+    assert equal(fourth.model.state_dict(), short), "as if the training had ended there"
+    trained = dict(between.model.named_parameters())
+    run(tmp_path / "two", recipe_of(*flat, "train.episodes=2", "validation.every=12"), store)
+    two = read_tensors(tmp_path / "two" / "last.pt")
+    assert all(torch.equal(value, two[name]) for name, value in trained.items())
+    assert [name for name, value in between.model.state_dict().items() if not torch.equal(value, two[name])]
 
 
 def test_a_frozen_backbone_stays_and_its_maps_serve_other_runs_without_the_test_split(tmp_path, store, reads):

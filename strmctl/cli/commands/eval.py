@@ -131,6 +131,7 @@ def command(
       strmctl eval --distinct-groups --save-episodes episodes.csv
       strmctl eval --controls
       strmctl eval --weights last
+      strmctl eval --weights snapshots/25000.pt
       strmctl eval --recipe jhmdb_prototype
 
     Each clip is embedded once, and its features are kept in runs/NAME/cache for the next test of the same weights.

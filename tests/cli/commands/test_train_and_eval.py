@@ -261,3 +261,27 @@ def test_controls(data, own_data, runs):
 def test_controls_want_opposites(data, runs):
     refused(evaluate(data, runs, "--controls"), 3, "the split of mine names no opposite classes")
     assert not (runs / "sprites" / "eval").exists()
+
+
+def test_snapshots_are_tested_by_their_names_in_the_run_and_by_their_paths(data, tmp_path):
+    changes = ("train.episodes=4", "train.keep=[3, 2]", "train.learning_rate=0.05")
+    assert train(data, tmp_path, changes=changes).code == 0
+    run, documents = tmp_path / "sprites", {}
+    for episode in (2, 3):
+        for weights in (f"snapshots/0000{episode}.pt", run / "snapshots" / f"0000{episode}.pt"):
+            ran = evaluate(data, tmp_path, "--weights", weights)
+            assert ran.code == 0 and f"weights: snapshots/0000{episode}.pt, chosen by: train.keep" in ran.err, ran.err
+            documents[episode] = evaluate(data, tmp_path, "--weights", weights, "--json").json()["provenance"]
+            assert documents[episode]["training_episodes"] == episode
+    assert documents[2]["weights_sha256"] != documents[3]["weights_sha256"]
+    stems = [path.stem for path in (run / "eval").glob("*.json")]
+    assert len(stems) == 2, "a result of each, and none of them twice"
+    again = strmctl("compare", *(f"sprites/{stem}" for stem in stems), "--runs", tmp_path)
+    assert again.code in (0, 2), again.err
+    refused(
+        evaluate(data, tmp_path, "--weights", "snapshots/00004.pt"), 3, "00004.pt", "best, last, snapshots/00002.pt"
+    )
+    (run / "snapshots" / "00003.pt").write_bytes((run / "snapshots" / "00002.pt").read_bytes())
+    refused(evaluate(data, tmp_path, "--weights", "snapshots/00003.pt"), 5, "00003.json", "--name sprites")
+    (run / "snapshots" / "00002.json").write_text("{}")
+    refused(evaluate(data, tmp_path, "--weights", "snapshots/00002.pt"), 3, "00002.json", "--name sprites")
