@@ -58,8 +58,8 @@ def command(
 
     A run is a folder: runs/NAME/ with recipe.yaml, weights.pt (the best on the val split), last.pt (those of the last
     episode), a JSON file beside each, state.pt, train.csv. With `--set train.keep=[2000,4000]` the weights after these
-    episodes are kept as well, for `strmctl eval --weights snapshots/02000.pt`. However many processes train it together,
-    each step sums the gradients of the same episodes.
+    episodes are kept as well, for `strmctl eval --weights snapshots/02000.pt`. However many processes train it
+    together, each step sums the gradients of the same episodes.
     """
     from strmctl.evaluation.ranks import joined
     from strmctl.training.run import begun_run, new_run
