@@ -7,6 +7,7 @@ import torch
 
 from strmctl.classify.classifier import Classifier
 from strmctl.errors import UsageError
+from strmctl.evaluation import embed
 from strmctl.evaluation.embed import embed_clips
 from strmctl.evaluation.map_cache import keep_maps
 from strmctl.evaluation.match import Protocol, all_clips, match_episodes
@@ -111,6 +112,15 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path, store):
     run("killed")
     whole, killed = (read_tensors(tmp_path / name / "last.pt") for name in ("whole", "killed"))
     torch.testing.assert_close(killed, whole, rtol=1e-3, atol=1e-5)  # sums on a GPU have no fixed order
+
+
+def test_pixels_are_copied_from_pinned_memory(store, monkeypatch):
+    seen, real = [], embed.to_model
+    monkeypatch.setattr(embed, "to_model", lambda clips, model: seen.append(clips.is_pinned()) or real(clips, model))
+    recipe, clips = small_recipe(), all_clips(store.clips("test"))
+    for device in ("cuda", "cpu"):
+        embed_clips(build_model(recipe, pretrained=False).to(device), clip_loader(recipe, store), clips)
+    assert seen == [True, True, True, False, False, False]
 
 
 @pytest.mark.parametrize("method", ["strm", "trx", "otam", "prototype"])

@@ -109,7 +109,12 @@ def to_model(clips: Clips, model: nn.Module) -> Clips:
     parameter = next(model.parameters())
     if isinstance(clips, Maps):
         return clips.to(parameter.device, parameter.dtype)
-    return clips.to(parameter.device).to(parameter.dtype) / 255
+    return clips.to(parameter.device, non_blocking=True).to(parameter.dtype) / 255
+
+
+def pinned(clips: Clips) -> Clips:
+    """Pixels in memory from which a GPU copies beside its other work; without one, and for `Maps`, as they are."""
+    return clips.pin_memory() if isinstance(clips, Tensor) and torch.cuda.is_available() else clips
 
 
 def loading_depth(model: nn.Module) -> int:
@@ -196,11 +201,12 @@ def embed_batches(
     """
     batches = [clips[first : first + CLIPS_PER_BATCH] for first in range(0, len(clips), CLIPS_PER_BATCH)]
     with ThreadPoolExecutor(LOADER_THREADS) as pool, evaluating(model), contextlib.ExitStack() as stack:
+        depth = loading_depth(model) if depth is None else depth
 
         def load(ids: Sequence[str]) -> Clips:
-            return loader.load_many(ids, pool, list(map(view, ids)))
+            clips = loader.load_many(ids, pool, list(map(view, ids)))
+            return pinned(clips) if depth else clips
 
-        depth = loading_depth(model) if depth is None else depth
         for number, loaded in enumerate(ahead(load, batches, depth=depth)):
             ids, ready = batches[number], to_model(loaded, model)
             if number == 0 and not isinstance(ready, Maps):

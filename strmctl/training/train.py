@@ -21,7 +21,7 @@ from torch import nn
 from strmctl.draws import Draws
 from strmctl.episodes.sampler import TRAIN_OPTIONS, Episode, EpisodeSampler
 from strmctl.errors import CheckpointError
-from strmctl.evaluation.embed import LOADER_THREADS, Loader, ahead, loading_depth
+from strmctl.evaluation.embed import LOADER_THREADS, Loader, ahead, loading_depth, pinned
 from strmctl.evaluation.map_cache import keep_maps
 from strmctl.evaluation.ranks import ALONE, Ranks
 from strmctl.model.enrichment import Clips
@@ -207,6 +207,7 @@ def _episodes(
             episode = sampler.episode(index)
             ids, support = episode.support_clips + episode.query_clips, len(episode.support_clips)
             clips = loader.load_many(ids, pool, [Draws("training clip", sampler.seed, index, clip) for clip in ids])
+            clips = pinned(clips) if depth else clips
             return episode, (clips[:support], clips[support:])
 
         yield from ahead(load, indices, depth=depth)
