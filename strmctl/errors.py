@@ -76,6 +76,11 @@ def in_one_line(error: BaseException) -> str:
     return " ".join(text.split())
 
 
+def not_drawn(picture: object, error: BaseException) -> str:
+    """What is said of a picture that fails."""
+    return f"the picture {picture} was not drawn: {in_one_line(error)}"
+
+
 class Note(UserWarning):
     """What a command should know about, though it goes on: a file system without locks, a wait for another process."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
@@ -25,10 +26,12 @@ from strmctl.model.tuples import tuple_indices
 from strmctl.paths import shipped
 from strmctl.provenance import provenance
 from strmctl.recipe import Recipe, flat, load_recipe
-from strmctl.report.document import Cost, Document, GridInfo, Paper, Run, build
+from strmctl.report.document import Cost, Curve, Document, GridInfo, Paper, Run, build
 from strmctl.runs.folder import run_folder
+from strmctl.runs.train_log import learning_curve
 
 SAID = ("name", "train.seed", "train.episodes", "train.shot")  # of a recipe, in a grid's caption anyway
+CURVE_POINTS = 50  # of each run, so that the document of many stays small
 KINDS = ("components", "cardinality", "tuples", "shots", "training", "folds", "custom")  # in this order
 
 
@@ -64,6 +67,7 @@ def collect(runs: Path, names: Sequence[str] = (), *, cost: bool = True) -> Docu
     document = Document(
         title=", ".join(datasets) or "nothing finished yet",
         **{kind: _section(kind, grid, found[kind]) for kind, grid in grids.items()},
+        curves=_curves(runs, found.values()),
         runs=[_run(group) for group in groups],
         grids={kind: _about(grid, found[kind]) for kind, grid in grids.items()},
         paper=paper,
@@ -104,6 +108,17 @@ def _split(found: Found, attribute: str, summary: Callable, shots: Sequence[int]
     value_of = attrgetter(attribute)
     values = sorted(set(map(value_of, found)))
     return {value: summary([one for one in found if value_of(one) == value], shots) for value in values}
+
+
+def _curves(runs: Path, grids: Iterable[Found]) -> dict[str, list[Curve]]:
+    """Learning curves by label, each run once; runs without a log, or with a damaged one, have none."""
+    labels = {one.cell.run: one.cell.label for found in grids for one in found}
+    curves: dict[str, list[Curve]] = {}
+    for run, label in labels.items():
+        with contextlib.suppress(DataError):
+            if curve := learning_curve(runs / run, points=CURVE_POINTS):
+                curves.setdefault(label, []).append(curve)
+    return curves
 
 
 def _about(grid: Grid, found: Found) -> GridInfo:

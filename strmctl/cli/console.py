@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from strmctl.cli import streams
-from strmctl.errors import Note, OutputError, StrmctlError, in_one_line
+from strmctl.errors import Note, OutputError, StrmctlError, not_drawn
 from strmctl.paths import json_text
 from strmctl.progress import Progress
 from strmctl.report.terminal.layout import GAP, blocks, fitted, in_lines
@@ -91,7 +91,7 @@ def picture(path: Path, *, asked_for: bool = False) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        problem = f"the picture {path} was not drawn: {in_one_line(error)}"
+        problem = not_drawn(path, error)
         if not asked_for:
             say(f"warning: {problem}")
         elif isinstance(error, StrmctlError | OSError):

@@ -166,6 +166,31 @@ class Claim:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Curve:
+    """How a run has learned.
+
+    Attributes:
+        run: name of the run.
+        window: number of training episodes that loss and accuracy are means of.
+        episodes: some of the numbers of training episodes, in ascending order.
+        loss: mean over the window that ends with each of them.
+        accuracy: likewise, of the training episodes themselves.
+        validated: numbers of training episodes after which there was a validation.
+        validation: accuracy of each validation.
+        ci95: half-width of its 95 % interval over episodes.
+    """
+
+    run: str
+    window: int
+    episodes: list[int]
+    loss: list[float]
+    accuracy: list[float]
+    validated: list[int]
+    validation: list[float]
+    ci95: list[float]
+
+
+@dataclass(frozen=True, kw_only=True)
 class GridInfo:
     """What a reader must know of a grid: its data, its tests, its training, its commands and what is missing."""
 
@@ -338,6 +363,7 @@ class Document:
     training: dict[str, dict[int, Entries]] = field(default_factory=dict)  # by label, training episodes
     folds: dict[str, FoldSeries] = field(default_factory=dict)  # by label
     custom: dict[str, Entries] = field(default_factory=dict)  # by label
+    curves: dict[str, list[Curve]] = field(default_factory=dict)  # by label, of all grids
     runs: list[Run] = field(default_factory=list)
     grids: dict[str, GridInfo] = field(default_factory=dict)  # by kind
     claims: list[Claim] = field(default_factory=list)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from strmctl.errors import DataError
 from strmctl.paths import write_csv
+from strmctl.report.document import Curve
 
 COLUMNS = ("episode", "loss", "accuracy", "learning_rate", "validation_accuracy", "validation_ci95")
 FILE = "train.csv"
+WINDOWS = 20  # of a learning curve, whose means are over as many equal parts of the training
 
 
 class TrainLog:
@@ -36,6 +40,40 @@ class TrainLog:
         """Adds lines; columns that are not given stay empty."""
         with self._path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, COLUMNS, lineterminator="\n").writerows(lines)
+
+
+def learning_curve(folder: Path, *, points: int) -> Curve | None:
+    """The log of a run as a curve; None where there is no line yet.
+
+    Args:
+        folder: folder of the run.
+        points: largest number of training episodes in the curve.
+
+    Raises:
+        DataError: the log is not what was written there.
+    """
+    rows = _rows(folder / FILE)
+    if not rows:
+        return None
+    window = max(1, len(rows) // WINDOWS)
+    ends = np.unique(np.linspace(window, len(rows), points).astype(int))
+    means = (_means([float(row[column]) for row in rows], ends, window) for column in (1, 2))
+    validated = [row for row in rows if row[4]][-points:]
+    return Curve(
+        run=folder.name,
+        window=window,
+        episodes=[int(rows[end - 1][0]) for end in ends],
+        **dict(zip(("loss", "accuracy"), means, strict=True)),
+        validated=[int(row[0]) for row in validated],
+        validation=[float(row[4]) for row in validated],
+        ci95=[float(row[5]) for row in validated],
+    )
+
+
+def _means(values: Sequence[float], ends: np.ndarray, window: int) -> list[float]:
+    """Means of the `window` values up to each end, to six digits."""
+    sums = np.cumsum([0.0, *values])
+    return [float(f"{mean:.6g}") for mean in (sums[ends] - sums[ends - window]) / window]
 
 
 def trained_episodes(folder: Path) -> int:

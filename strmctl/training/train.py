@@ -33,6 +33,7 @@ from strmctl.runs.folder import MAPS
 from strmctl.runs.notes import WEIGHTS, lost, read_notes
 from strmctl.runs.train_log import TrainLog
 from strmctl.training.in_training import RunInTraining, TrainingData, validation_protocol
+from strmctl.training.picture import CurvePicture
 from strmctl.training.running_averages import RunningAverages
 from strmctl.training.state import STATE
 from strmctl.training.step import OPTIMIZERS, backward, learning_rate
@@ -58,7 +59,7 @@ def train(
     Args:
         recipe: the experiment.
         folder: folder of the run, which gets `weights.pt`, the best on the val split, and `last.pt`, those of the last
-            episode, each with its JSON file, `state.pt` and `train.csv`, and snapshots.
+            episode, each with its JSON file, `state.pt`, `train.csv`, `train.png` and snapshots.
         data: training and validation clips; without two val classes the last weights are kept.
         device: name of the device, see `choose_device`.
         begin: callable that is called after all checks and before the first write.
@@ -120,6 +121,7 @@ def _go_on(
     progress(run.done, episodes, "")
     model.train()
     averages = RunningAverages(model, ranks, run.done)
+    picture = CurvePicture(run.folder, recipe.train.way, announce)
     parts = list(_parts(recipe, run.done, ranks.count))
     own = [part[ranks.rank] for part in parts if ranks.rank < len(part)]
     loaded = _episodes(sampler, run.data.loader, own, loading_depth(model))
@@ -152,6 +154,8 @@ def _go_on(
             lines[-1] |= run.validate(validating, announce)
         if ranks.first:
             log.add(lines)
+            if validates:
+                picture.draw(last=run.done == episodes)
             if steps and run.save_is_due():  # not between steps, where gradients wait
                 run.save()
 

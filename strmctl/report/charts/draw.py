@@ -9,6 +9,7 @@ from typing import Any
 from strmctl.report.charts import style as look
 from strmctl.report.charts.cost import draw_cost
 from strmctl.report.charts.folds import draw_folds
+from strmctl.report.charts.learning_curves import draw_curves
 from strmctl.report.charts.marks import extent, interval, line, marks, no_result
 from strmctl.report.document import Document, Entries, Entry
 from strmctl.report.drawing import Axes, Figure, Line2D, own_settings
@@ -33,6 +34,7 @@ def charts(document: Document) -> dict[str, Callable[[], Figure]]:
         draw_cost,
         draw_folds,
         draw_custom,
+        draw_curves,
     )
     kinds = {make.__name__.removeprefix("draw_"): make for make in makers}
     return {

@@ -21,6 +21,7 @@ HEADINGS = {
     "table1": "Table 1",
     "runs": "Runs",
     "cost": "Cost",
+    "curves": "Learning curves",
 }
 
 

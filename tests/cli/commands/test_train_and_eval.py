@@ -32,7 +32,7 @@ def test_a_run_is_named_after_its_recipe_and_the_next_gets_a_number(data, tmp_pa
     assert ran.code == 0 and ran.out.startswith(f"{runs / 'sprites'}: best on the val split at training episode ")
     assert len(ran.out.splitlines()) == 1 and f"next: `strmctl eval --shots 1,5 --data {data} --runs {runs}`" in ran.err
     assert f"`strmctl viz --video FILE --runs {runs}`" in ran.err
-    files = ["last.json", "last.pt", "recipe.yaml", "state.pt", "train.csv", "weights.json", "weights.pt"]
+    files = ["last.json", "last.pt", "recipe.yaml", "state.pt", "train.csv", "train.png", "weights.json", "weights.pt"]
     assert sorted(path.name for path in (runs / "sprites").iterdir()) == files
     assert str((runs / "latest").readlink()) == "sprites"
     before = snapshot(runs / "sprites")
