@@ -90,7 +90,7 @@ def _rows(path: Path) -> list[list[str]]:
     """The lines of a log as rows."""
     rows = [line.split(",") for line in _lines(path)[1:-1]]
     for number, row in enumerate(rows, 2):
-        fits = len(row) == len(COLUMNS) and _is_number(row[0]) and all(map(_is_figure, row[1:]))
+        fits = len(row) == len(COLUMNS) and _is_number(row[0]) and all(map(_is_figure, row[1:])) and _is_filled(row)
         if not fits or (number > 2 and int(row[0]) != int(rows[number - 3][0]) + 1):
             raise _damaged(path, f"line {number} is not that of the next episode: {','.join(row):.60}")
     return rows
@@ -115,6 +115,11 @@ def _damaged(path: Path, problem: str) -> DataError:
         f"move it away: the training needs no earlier lines, and `strmctl train --resume --name {path.parent.name}` "
         "goes on",
     )
+
+
+def _is_filled(row: Sequence[str]) -> bool:
+    """Whether there is a loss and an accuracy, and of a validation both columns or none."""
+    return bool(row[1] and row[2]) and bool(row[4]) == bool(row[5])
 
 
 def _is_number(text: str) -> bool:

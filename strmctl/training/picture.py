@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ from strmctl.runs.train_log import learning_curve
 
 FILE = "train.png"
 POINTS = 300  # as many as the picture shows apart
-PAUSE = 10.0  # seconds between two pictures, so that frequent validations cost little
+PAUSE = 10.0  # seconds before the next picture, so that frequent validations cost little
 
 
 class CurvePicture:
@@ -26,7 +25,7 @@ class CurvePicture:
 
     def __init__(self, folder: Path, way: int, announce: Callable[[str], None]) -> None:
         self._folder, self._way, self._announce = folder, way, announce
-        self._drawn_at, self._failed = -math.inf, False
+        self._drawn_at, self._failed = time.monotonic(), False
 
     def draw(self, *, last: bool) -> None:
         """Draws what the log holds now, unless it is `PAUSE` too early; the last picture is always drawn."""

@@ -15,6 +15,7 @@ from strmctl.paths import shipped
 from strmctl.recipe import load_recipe
 from strmctl.report.document import Cost, Paper, build, from_json
 from strmctl.report.wording import measured_on
+from strmctl.runs.train_log import TrainLog
 from tests.saved import CLIPS, grid_of, recipe_of, result_of, rows_of, write_cell, write_run
 
 pytestmark = pytest.mark.slow
@@ -64,6 +65,23 @@ def test_components_in_the_order_of_the_paper(tmp_path):
     about = document.grids["components"]
     assert (about.seeds, about.missing, about.split, about.way) == ([0, 1, 2], [], "test", 5)
     assert len(document.claims) == 12 and from_json(document.to_json()) == document
+
+
+def test_learning_curves_of_the_runs_that_have_a_log(tmp_path):
+    grid, lines = saved(tmp_path, components(seeds=(0, 1))), [{"episode": 1, "loss": 2.0, "accuracy": 0.5}]
+    for run in {cell.run for cell in grid.cells}:
+        (tmp_path / run / "train.csv").unlink(missing_ok=True)
+    assert read(tmp_path).curves == {}
+    logged = {cell.run: cell.label for cell in grid.cells if cell.label in ("TRM", "STRM")}
+    for run in logged:
+        TrainLog(tmp_path / run, after=0).add([lines[0] | {"learning_rate": 1e-3}])
+    damaged, *whole = logged
+    (tmp_path / damaged / "train.csv").write_text("nothing\nof\nthe kind\n")
+    document = read(tmp_path)
+    found = {curve.run: label for label, curves in document.curves.items() for curve in curves}
+    assert found == {run: logged[run] for run in whole}
+    assert {tuple(curve.loss) for curves in document.curves.values() for curve in curves} == {(2.0,)}
+    assert from_json(document.to_json()) == document
 
 
 def test_cardinalities_say_how_many_tuples_they_have(tmp_path):

@@ -127,8 +127,13 @@ def test_the_demo_ends_well_without_its_picture(data, runs, tmp_path, monkeypatc
     assert ran.code == 0 and reason in warnings(ran)[0] and "Done in" in ran.err, ran.err
 
 
-def test_training_draws_nothing(data, tmp_path, reason):
-    assert train(data, tmp_path).code == 0
+def test_training_goes_on_without_its_picture(data, tmp_path, reason):
+    ran = train(data, tmp_path)
+    assert ran.code == 0 and "best on the val split" in ran.out, ran.err
+    (said,) = warnings(ran)
+    assert f"{tmp_path / 'sprites' / 'train.png'} was not drawn" in said and reason in said
+    assert {"train.csv", "weights.pt", "state.pt"} <= {path.name for path in (tmp_path / "sprites").iterdir()}
+    assert not (tmp_path / "sprites" / "train.png").exists()
 
 
 def test_a_matplotlib_that_cannot_be_loaded(data, runs, tmp_path):

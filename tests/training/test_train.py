@@ -16,9 +16,10 @@ from strmctl.errors import StrmctlError, UsageError
 from strmctl.evaluation.match import all_clips
 from strmctl.model.weight_files import read_tensors
 from strmctl.paths import write_text
+from strmctl.report.charts import learning_curves
 from strmctl.runs.build import build_model, clip_loader
 from strmctl.runs.checkpoint import load_run
-from strmctl.training import in_training, step
+from strmctl.training import in_training, picture, step
 from strmctl.training import train as training
 from strmctl.training.train import TrainingData, train
 from tests.small_world import small_recipe
@@ -296,3 +297,50 @@ def test_a_best_that_is_lost_on_the_way_is_said_and_found_again(tmp_path, store)
     info = run(tmp_path, recipe_of(), store, announce=said.append)
     assert said[0].startswith("note: weights.pt is not what was written there")
     assert info["training_episodes"] in (8, 12) and load_run(tmp_path, device="cpu").info == info
+
+
+def pictures(monkeypatch, *, fails=False):
+    """The numbers of episodes that were drawn, one picture after another."""
+    drawn = []
+
+    def draw_run(curve, *, way):
+        drawn.append(curve.episodes[-1])
+        if fails:
+            raise ValueError("no such\nglyph")
+        return real(curve, way=way)
+
+    real = learning_curves.draw_run
+    monkeypatch.setattr(learning_curves, "draw_run", draw_run)
+    return drawn
+
+
+def test_the_curve_is_drawn_at_each_validation_and_at_the_end(tmp_path, store, monkeypatch):
+    drawn = pictures(monkeypatch)
+    run(tmp_path / "often", recipe_of(), store)
+    assert drawn == [12], "short trainings are drawn once"
+    monkeypatch.setattr(picture, "PAUSE", 0)
+    del drawn[:]
+    with pytest.raises(KilledError):
+        run(tmp_path / "killed", recipe_of(), store, progress=kill)
+    assert drawn == [4]
+    first = (tmp_path / "killed" / "train.png").read_bytes()
+    run(tmp_path / "killed", recipe_of(), store)
+    assert drawn == [4, 8, 12]
+    whole, killed = ((tmp_path / name / "train.png").read_bytes() for name in ("often", "killed"))
+    assert whole.startswith(b"\x89PNG") and killed != first and len(killed) > 1000
+    run(tmp_path / "without", recipe_of(), store, val=False)
+    assert drawn[3:] == [4, 8, 12]
+
+
+def test_a_picture_that_fails_warns_once_and_costs_nothing_else(tmp_path, store, monkeypatch):
+    run(tmp_path / "whole", recipe_of(), store)
+    monkeypatch.setattr(picture, "PAUSE", 0)
+    drawn, said = pictures(monkeypatch, fails=True), []
+    info = run(tmp_path / "failing", recipe_of(), store, announce=said.append)
+    assert drawn == [4] and not (tmp_path / "failing" / "train.png").exists()
+    warned = [line for line in said if line.startswith("warning: ")]
+    assert warned == [
+        f"warning: the picture {tmp_path / 'failing' / 'train.png'} was not drawn: ValueError: no such glyph"
+    ]
+    assert info["training_episodes"]
+    assert equal(*(read_tensors(tmp_path / name / "last.pt") for name in ("whole", "failing")))

@@ -57,9 +57,9 @@ def command(
       torchrun --nproc-per-node 4 -m strmctl train --recipe ssv2_r50   # one process per GPU; srun does as well
 
     A run is a folder: runs/NAME/ with recipe.yaml, weights.pt (the best on the val split), last.pt (those of the last
-    episode), a JSON file beside each, state.pt, train.csv. With `--set train.keep=[2000,4000]` the weights after these
-    episodes are kept as well, for `strmctl eval --weights snapshots/02000.pt`. However many processes train it
-    together, each step sums the gradients of the same episodes.
+    episode), a JSON file beside each, state.pt, train.csv, and train.png, its learning curve. With
+    `--set train.keep=[2000,4000]` the weights after these episodes are kept as well, for `strmctl eval --weights
+    snapshots/02000.pt`. However many processes train it together, each step sums the gradients of the same episodes.
     """
     from strmctl.evaluation.ranks import joined
     from strmctl.training.run import begun_run, new_run

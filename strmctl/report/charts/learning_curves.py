@@ -25,7 +25,7 @@ def draw_run(curve: Curve, *, way: int) -> Figure:
     own = [100 * one for one in curve.accuracy]
     accuracies.plot(curve.episodes, own, **TRAINED)
     validation, half = ([100 * one for one in column] for column in (curve.validation, curve.ci95))
-    legend = {f"training, mean of {curve.window} episodes": Line2D([], [], **TRAINED)}
+    legend = {f"training, mean of {curve.window:,} episodes": Line2D([], [], **TRAINED)}
     if validation:
         accuracies.errorbar(curve.validated, validation, yerr=half, zorder=4, **VALIDATED)
         legend["validation"] = Line2D([], [], color="black", marker="o", markersize=6)
@@ -64,6 +64,7 @@ def _panels() -> tuple[Figure, list[Axes]]:
         panel.set_xlabel("training episodes", fontsize=look.TEXT)
         panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         panel.xaxis.set_major_formatter("{x:,.0f}")
+        panel.set_xlim(left=0)
         panel.grid(True, axis="y", color="0.8", linewidth=0.8)
     return figure, axes
 
