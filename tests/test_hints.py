@@ -702,6 +702,7 @@ EXEMPT = {
             "join them: `zip -s 0 IN --out OUT`",
             "install it with `pip install 'strmctl[lite]'`",
             "install it with `pip install 'strmctl[timm]'`",
+            "install it with `pip install 'strmctl[tensorboard]'`",
             "install it with `pip install 'strmctl[{}]'`",
             "{}`python -c 'import timm; print(*timm.list_models())'` lists all",
             "fetch them where there is a net, with `hf download {}`, and copy the folder {} here, or let HF_HOME name "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from strmctl.errors import not_drawn
@@ -27,9 +27,10 @@ class CurvePicture:
         self._folder, self._way, self._announce = folder, way, announce
         self._drawn_at, self._failed = time.monotonic(), False
 
-    def draw(self, *, last: bool) -> None:
-        """Draws what the log holds now, unless it is `PAUSE` too early; the last picture is always drawn."""
-        if self._failed or (time.monotonic() - self._drawn_at < PAUSE and not last):
+    def add(self, lines: Sequence[Mapping[str, float]], *, steps: bool, validates: bool, last: bool) -> None:
+        """Draws after a validation what the log holds, unless it is `PAUSE` too early, and in any case at the end."""
+        due = validates and time.monotonic() - self._drawn_at >= PAUSE
+        if self._failed or not (due or last):
             return
         path = self._folder / FILE
         try:  # matplotlib is loaded here, where there is something to draw

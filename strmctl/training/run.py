@@ -63,11 +63,11 @@ class TrainingRun:
         embedding: Progress = silent,
         announce: Callable[[str], None] = lambda message: None,
         ranks: Ranks = ALONE,
+        events: bool = False,
     ) -> dict[str, Any]:
         """Trains on a frame store and returns the content of `weights.json`; the data is checked before any write.
 
-        The callables receive what `train` of `strmctl.training.train` reports; `ranks` are the processes that train the
-        run together, all of which call this.
+        The other arguments are those of `train` of `strmctl.training.train`; of several `ranks`, all call this.
 
         Raises:
             DataError: the store is missing, or some of its classes.
@@ -78,7 +78,7 @@ class TrainingRun:
             shown = {"progress": progress, "validating": validating, "embedding": embedding}
             data = ranks.in_turn(lambda: self._data(data_dir, choose_device(device), ranks.count))
             how = {"begin": partial(self._begin, announce), "announce": announce, **shown}
-            return train(self.recipe, self.folder, data, device=device, ranks=ranks, **how)
+            return train(self.recipe, self.folder, data, device=device, ranks=ranks, events=events, **how)
 
     def _occupy(self, held: contextlib.ExitStack) -> None:
         """Keeps other writers out, and makes sure that none was faster."""

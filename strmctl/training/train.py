@@ -6,6 +6,7 @@ therefore ends with the same weights as one that was not.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -37,6 +38,7 @@ from strmctl.training.picture import CurvePicture
 from strmctl.training.running_averages import RunningAverages
 from strmctl.training.state import STATE
 from strmctl.training.step import OPTIMIZERS, backward, learning_rate
+from strmctl.training.tensorboard import EventLog, check_installed
 
 RECENT = 50  # episodes that the shown loss and accuracy are means of
 
@@ -53,6 +55,7 @@ def train(
     embedding: Progress = silent,
     announce: Callable[[str], None] = lambda message: None,
     ranks: Ranks = ALONE,
+    events: bool = False,
 ) -> dict[str, Any]:
     """Trains a model, or continues from `folder/state.pt`.
 
@@ -69,16 +72,20 @@ def train(
         embedding: callable that receives (views that have maps, views in all, note), with a frozen backbone.
         announce: callable that receives what is about to be downloaded, and validation results.
         ranks: the processes that train the model together, all of which call this.
+        events: whether the first of them writes events for TensorBoard as well.
 
     Returns:
         The content of `weights.json`.
 
     Raises:
-        UsageError: the data has too few classes or clips for the recipe's episodes, or nothing can be compiled here.
+        UsageError: the data has too few classes or clips for the recipe's episodes, nothing can be compiled here, or
+            events cannot be written.
         CheckpointError: the state of the run is missing or not what was written, or its best weights are lost.
         StrmctlError: the loss, its gradient or the weights are not finite; the last good state is kept.
     """
     settings, best = recipe.train, folder / WEIGHTS["best"]
+    if events:
+        ranks.from_first(check_installed)
     sampler = ranks.in_turn(lambda: _sampler(recipe, data))
     resuming = (folder / STATE).exists()
     if sampler and not resuming and (folder / WEIGHTS["last"]).exists():  # beginning anew would replace what is there
@@ -101,7 +108,12 @@ def train(
         maps = partial(_as_maps, recipe, folder, data, model, progress=embedding, announce=announce)
         run.data = ranks.in_turn(maps)
     log = ranks.from_first(lambda: TrainLog(folder, after=run.done))
-    _go_on(run, sampler, log, progress=progress, validating=validating, announce=announce)
+    with contextlib.ExitStack() as ends:
+        watch = [CurvePicture(folder, settings.way, announce)]
+        if events and run.done < settings.episodes and ranks.first:
+            watch.append(EventLog(folder, run.done, choose_device(device), announce))
+            ends.callback(watch[-1].close)
+        _go_on(run, sampler, log, watch, progress=progress, validating=validating, announce=announce)
     ranks.wait()  # for the first to write
     return read_notes(best)
 
@@ -110,6 +122,7 @@ def _go_on(
     run: RunInTraining,
     sampler: EpisodeSampler,
     log: TrainLog,
+    watch: Sequence[CurvePicture | EventLog],
     *,
     progress: Progress,
     validating: Progress,
@@ -121,7 +134,6 @@ def _go_on(
     progress(run.done, episodes, "")
     model.train()
     averages = RunningAverages(model, ranks, run.done)
-    picture = CurvePicture(run.folder, recipe.train.way, announce)
     parts = list(_parts(recipe, run.done, ranks.count))
     own = [part[ranks.rank] for part in parts if ranks.rank < len(part)]
     loaded = _episodes(sampler, run.data.loader, own, loading_depth(model))
@@ -154,8 +166,8 @@ def _go_on(
             lines[-1] |= run.validate(validating, announce)
         if ranks.first:
             log.add(lines)
-            if validates:
-                picture.draw(last=run.done == episodes)
+            for watcher in watch:
+                watcher.add(lines, steps=steps, validates=validates, last=run.done == episodes)
             if steps and run.save_is_due():  # not between steps, where gradients wait
                 run.save()
 

@@ -30,6 +30,11 @@ from strmctl.errors import StrmctlError
 @click.option(
     "--resume", is_flag=True, help="Continue a run that was killed: the newest, or the one that --name names."
 )
+@click.option(
+    "--log",
+    type=click.Choice(["tensorboard"]),
+    help="Also write loss, accuracy, speed, memory and validation to runs/NAME/tensorboard (extra `tensorboard`).",
+)
 @set_option
 @data_option
 @runs_option
@@ -40,6 +45,7 @@ def command(
     recipe: str | None,
     name: str | None,
     resume: bool,
+    log: str | None,
     assignments: tuple[str, ...],
     data_dir: Path,
     runs: Path,
@@ -54,6 +60,7 @@ def command(
       strmctl train --recipe ssv2_r50 --set backbone.weights=resnet50.pth
       strmctl train --recipe sprites --set train.seed=1 --name sprites_seed1
       strmctl train --resume
+      strmctl train --recipe sprites --log tensorboard   # then: tensorboard --logdir runs
       torchrun --nproc-per-node 4 -m strmctl train --recipe ssv2_r50   # one process per GPU; srun does as well
 
     A run is a folder: runs/NAME/ with recipe.yaml, weights.pt (the best on the val split), last.pt (those of the last
@@ -66,6 +73,7 @@ def command(
 
     if not resume and recipe is None:
         raise click.UsageError("name a recipe, such as --recipe sprites, or give --resume")
+    events = log == "tensorboard"
     with joined(device) as ranks:
         run = ranks.from_first(
             lambda: (
@@ -76,7 +84,7 @@ def command(
         )
         if not ranks.first:  # which speaks for all
             try:
-                run.train(data_dir, device=device, ranks=ranks)
+                run.train(data_dir, device=device, ranks=ranks, events=events)
             except StrmctlError as error:
                 raise type(error)(f"rank {ranks.rank} of {ranks.count}: {error.message}", error.hint) from error
             return
@@ -86,7 +94,7 @@ def command(
             console.progress("embedding", "views") as embedding,
         ):
             shown = {"progress": report, "validating": validating, "embedding": embedding}
-            info = run.train(data_dir, device=device, announce=console.say, ranks=ranks, **shown)
+            info = run.train(data_dir, device=device, announce=console.say, ranks=ranks, events=events, **shown)
     if as_json:
         console.print_json({"run": run.name, "folder": str(run.folder), **info})
         return
