@@ -123,7 +123,7 @@ def test_torchrun_starts_the_ranks(alone):
         str(free_port()),
     ]
     how = {"env": environment(0, 1, 0), "capture_output": True, "text": True, "timeout": 240}
-    command += ["-m", "strmctl", "train", *map(str, words), "--name", "torchrun", "--log", "tensorboard"]
+    command += ["-m", "--", "strmctl", "train", *map(str, words), "--name", "torchrun", "--log", "tensorboard"]
     ran = subprocess.run(command, check=False, **how)
     assert ran.returncode == 0, ran.stderr
     assert read_tensors(runs / "torchrun" / "state.pt")["done"] == 11

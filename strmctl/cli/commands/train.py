@@ -33,7 +33,8 @@ from strmctl.errors import StrmctlError
 @click.option(
     "--log",
     type=click.Choice(["tensorboard"]),
-    help="Also write loss, accuracy, speed, memory and validation to runs/NAME/tensorboard (extra `tensorboard`).",
+    help="Also write loss, accuracy, speed, memory and validation to runs/NAME/tensorboard (extra `tensorboard`). "
+    "torchrun has a `--log` of its own: there, write `torchrun … -m -- strmctl train …`.",
 )
 @set_option
 @data_option
