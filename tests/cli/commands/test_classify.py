@@ -266,8 +266,10 @@ def test_labels_that_are_there_are_not_lost_by_an_interruption(world, monkeypatc
                 raise KeyboardInterrupt
 
     monkeypatch.setattr(classifier_module, "embed_videos", interrupted)
-    ran = classify("new", "--csv", "out.csv", *(["--json"] if form == "json" else []))
+    ran = classify("new", "--csv", "out.csv", "--html", "out.html", *(["--json"] if form == "json" else []))
     assert ran.code == 130 and "interrupted: 4 of 8 videos are done" in ran.err
+    page = (world / "out.html").read_text()
+    assert all((label["video"] in page) == (label in whole[:4]) for label in whole)
     assert [row["video"] for row in read_rows(world / "out.csv")] == [label["video"] for label in whole[:4]]
     if form == "json":
         assert ran.json()["labels"] == whole[:4]
