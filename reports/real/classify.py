@@ -55,9 +55,10 @@ RECORD = """## The record, on the other classes
 {draws} draws: each leaves another one of nine classes out ({classes})
 and takes {shot} examples of each of the {way} others, from distinct sources. All clips of other sources are labelled:
 {known_answers} answers to clips of the {way} classes, from {known_sources} sources, and {other_answers} to clips of
-the 13 other classes of JHMDB, from {other_sources}. In brackets, the 95 % interval over redrawn sources, each with all
-its answers. Log loss and expected calibration error without and with the temperature that the held-out examples give.
-Refused: none of these, at `--reject {reject}`.
+the 13 other classes of JHMDB, from {other_sources} sources. In brackets, the 95 % interval over redrawn sources, each
+with all its answers. Log loss and expected calibration error without and with the temperature that the held-out
+examples give. Refused: none of these, at `--reject {reject}`. Area under ROC: how well the score behind that tells
+clips of the {way} classes from others.
 """
 RECORDED = (
     *("accuracy, %", "log loss without, with", "calibration error, points", "refused of the 8 classes, %"),
@@ -275,6 +276,7 @@ def main(videos: Path, out: Path, runs: Path) -> None:
         for number, left_out in enumerate(unseen)
     ]
     judged = {name: judge(first, first.model(changes), draws) for name, changes in METHODS.items()}
+    judged |= {f"{method}, {other.backbone}": judge(other, other.model(best), draws) for other in others}
     some = judged[method]
     counts = {
         f"{what}_{kind}": f"{count:,}"
