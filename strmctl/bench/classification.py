@@ -108,10 +108,7 @@ def bench_classify(
     groups = {"clips_per_second": ways}
     if long is not None:
         check_window(window, stride)
-        try:
-            groups["video_seconds_per_second"] = _of_long(classifier, long, window, stride)
-        except DataError as error:
-            raise DataError(f"the video {long}: {error.message}", error.hint) from error
+        groups["video_seconds_per_second"] = _of_long(classifier, long, window, stride)
     rates = _measured(groups, repeats, progress)
     return {
         "backbone": backbone,
