@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,42 +13,24 @@ from torch import Tensor, nn
 
 from strmctl.classify import RECIPE, REJECT, WINDOW
 from strmctl.classify.calibration import Calibration, calibrate, softmax
+from strmctl.classify.chosen_model import chosen_model
 from strmctl.classify.examples import Example, Examples, copies, find_examples, find_videos
 from strmctl.classify.features import LENGTH, VideoReader, embed_videos, example_features
 from strmctl.classify.find import find_segments
 from strmctl.classify.held_out import by_class, hold_out, take
-from strmctl.classify.label import Label
+from strmctl.classify.label import Answers, Label, notes_of
 from strmctl.classify.rejection import Rejection, choose
 from strmctl.classify.timeline import Timeline
 from strmctl.errors import DataError
 from strmctl.evaluation.embed import evaluating
-from strmctl.evaluation.map_cache import tensors_sha256
 from strmctl.progress import Progress, silent
-from strmctl.recipe import Recipe, load_recipe
-from strmctl.runs.build import build_model
-from strmctl.runs.checkpoint import choose_device, load_run
 from strmctl.runs.folder import EXAMPLES
 
 if TYPE_CHECKING:
     from strmctl.classify.pictures import Pictures
+    from strmctl.recipe import Recipe
 
-OFF = "it is switched off"
-
-
-class Answers(NamedTuple):
-    """Answers to Q videos or windows.
-
-    Attributes:
-        logits: (Q, C), not yet divided by the temperature.
-        probabilities: (Q, C).
-        refused: (Q), whether each is none of the classes.
-        nearest: the example that is nearest to each, of Q.
-    """
-
-    logits: np.ndarray
-    probabilities: np.ndarray
-    refused: np.ndarray
-    nearest: list[str]
+OFF = "rejection is switched off"
 
 
 class Classifier:
@@ -60,6 +42,7 @@ class Classifier:
         classes: names of the classes, sorted.
         unreadable: example -> why it cannot be read.
         weights_sha256: hash of the model's tensors.
+        run: name of the trained run; None where nothing was trained.
         calibration: what the held-out examples say; None where none can be held out.
         temperature: what logits are divided by; 1 without a calibration.
         rejection: when an answer is refused; else the reason why none is.
@@ -86,21 +69,14 @@ class Classifier:
         *,
         weights_sha256: str,
         reject: float | None,
+        run: str | None = None,
     ) -> None:
         self.model, self.recipe, self.unreadable = model, recipe, dict(unreadable)
-        self.weights_sha256 = weights_sha256
+        self.weights_sha256, self.run = weights_sha256, run
         self.classes = examples.classes
-        readable = [row for row, example in enumerate(examples.clips) if example.clip not in unreadable]
+        readable = examples.readable(unreadable)
         self.examples: list[Example] = [examples.clips[row] for row in readable]
         self._all, self.folder = examples, examples.folder
-        lost = [cls for cls in self.classes if all(example.cls != cls for example in self.examples)]
-        if lost:
-            reasons = {clip: reason for clip, reason in self.unreadable.items() if clip.split("/")[0] == lost[0]}
-            clip, reason = next(iter(reasons.items()))
-            raise DataError(
-                f"no example of class {lost[0]} can be read: {clip} {reason}",
-                "give it videos that play, or move its folder away",
-            )
         self._features = take(
             {name: value for name, value in features.items() if name != LENGTH}, torch.tensor(readable)
         )
@@ -149,21 +125,17 @@ class Classifier:
         examples = find_examples(Path(folder), group_by)
         for note in examples.notes:
             announce(f"note: {note}")
-        if run is not None:
-            loaded = load_run(Path(run), device=device)
-            model, settings = loaded.model, loaded.recipe
-        else:
-            settings = load_recipe(recipe)
-            if settings.train.episodes:
-                announce(f"note: recipe {settings.name} describes a training, and its model is used without")
-            model = build_model(settings, pretrained=True, announce=announce).to(choose_device(device)).eval()
-        home, weights = Path(runs) / EXAMPLES, tensors_sha256(model)
+        chosen = chosen_model(run, recipe, device=device, announce=announce)
+        home, weights = Path(runs) / EXAMPLES, chosen.weights_sha256
+        model, settings = chosen.model, chosen.recipe
         features, unreadable = example_features(
             model, settings, examples, home, weights_sha256=weights, progress=progress, announce=announce
         )
         for clip, reason in unreadable.items():
             announce(f"note: not an example: {clip} {reason}")
-        return cls(model, settings, examples, features, unreadable, weights_sha256=weights, reject=reject)
+        return cls(
+            model, settings, examples, features, unreadable, weights_sha256=weights, reject=reject, run=chosen.run
+        )
 
     def predict(self, video: str | os.PathLike[str]) -> Label:
         """The label of one video.
@@ -251,8 +223,8 @@ class Classifier:
                     self.classes[column]: float(answers.probabilities[row, column])
                     for column in np.argsort(-answers.logits[row], kind="stable")
                 }
-                found = (*self._notes(length, same.get(video)), *reader.remarks[str(video)])
-                yield Label(video, shares, bool(answers.refused[row]), answers.nearest[row], notes=found)
+                notes = (*notes_of(length, self.recipe.input.frames, same.get(video)), *reader.remarks[str(video)])
+                yield Label(video, shares, bool(answers.refused[row]), answers.nearest[row], notes=notes)
 
     @torch.inference_mode()
     def answers(self, features: Mapping[str, Tensor]) -> Answers:
@@ -273,10 +245,3 @@ class Classifier:
             refused = self.rejection.refuses(logits, self.temperature)
         nearest = [self.examples[row].clip for row in alone[0].argmax(dim=1).tolist()]
         return Answers(logits, softmax(logits / self.temperature), refused, nearest)
-
-    def _notes(self, length: int, example: str | None) -> tuple[str, ...]:
-        wanted = self.recipe.input.frames
-        notes = [f"{length} frames where {wanted} are taken, so some appear twice"] if length < wanted else []
-        if example is not None:
-            notes.append(f"the same file as example {example}")
-        return tuple(notes)

@@ -63,6 +63,24 @@ class Examples:
         """Names of the classes, sorted."""
         return sorted({example.cls for example in self.clips})
 
+    def readable(self, unreadable: Mapping[str, str]) -> list[int]:
+        """Positions of the clips that can be read.
+
+        Args:
+            unreadable: clip -> why it cannot be read.
+
+        Raises:
+            DataError: no clip of a class can be read.
+        """
+        found = [row for row, example in enumerate(self.clips) if example.clip not in unreadable]
+        if lost := sorted({*self.classes} - {self.clips[row].cls for row in found}):
+            clip = next(example.clip for example in self.clips if example.cls == lost[0])
+            raise DataError(
+                f"no example of class {lost[0]} can be read: {clip} {unreadable[clip]}",
+                "give it videos that play, or move its folder away",
+            )
+        return found
+
 
 def find_examples(folder: Path, group_by: str | None = None) -> Examples:
     """Finds the examples below a folder; the topmost folders are the classes.

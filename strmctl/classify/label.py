@@ -1,9 +1,29 @@
-"""What a classifier says of one video."""
+"""What a classifier says of videos and windows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Answers(NamedTuple):
+    """Answers to Q videos or windows.
+
+    Attributes:
+        logits: (Q, C), not yet divided by the temperature.
+        probabilities: (Q, C).
+        refused: (Q), whether each is none of the classes.
+        nearest: the example that is nearest to each, of Q.
+    """
+
+    logits: np.ndarray
+    probabilities: np.ndarray
+    refused: np.ndarray
+    nearest: list[str]
 
 
 @dataclass(frozen=True)
@@ -50,3 +70,15 @@ class Label:
     def margin(self) -> float:
         """Lead of the best probability over the second, a fraction."""
         return self.probability - self.probabilities.get(self.second or "", 0.0)
+
+
+def notes_of(length: int, taken: int, example: str | None) -> list[str]:
+    """What a user should know about a video that was read.
+
+    Args:
+        length: number of frames of the video.
+        taken: number of frames that the model sees.
+        example: the example that is the same file, if one is.
+    """
+    notes = [f"{length} frames where {taken} are taken, so some appear twice"] if length < taken else []
+    return notes if example is None else [*notes, f"the same file as example {example}"]

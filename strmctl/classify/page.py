@@ -103,12 +103,13 @@ def _document(
 ) -> Labels:
     recipe, confusion = classifier.recipe, classifier.calibration
     entry = backbone_entry(recipe.backbone.name)
+    origin = f"run {classifier.run}" if classifier.run else f"recipe {recipe.name}, without training"
     return Labels(
         facts={
             "Examples": f"{len(classifier.examples)} in {classifier.folder}",
             "Classes": str(len(classifier.classes)),
-            "Model": f"{recipe.backbone.name}, method {recipe.method}, {recipe.input.frames} frames per video (recipe "
-            f"{recipe.name})",
+            "Model": f"{origin}: {recipe.backbone.name}, method {recipe.method}",
+            "Frames": f"{recipe.input.frames} per video",
         },
         sentences=list(sentences(classifier)),
         classes=_by_class(classifier),

@@ -22,7 +22,7 @@ def sentences(classifier: Classifier) -> Iterator[str]:
     found = classifier.calibration
     yield UNCALIBRATED if found is None else _of_calibration(found)
     if isinstance(classifier.rejection, str):
-        yield f"Every video gets a class, for {classifier.rejection}."
+        yield f"Every video gets a class, since {classifier.rejection}."
     else:
         yield _of_rejection(classifier.rejection)
 
@@ -30,7 +30,7 @@ def sentences(classifier: Classifier) -> Iterator[str]:
 def _of_calibration(found: Calibration) -> str:
     low, high = found.interval
     (loss, after), (error, error_after) = found.log_loss, found.calibration_error
-    untested = f"; of {found.untested} others, the class has no other source" if found.untested else ""
+    untested = f"; {found.untested} more cannot be, for their class has no other source" if found.untested else ""
     alike = ", as if clips of one source had nothing in common" if found.sources < found.n else ""
     return (
         f"Held out in turn, {100 * found.accuracy:.0f} % of {found.n} examples from {found.sources} sources are right "

@@ -76,6 +76,7 @@ def about(classifier: Classifier) -> dict[str, Any]:
         "rejection": {"off": rejection} if isinstance(rejection, str) else asdict(rejection),
         "provenance": provenance(
             libraries=backbone_entry(classifier.recipe.backbone.name).libraries,
+            run=classifier.run,
             weights_sha256=classifier.weights_sha256,
             examples_sha256={example.clip: example.sha256 for example in classifier.examples},
             recipe=classifier.recipe.model_dump(),

@@ -14,7 +14,7 @@ from strmctl.classify import WINDOW
 from strmctl.cli import classify_output, console, timeline_output
 from strmctl.cli.interruption import Interruptible
 from strmctl.cli.options import FOLDER
-from strmctl.cli.output_files import check_inputs, file_of_each
+from strmctl.cli.output_files import check_inputs, check_outside, file_of_each
 from strmctl.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -86,7 +86,12 @@ class Asked:
 
 
 def wanted(
-    window: float | None, values: Mapping[str, Any], videos: Sequence[Path], read: Sequence[Path]
+    window: float | None,
+    values: Mapping[str, Any],
+    videos: Sequence[Path],
+    *,
+    read: Sequence[Path],
+    folders: Sequence[Path],
 ) -> Asked | None:
     """What is asked for; None without `--window`.
 
@@ -95,9 +100,10 @@ def wanted(
         values: values of `OPTIONS`.
         videos: videos to label.
         read: files that are read, which none may replace.
+        folders: folders of which every video is read, and where no new one may lie.
 
     Raises:
-        UsageError: an option makes no sense, or a file to write is one that is read.
+        UsageError: an option makes no sense, or a file to write is one that is read, now or the next time.
     """
     stride = values["stride"]
     if window is None:
@@ -113,6 +119,8 @@ def wanted(
     for option, own in files.items():
         for file in own.values():
             check_inputs(option, file, read)
+    for file in files["--annotate"].values():
+        check_outside("--annotate", file, folders)
     return Asked(window, stride, files)
 
 

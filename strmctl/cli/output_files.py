@@ -55,6 +55,24 @@ def file_of_each(option: str, path: Path | None, videos: Sequence[Path], what: s
     return {video: file for file, video in first.items()}
 
 
+def check_outside(option: str, path: Path, folders: Iterable[Path]) -> None:
+    """Makes sure that a video to write lies in no folder of videos that are read, for the next time it would be one.
+
+    Args:
+        option: option that names the file.
+        path: the file.
+        folders: the folders; what is none does not count.
+
+    Raises:
+        UsageError: it lies in one of them, by whatever name, or in a folder below.
+    """
+    for folder in folders:
+        if os.path.isdir(folder) and path.resolve().is_relative_to(folder.resolve()):  # noqa: PTH112 - of any path
+            raise UsageError(
+                f"{option} {path} would be one of the videos in {folder} the next time", "write to another folder"
+            )
+
+
 def check_inputs(option: str, path: Path | None, inputs: Iterable[Path]) -> None:
     """Makes sure that a file to write is none of those that are read, by whatever name.
 

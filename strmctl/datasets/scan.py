@@ -23,6 +23,7 @@ NO_CLASS = "not in a class folder"
 OTHER_CLASS = "class not in the split"
 NOT_CHOSEN = "not among the clips of the split"
 NOT_LISTED = "not on the list"
+HMDB51_TAIL = r"_[a-z]_(?:cm|nm)_np\d+_[a-z]+_[a-z]+_\d+"  # what follows the class in a file name
 
 
 @dataclass(frozen=True)
@@ -303,8 +304,14 @@ def _group(dataset: DataSet, cls: str, source: str, ids: dict[str, str]) -> str:
 
 
 def source_in_name(cls: str, stem: str) -> str | None:
-    """Name of the video that a clip was cut from, where its file is named as in UCF101 or HMDB51; else None."""
-    return _ucf101_source(cls, stem) or _hmdb51_source(cls, stem)
+    """Name of the video that a clip was cut from, where its file is named as in UCF101 or HMDB51; else None.
+
+    In a class with another name than that of HMDB51, what precedes the other parts of the file name tells the video.
+    """
+    if found := _ucf101_source(cls, stem) or _hmdb51_source(cls, stem):
+        return found
+    match = re.fullmatch(rf"(.+){HMDB51_TAIL}", stem)
+    return match[1] if match else None
 
 
 def _ucf101_source(cls: str, stem: str) -> str | None:
@@ -313,6 +320,5 @@ def _ucf101_source(cls: str, stem: str) -> str | None:
 
 
 def _hmdb51_source(cls: str, stem: str) -> str | None:
-    tail = rf"_{re.escape(cls)}_[a-z]_(?:cm|nm)_np\d+_[a-z]+_[a-z]+_\d+"
-    match = re.fullmatch(rf"(.+){tail}", stem, re.IGNORECASE)
+    match = re.fullmatch(rf"(.+)_{re.escape(cls)}{HMDB51_TAIL}", stem, re.IGNORECASE)
     return match[1] if match else None

@@ -52,7 +52,8 @@ def read_video(path: Path, *, frames: int, size: int, crop: int) -> VideoClip:
     try:
         found = extract(path, size=size, quality=QUALITY, frames=frames, keep=encoded.append)
     except DataError as error:
-        raise DataError(f"the video {path} cannot be read: {error}", error.hint) from error
+        reason = str(error).removeprefix("cannot be read: ")
+        raise DataError(f"the video {path} cannot be read: {reason}", error.hint) from error
     if found.decoded < 2:
         raise DataError(f"the video {path} has a single frame", "a clip needs two frames at least")
     taken = even_positions(len(encoded), frames)  # all of them, some again when the video is shorter

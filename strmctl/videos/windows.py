@@ -119,7 +119,8 @@ class VideoWindows:
             self._video = decode(path)
             self._encode = FrameEncoder(self._video, size, QUALITY)
         except DataError as error:
-            raise DataError(f"the video {path} cannot be read: {error}", error.hint) from error
+            reason = str(error).removeprefix("cannot be read: ")
+            raise DataError(f"the video {path} cannot be read: {reason}", error.hint) from error
         fps = self._video.fps
         rate = f"the video {path} has {fps:g} frames per second"
         if fps and window * fps < 2:

@@ -89,6 +89,17 @@ def test_sources_come_from_file_names_or_from_a_regular_expression(tmp_path, gro
     assert [found[name] for name in names] == sources
 
 
+@pytest.mark.parametrize("cls", ["pullup", "pull up", "Klimmzüge (100 %)", "sports", "u"])
+def test_clips_of_hmdb51_keep_their_source_in_a_folder_of_another_name(tmp_path, cls):
+    clips = ("100_pullups_pullup_f_nm_np1_fr_med_1", "100_pullups_pullup_u_cm_np2_ba_goo_0")
+    other = "20_Marine_Corps_Pull_Ups_pullup_f_cm_np1_ba_bad_3"
+    names = [f"{cls}/{name}.avi" for name in (*clips, other)]
+    found = [
+        example.source for example in find_examples(files(tmp_path, *names, "sit/1.avi")).clips if example.cls == cls
+    ]
+    assert len(found) == 3 and found[0] == found[1] != found[2]
+
+
 @pytest.mark.parametrize(("group_by", "message"), [("(", "is malformed"), ("nowhere", "fits no example: sit/1.mp4")])
 def test_a_regular_expression_that_is_of_no_use_is_refused(tmp_path, group_by, message):
     with pytest.raises(UsageError, match=message):

@@ -115,7 +115,7 @@ def command(
     read = [*found, *files_below(examples)]
     check_inputs("--csv", csv_file, read)
     check_inputs("--html", html_file, read)
-    asked = long_video.wanted(window, long_videos, found, read)
+    asked = long_video.wanted(window, long_videos, found, read=read, folders=[examples, *videos])
     page = None if html_file is None else Page(html_file, top)
     run = run_folder(runs, run_name, console.say) if run_name else None
     how = {"group_by": group_by, "reject": None if no_reject else reject, "runs": runs, "device": device}

@@ -42,7 +42,7 @@ def test_the_table_names_a_class_for_each_video_and_what_it_rests_on(world):
     assert [row.split()[0] for row in shown] == ["new/50.mp4", "new/51.mp4"]
     assert all(row.split()[1] in COUNTS and row.split()[-1].endswith(".mp4") for row in shown)
     assert "Held out in turn" in ran.out and "of 9 examples from 9 sources" in ran.out and "temperature" in ran.out
-    assert "Every video gets a class, for it is switched off." in ran.out
+    assert "Every video gets a class, since rejection is switched off." in ran.out
     assert "videos 2/2" in ran.err and "examples 9/9" in ran.err
 
 
@@ -91,6 +91,8 @@ def test_the_page_is_written_beside_whatever_else_is_asked_for(world, runs, word
     assert ("Every video gets a class" in plain) == ("--no-reject" in words or "--group-by" in words)
     assert ("none can be held out" in plain) == ("--group-by" in words)
     assert any(row[0] == "hop" for row in found.rows) == ("--group-by" not in words)
+    origin = "run sprites: " if words == RUN else "recipe small, without training: "
+    assert origin in plain and "8 per video" in plain
     if "--json" in words:
         assert ran.json()["labels"] == labels
 
@@ -120,6 +122,7 @@ def test_a_video_that_cannot_be_read_has_its_reason_and_the_exit_code_is_3(world
     odd = ("x" * 300, "song.mp3/x.mp4", "pipe.mp4", "/dev/null")
     ran = classify(*odd)
     assert ran.code == 3 and all(f"{name} " in ran.out for name in odd), ran.err
+    assert "cannot be read: File name too long" in ran.out and "cannot be read: cannot" not in ran.out
     ran = classify("song.mp3", "gone.mp4", "new", "--csv", "out.csv")
     assert ran.code == 3, ran.err
     lines = {line.split()[0]: line for line in ran.out.splitlines() if line.strip()}
@@ -154,7 +157,7 @@ def test_one_example_per_class_is_said_to_be_uncalibrated(world):
     examples(world / "few", hop=1, run=1, sit=1)
     ran = classify("new", folder="few")
     assert ran.code == 0 and "none can be held out" in ran.out and "uncalibrated" in ran.out
-    assert "Every video gets a class, for no example can be held out." in ran.out
+    assert "Every video gets a class, since no example can be held out." in ran.out
     document = classify("new", "--json", folder="few").json()
     assert document["calibration"] is None and document["rejection"] == {"off": "no example can be held out"}
 
@@ -172,7 +175,7 @@ def test_sources_are_held_out_together(world):
     assert (half["n"], half["sources"]) == (9, 5)  # 0 and 1 of any class are two sources, the others their own
     assert "as if clips of one source had nothing in common" in classify("new", "--group-by", "[01][.]").out
     alone = classify("new", "--group-by", "^(hop|sit/[01])").out
-    assert "; of 3 others, the class has no other source" in alone
+    assert "; 3 more cannot be, for their class has no other source" in alone
 
 
 @pytest.mark.parametrize(
@@ -225,6 +228,8 @@ def test_options_that_make_no_sense_are_refused(world, words, code, message):
 def test_a_trained_run_serves_and_an_unknown_one_is_named(world, runs):
     run = ("classify", "--examples", "examples", "new", "--runs", runs, "--device", "cpu", "--run")
     assert {label["best"] for label in strmctl(*run, "sprites", "--json").json()["labels"]} <= set(COUNTS)
+    assert strmctl(*run, "sprites", "--json").json()["provenance"]["run"] == "sprites"
+    assert classify("new", "--json").json()["provenance"]["run"] is None
     refused(strmctl(*run, "sprite"), 3, "no run named 'sprite'")
 
 

@@ -105,6 +105,7 @@ def test_videos_that_cannot_be_read_have_their_reason_and_the_exit_code_is_3(wor
     assert "one.mp4: has a single frame" in ran.out and "half.avi: damaged: " in ran.out
     rows = read_rows(world / "out.csv")
     reasons = {row["video"]: row["reason"] for row in rows}
+    assert reasons["x" * 300] == "cannot be read: File name too long"
     assert [bool(reasons[video]) for video in words] == [True] * 6 + [False] * 2
     assert all(row["class"] and not row["notes"] for row in rows if row["video"] == "new/long.mp4")
     assert {row["notes"].partition(":")[0] for row in rows if row["video"] == "half.avi"} == {"damaged"}
@@ -206,6 +207,27 @@ def test_files_that_make_no_sense_are_refused_before_any_work(world, option):
     os.link("new/long.mp4", "again/long.mp4")
     refused(found("new", "again", option, "out"), 2, "again/long.mp4", f"would both be out/long{kind}")
     assert not any((world / name).exists() for name in ("out", f"out{kind}", "out.txt"))
+
+
+@pytest.mark.parametrize(
+    ("place", "folder"),
+    [
+        ("examples/red/out.mp4", "examples"),
+        ("examples/deep/er", "examples"),
+        ("examples", "examples"),
+        ("link/out.mp4", "examples"),
+        ("new", "new"),
+        ("new/../new/copies", "new"),
+    ],
+)
+def test_a_copy_never_becomes_a_video_that_is_read_the_next_time(world, place, folder):
+    (world / "link").symlink_to("examples/red")
+    (world / "new" / "other.mp4").unlink()
+    (world / "new" / "long.mp4").rename("new/long.avi")
+    before = sorted(world.rglob("*"))
+    ran = found("new", "--annotate", place)
+    refused(ran, 2, f"would be one of the videos in {folder} the next time", "write to another folder")
+    assert sorted(world.rglob("*")) == before
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
