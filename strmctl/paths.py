@@ -55,7 +55,11 @@ def replacing(path: Path, *, via: Path | None = None, suffix: str = "") -> Itera
     path.parent.mkdir(parents=True, exist_ok=True)
     if via is not None:
         via.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".", suffix=f".part{suffix}", dir=via or path.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=".", suffix=f".part{suffix}", dir=via or path.parent)
+    except OSError as error:
+        error.filename = str(path)
+        raise
     os.close(handle)
     temporary = Path(name)
     try:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -142,3 +143,11 @@ def test_writers_of_one_file_have_a_temporary_file_each(tmp_path):
         first.write_text("first")
         second.write_text("second")
     assert path.read_text() == "first" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["/proc/table.csv", "/sys/table.csv", "/proc/self/fd/table.csv"])
+@pytest.mark.skipif(sys.platform != "linux", reason="folders in which nobody can write lie elsewhere")
+def test_a_file_that_cannot_be_written_is_named_as_it_was_asked_for(name):
+    with pytest.raises(OSError) as failed, replacing(Path(name)):
+        pass
+    assert failed.value.filename == name

@@ -156,9 +156,12 @@ def find(
             if not as_json:
                 timeline_output.show(timeline)
             if not timeline.reason:
-                timeline_output.write_files(
-                    timeline, {option: files[video] for option, files in asked.files.items() if files}
-                )
+                own = {option: files[video] for option, files in asked.files.items() if files}
+                try:
+                    timeline_output.write_files(timeline, own)
+                except KeyboardInterrupt:
+                    console.say(f"note: {video} has been searched, and not all of its files are written")
+                    raise
     if not as_json:
         classify_output.show_examples(classifier)
     if csv_file is not None:

@@ -80,7 +80,7 @@ def show(timeline: Timeline) -> None:
 
 
 def write_table(path: Path, timelines: Iterable[Timeline]) -> None:
-    """Writes one row per segment, and one for a video that cannot be read."""
+    """Writes one row per segment, and one for a video without any, so that its reason or notes are there."""
     write_csv(path, SEGMENTS, [row for timeline in timelines for row in _rows(timeline)])
 
 
@@ -88,7 +88,7 @@ def _rows(timeline: Timeline) -> Iterator[list[object]]:
     ends = [timeline.reason, "; ".join(timeline.notes)]
     for one in timeline.segments:
         yield [timeline.video, one.start, one.end, one.cls, one.probability, one.nearest, *ends]
-    if timeline.reason:
+    if not timeline.segments:
         yield [timeline.video, *[None] * (len(SEGMENTS) - 1 - len(ends)), *ends]
 
 

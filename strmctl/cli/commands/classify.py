@@ -49,7 +49,12 @@ if TYPE_CHECKING:
 @click.option(
     "--top", type=click.IntRange(1), default=2, show_default=True, help="Number of classes to show per video."
 )
-@click.option("--csv", "csv_file", type=FILE, help="CSV file to write: one row per video, or segment.")
+@click.option(
+    "--csv",
+    "csv_file",
+    type=FILE,
+    help="CSV file to write: one row per video, or segment (and one for a video without).",
+)
 @click.option("--html", "html_file", type=FILE, help="Page to write: what the model saw, answers, nearest examples.")
 @long_video.window_options
 @options.runs_option

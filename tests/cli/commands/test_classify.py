@@ -91,7 +91,7 @@ def test_the_page_is_written_beside_whatever_else_is_asked_for(world, runs, word
     assert ("Every video gets a class" in plain) == ("--no-reject" in words or "--group-by" in words)
     assert ("none can be held out" in plain) == ("--group-by" in words)
     assert any(row[0] == "hop" for row in found.rows) == ("--group-by" not in words)
-    origin = "run sprites: " if words == RUN else "recipe small, without training: "
+    origin = "run sprites: " if words == RUN else "recipe classify, without training: "
     assert origin in plain and "8 per video" in plain
     if "--json" in words:
         assert ran.json()["labels"] == labels

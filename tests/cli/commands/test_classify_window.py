@@ -5,10 +5,13 @@ import signal
 import subprocess
 import sys
 import wave
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from strmctl.classify.timeline import Segment, Timeline
+from strmctl.cli.timeline_output import write_table
 from strmctl.report.pictures.caption import BLUE as BAR
 from strmctl.videos import annotate as annotate_module
 from strmctl.videos.decode import decode
@@ -84,6 +87,21 @@ def test_json_and_csv_hold_the_segments_and_the_windows(world):
         assert part["class"] == cls
         start = sum(length for _, length in PARTS[: [name for name, _ in PARTS].index(cls)])
         assert overlap((part["start"], part["end"]), (start, start + seconds)) > 0.75
+
+
+def test_a_video_in_which_nothing_is_found_has_a_row_with_its_notes(tmp_path):
+    timelines = [
+        Timeline(Path("damaged.mp4"), ("hop", "run"), 3.0, notes=("damaged: 2 of 9 frames", "odd")),
+        Timeline(Path("quiet.mp4"), ("hop", "run"), 3.0),
+        Timeline(Path("seen.mp4"), ("hop", "run"), 3.0, segments=(Segment(0.5, 2.0, "hop", 0.75, "hop/1.mp4"),)),
+    ]
+    write_table(tmp_path / "out.csv", timelines)
+    rows = [[*row.values()] for row in read_rows(tmp_path / "out.csv")]
+    assert rows == [
+        ["damaged.mp4", "", "", "", "", "", "", "damaged: 2 of 9 frames; odd"],
+        ["quiet.mp4", "", "", "", "", "", "", ""],
+        ["seen.mp4", "0.5", "2.0", "hop", "0.75", "hop/1.mp4", "", ""],
+    ]
 
 
 def test_videos_that_cannot_be_read_have_their_reason_and_the_exit_code_is_3(world):
