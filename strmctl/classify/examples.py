@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from strmctl.datasets.catalogue import VIDEO_SUFFIXES, DataSet
 from strmctl.datasets.lists import without_suffix
-from strmctl.datasets.names import first_of, is_left_out
+from strmctl.datasets.names import first_of, is_left_out, readable
 from strmctl.datasets.scan import Scan, scan, source_in_name
 from strmctl.datasets.splits import class_key
 from strmctl.errors import DataError, UsageError
@@ -123,7 +123,7 @@ def _check_classes(folder: Path, names: Sequence[str], found: Scan, form: str) -
             "put the videos of both into one folder, or give one another name",
         )
     inside = [name for name in names_in(folder) if not is_left_out(name) and (folder / name).is_dir()]
-    if empty := [name for name in inside if name not in names]:
+    if empty := [readable(name) for name in inside if name not in names]:  # as reasons name them
         reasons = [
             f"{path}: {reason}"
             for reason, paths in found.ignored.items()

@@ -142,30 +142,15 @@ def find(
     if note := length_note(classifier, asked.window):
         console.say(f"note: {note}")
     found: list[Timeline] = []
-    with Interruptible(found, len(videos)) as work:
-        for video in videos:
-            with console.progress(video.name, "seconds of video") as watching:
-                timeline = classifier.timeline(
-                    video,
-                    window=asked.window,
-                    stride=asked.stride,
-                    progress=watching,
-                    pictures=page and page.pictures,
-                )
-            found.append(timeline)
-            if not as_json:
-                timeline_output.show(timeline)
-            if not timeline.reason:
-                own = {option: files[video] for option, files in asked.files.items() if files}
-                try:
-                    timeline_output.write_files(timeline, own)
-                except KeyboardInterrupt:
-                    console.say(f"note: {video} has been searched, and not all of its files are written")
-                    raise
-    if not as_json:
-        classify_output.show_examples(classifier)
-    if csv_file is not None:
-        timeline_output.write_table(csv_file, found)
+    try:
+        with Interruptible(found, len(videos)) as work:
+            for video in videos:
+                _search(classifier, video, asked, found, page=page, as_json=as_json)
+        if not as_json:
+            classify_output.show_examples(classifier)
+    finally:  # whatever ends it, such as a full disk: what was found is written
+        if csv_file is not None and found:
+            timeline_output.write_table(csv_file, found)
     if page is not None:
         page.write(classifier, timelines=found)
     if as_json:
@@ -176,3 +161,24 @@ def find(
         }
         console.print_json(window | classify_output.about(classifier))
     return work.exit_code(not any(timeline.reason for timeline in found))
+
+
+def _search(
+    classifier: Classifier, video: Path, asked: Asked, found: list[Timeline], *, page: Page | None, as_json: bool
+) -> None:
+    """Adds what one video shows to `found`, prints it, and writes what is asked for."""
+    pictures = page and page.pictures
+    with console.progress(video.name, "seconds of video") as watching:
+        timeline = classifier.timeline(
+            video, window=asked.window, stride=asked.stride, progress=watching, pictures=pictures
+        )
+    found.append(timeline)
+    if not as_json:
+        timeline_output.show(timeline)
+    if timeline.reason:
+        return
+    try:
+        timeline_output.write_files(timeline, {option: own[video] for option, own in asked.files.items() if own})
+    except KeyboardInterrupt:
+        console.say(f"note: {video} has been searched, and not all of its files are written")
+        raise

@@ -1,12 +1,14 @@
 """Which files are examples and videos to label, and what is said of folders that make no sense."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
 from strmctl.classify.examples import copies, find_examples, find_videos
+from strmctl.datasets.names import BAD_NAME
 from strmctl.errors import DataError, UsageError
 
 
@@ -51,6 +53,17 @@ def test_folders_that_make_no_sense_are_refused_with_the_reason(tmp_path, names,
     with pytest.raises(DataError, match=message) as caught:
         find_examples(files(tmp_path / "examples", *names) if names else tmp_path)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("new\nline", "new?line"), ("tab\there", "tab?here"), (os.fsdecode(b"b\xe4r"), "b?r")]
+)
+def test_a_class_with_a_name_that_is_not_taken_is_refused_with_the_reason(tmp_path, name, shown):
+    folder = files(tmp_path, "sit/1.mp4", "wave/1.mp4")
+    (folder / name).mkdir()
+    (folder / name / "1.mp4").write_text("of that class")
+    with pytest.raises(DataError, match=re.escape(f"no video of class {shown} ({shown}/1.mp4: {BAD_NAME})")):
+        find_examples(folder)
 
 
 def test_a_missing_folder_is_named(tmp_path):

@@ -134,10 +134,12 @@ def command(
     with Interruptible(labels, len(found)) as work, console.progress("videos", "videos") as embedding:
         for label in classifier.predict_each(found, progress=embedding, pictures=page and page.pictures):
             labels.append(label)  # at once: an interruption keeps it
-    if not as_json:  # first, so that it is seen whatever becomes of the file
-        classify_output.show(classifier, labels, top)
-    if csv_file is not None:
-        classify_output.write_table(csv_file, classifier, labels)
+    try:
+        if not as_json:  # first, so that it is seen whatever becomes of the file
+            classify_output.show(classifier, labels, top)
+    finally:  # also where whatever reads stdout has ended
+        if csv_file is not None:
+            classify_output.write_table(csv_file, classifier, labels)
     if page is not None:
         page.write(classifier, labels)
     if as_json:

@@ -9,6 +9,7 @@ import pytest
 
 from strmctl.classify import classifier as classifier_module
 from strmctl.classify import features
+from strmctl.cli import console
 from tests.classify.small import examples, recipe_file
 from tests.parsed_page import Page
 from tests.small_world import read_rows, refused, refused_in_json, write_videos
@@ -151,6 +152,18 @@ def test_short_videos_and_examples_among_the_videos_are_named(world):
     rows = {line.split()[0]: line for line in ran.out.splitlines() if line.strip()}
     assert rows["two.mp4"].rstrip().endswith("; 2 frames where 8 are taken, so some appear twice")
     assert rows["examples/sit/0.mp4"].rstrip().endswith("sit/0.mp4; the same file as example sit/0.mp4")
+
+
+@pytest.mark.parametrize("words", [(), ("--window", 1)])
+def test_a_table_that_cannot_be_printed_costs_no_file(world, monkeypatch, words):
+    def ended(*_, **__):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    write_video(world / "new" / "long.mp4", frames=60, size=(48, 36), seed=8)
+    monkeypatch.setattr(console, "print_table", ended)
+    ran = classify("new/long.mp4", "new/50.mp4", "--no-reject", "--csv", "out.csv", *words)
+    assert ran.code not in (0, 3), ran.err
+    assert read_rows(world / "out.csv")[0]["video"] == "new/long.mp4"
 
 
 def test_one_example_per_class_is_said_to_be_uncalibrated(world):
