@@ -7,9 +7,11 @@ import os
 
 # The C library returns large blocks to the system when a tensor is freed, and the next tensor pays for fresh pages:
 # more processor time than the arithmetic of a small network. The numbers are those of glibc's mallopt.
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 LARGEST = (1 << 31) - 1  # bytes at the end of the heap that may stay unused
 HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"  # whether torch asks for pages of 2 MiB; it looks at its first tensor
+LARGE = 32 << 20  # bytes; the largest M_MMAP_THRESHOLD
+MAPPINGS = 65536  # glibc's own M_MMAP_MAX
 CHOICES = ("MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES")
 
 
@@ -23,6 +25,18 @@ def keep_memory() -> None:
     library = ctypes.CDLL(None)
     if library.mallopt(M_MMAP_MAX, 0) and library.mallopt(M_TRIM_THRESHOLD, LARGEST):
         os.environ.setdefault(HUGE_PAGES, "1")
+
+
+def return_memory() -> None:
+    """Returns large blocks to the system when they are freed, unless the user chose otherwise.
+
+    What is kept fits tensors of other sizes badly: half as much memory again was measured. Fresh pages take some time.
+    """
+    if any(name in os.environ for name in CHOICES) or not _has_glibc():
+        return
+    library = ctypes.CDLL(None)
+    if library.mallopt(M_MMAP_THRESHOLD, LARGE):
+        library.mallopt(M_MMAP_MAX, MAPPINGS)
 
 
 def _has_glibc() -> bool:

@@ -7,13 +7,15 @@ import sys
 
 import pytest
 
-from strmctl.memory import CHOICES, HUGE_PAGES, keep_memory
+from strmctl.memory import CHOICES, HUGE_PAGES, keep_memory, return_memory
 
 FAULTS = """
 import os, resource, sys
-from strmctl.memory import HUGE_PAGES, keep_memory
-if sys.argv[1] == "keep":
+from strmctl.memory import HUGE_PAGES, keep_memory, return_memory
+if sys.argv[1] != "leave":
     keep_memory()
+if sys.argv[1] == "return":
+    return_memory()
 def use():
     block = bytearray(1 << 26)
 use()
@@ -47,6 +49,12 @@ def test_what_is_freed_is_used_again():
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has these settings")
+def test_large_blocks_are_returned_where_memory_is_short():
+    without, returned = faults("leave")[0], faults("return")[0]
+    assert returned > without / 2
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has these settings")
 @pytest.mark.parametrize("name", ["MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"])
 def test_what_the_user_chose_stays(name):
     as_chosen, _ = faults("leave", **{name: "65536"})
@@ -60,6 +68,7 @@ def test_with_another_c_library_nothing_changes(monkeypatch, nothing_chosen, ans
     monkeypatch.setattr("ctypes.CDLL", None)
     monkeypatch.setattr(os, "confstr", lambda name: answer)
     keep_memory()
+    return_memory()
     assert HUGE_PAGES not in os.environ
 
 
@@ -67,4 +76,5 @@ def test_without_an_answer_of_the_system_nothing_changes(monkeypatch, nothing_ch
     monkeypatch.setattr("ctypes.CDLL", None)
     monkeypatch.delattr(os, "confstr")
     keep_memory()
+    return_memory()
     assert HUGE_PAGES not in os.environ

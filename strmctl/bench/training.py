@@ -23,7 +23,7 @@ import torch
 
 from strmctl.episodes.sampler import Episode
 from strmctl.errors import RecipeError, UsageError
-from strmctl.memory import HUGE_PAGES, keep_memory
+from strmctl.memory import HUGE_PAGES, keep_memory, return_memory
 from strmctl.model.precision import trains_in_tf32
 from strmctl.progress import Progress, silent
 from strmctl.recipe import Recipe, load_recipe
@@ -138,6 +138,8 @@ def _measure(recipe: Recipe, authors: bool, device_name: str, repeats: int) -> d
         _leave_memory_to_others()
     if not authors:
         keep_memory()
+    if recipe.train.memory != "plain":
+        return_memory()  # as training does
     use_threads(None)
     try:
         seconds = _seconds(recipe, authors, device, repeats)

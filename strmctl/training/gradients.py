@@ -1,7 +1,7 @@
 """Ways to the gradient of an episode, `train.memory`: the same numbers, with less memory for more time.
 
     plain         everything is kept from the forward to the backward pass
-    checkpoint    of each residual block of the backbone, its input is kept, and the rest is computed again
+    checkpoint    of the stem and of each residual block of the backbone, the input is kept, and the rest computed again
     sides         as well, query and support go back one after the other: the support is embedded without a gradient,
                   and again when that of its features is known
     clips         maps are made without a gradient, and again a few clips at a time when their gradient is known
@@ -14,8 +14,10 @@ from the state that it drew from before, and `clips` computes the backbone alone
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain, groupby
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -139,32 +141,60 @@ def recomputing(network: nn.Module) -> Iterator[None]:
     """Lets the blocks of a network, within this context, keep only their input for the gradient."""
     blocks = blocks_of(network)
     for block in blocks:
-        again = partial(_contexts, block)
-        block.forward = partial(checkpoint, block.forward, use_reentrant=False, context_fn=again)
+        first, *others = block
+        whole = partial(_in_turn, [part.forward for part in block])
+        first.forward = partial(checkpoint, whole, use_reentrant=False, context_fn=partial(_contexts, block))
+        for other in others:  # the first has done its work
+            other.forward = _as_it_is
     try:
         yield
     finally:
-        for block in blocks:
-            del block.forward  # that of its class is left
+        for part in chain.from_iterable(blocks):
+            del part.forward  # that of its class is left
 
 
-def _contexts(block: nn.Module) -> tuple[contextlib.AbstractContextManager, contextlib.AbstractContextManager]:
+def _in_turn(forwards: Sequence[Callable[..., Any]], *inputs: Any, **options: Any) -> Any:
+    value = forwards[0](*inputs, **options)
+    for forward_of_next in forwards[1:]:
+        value = forward_of_next(value)
+    return value
+
+
+def _as_it_is(value: Tensor) -> Tensor:
+    return value
+
+
+def _contexts(block: Sequence[nn.Module]) -> tuple[contextlib.AbstractContextManager, ...]:
     """Where a block is computed at first and where it is computed again."""
-    return contextlib.nullcontext(), counted_before(block)
+    return contextlib.nullcontext(), counted_before(*block)
 
 
-def blocks_of(network: nn.Module) -> list[nn.Module]:
-    """The parts of a network's sequences, such as residual blocks; of parts within parts, the inner ones."""
+def blocks_of(network: nn.Module) -> list[list[nn.Module]]:
+    """What is computed again as one: a part of a sequence with parts of its own, or several without that follow.
+
+    The former are residual blocks and the like; of parts within parts, the inner ones. The latter are such as a stem.
+    """
     sequences = [module for module in network.modules() if isinstance(module, nn.Sequential | nn.ModuleList)]
-    parts = [part for sequence in sequences for part in sequence if any(True for _ in part.children())]
-    parts = [part for part in dict.fromkeys(parts) if not isinstance(part, _BatchNorm)]  # timm's hold an activation
-    return [part for part in parts if not any(other is not part and other in parts for other in part.modules())]
+    blocks = list(dict.fromkeys(part for sequence in sequences for part in sequence if not _is_layer(part)))
+    blocks = [part for part in blocks if not any(other is not part and other in blocks for other in part.modules())]
+    within = {module for block in blocks for module in block.modules()}
+    found = [[block] for block in blocks]
+    for sequence in sequences:
+        if sequence not in within and type(sequence).forward is nn.Sequential.forward:
+            found += [list(parts) for layers, parts in groupby(sequence, _is_layer) if layers]
+    return found
+
+
+def _is_layer(module: nn.Module) -> bool:
+    """Whether a module has no parts; timm's batch norm holds an activation."""
+    return isinstance(module, _BatchNorm) or not any(True for _ in module.children())
 
 
 @contextlib.contextmanager
-def counted_before(network: nn.Module) -> Iterator[None]:
+def counted_before(*modules: nn.Module) -> Iterator[None]:
     """Leaves running averages of batch norm as they are, because these maps are computed a second time."""
-    buffers = [(module, *named) for module in network.modules() for named in module.named_buffers(recurse=False)]
+    every = {module for whole in modules for module in whole.modules()}
+    buffers = [(module, *named) for module in every for named in module.named_buffers(recurse=False)]
     for module, name, buffer in buffers:
         setattr(module, name, buffer.clone())
     try:

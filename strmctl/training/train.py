@@ -25,6 +25,7 @@ from strmctl.errors import CheckpointError
 from strmctl.evaluation.embed import LOADER_THREADS, Loader, ahead, loading_depth, pinned
 from strmctl.evaluation.map_cache import keep_maps
 from strmctl.evaluation.ranks import ALONE, Ranks
+from strmctl.memory import return_memory
 from strmctl.model.enrichment import Clips
 from strmctl.progress import Progress, silent
 from strmctl.recipe import Recipe
@@ -93,6 +94,8 @@ def train(
     model = ranks.in_turn(lambda: build_model(recipe, pretrained=not resuming, announce=announce))
     model.to(choose_device(device))
     model.backbone.prepare_training(compiles=recipe.backbone.compile)
+    if settings.memory != "plain":
+        return_memory()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = OPTIMIZERS[settings.optimizer]([{"params": trained}], lr=settings.learning_rate)
     run = RunInTraining(recipe, folder, data, model, optimizer, ranks=ranks)

@@ -150,7 +150,7 @@ class Watched(TorchDispatchMode):
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["strm", "otam"])
 def test_each_way_keeps_less(method):
-    most, own = {}, ("backbone.name=resnet18", "backbone.batch_norm=frozen", f"method={method}")
+    most, own = {}, ("backbone.name=resnet18", "backbone.batch_norm=frozen", "train.queries=2", f"method={method}")
     for way in WAYS:
         recipe = recipe_of(*own, f"train.memory={way}")
         model = build_model(recipe, pretrained=False).train()
@@ -158,20 +158,21 @@ def test_each_way_keeps_less(method):
         with Watched(model) as watched:
             backward(recipe, model, SimpleNamespace(index=0), episode_clips(0, recipe, 112))
         most[way] = watched.most - weights  # without their gradient
-    assert most["checkpoint"] < 0.7 * most["plain"]
+    assert most["checkpoint"] < 0.5 * most["plain"]
     assert most["sides"] < 0.85 * most["checkpoint"]
     assert most["clips"] < 0.5 * most["plain"]
 
 
-def test_blocks_are_the_inner_parts_of_sequences():
+def test_blocks_are_the_inner_parts_of_sequences_and_the_stem():
     class Residual(nn.Module):
         def __init__(self):
             super().__init__()
             self.shortcut = nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1))
 
+    stem = [nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1), nn.ReLU()]
     blocks = [Residual(), Residual(), nn.Sequential(nn.Conv2d(1, 1, 1), nn.ReLU())]
-    network = nn.Sequential(nn.Conv2d(1, 1, 1), nn.Sequential(*blocks[:2]), nn.ModuleList([blocks[2]]))
-    assert blocks_of(network) == blocks
+    network = nn.Sequential(*stem, nn.Sequential(*blocks[:2]), nn.ModuleList([blocks[2]]))
+    assert blocks_of(network) == [*([block] for block in blocks), stem]
     assert blocks_of(nn.Conv2d(1, 1, 1)) == []
 
 
