@@ -20,7 +20,7 @@ from strmctl.training.gradients import WAYS
 from strmctl.training.step import backward
 from strmctl.training.train import TrainingData, train
 from tests.classify.small import examples, recipe_file
-from tests.small_world import evaluate, read_rows, small, small_recipe
+from tests.small_world import read_rows, small, small_recipe
 from tests.videos_for_tests import strmctl, write_video
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")]
@@ -139,7 +139,8 @@ def test_predictions_are_those_of_the_processor_but_for_narrow_ones(store, metho
 def test_a_run_is_tested_and_says_how(data, runs):
     """Features of the processor do not serve the GPU."""
     rows = read_rows(next((runs / "sprites" / "eval").glob("*.csv")))
-    ran = evaluate(data, runs, "--device", "cuda", "--json")
+    usual = ("--way", 2, "--shots", 1, "--episodes", 20, "--no-pictures", "--data", data, "--runs", runs)
+    ran = strmctl("eval", *usual, "--device", "cuda", "--json")
     assert ran.code == 0, ran.err
     provenance = ran.json()["provenance"]
     assert provenance["device"].startswith("cuda") and provenance["tf32"] is False
