@@ -59,10 +59,10 @@ def hold_out(
 ) -> HeldOut:
     """Holds out each example in turn, with all clips of its source, from every class that has others.
 
-    Every other class gives up one of its sources as well: beside full classes, the one that has lost an example would
-    be the least like it, for the mean of fewer clips is farther from everything. Of examples of no meaning, such a test
-    would get less right than guessing does. A class of which all clips are of the example's source keeps them: beside
-    them, the example is harder to tell.
+    Every other class gives up one of its sources as well, the same one if it has clips of it: beside full classes, the
+    one that has lost an example would be the least like it, for the mean of fewer clips is farther from everything. Of
+    examples of no meaning, such a test would get less right than guessing does, and more where other classes lost two.
+    A class of which all clips are of the example's source keeps them: beside them, the example is harder to tell.
 
     Each class is matched alone, since its logit does not depend on which others there are, and once for all examples
     that are matched with the same clips of it.
@@ -81,7 +81,7 @@ def hold_out(
         alike = defaultdict(list)  # support of the class -> the examples that are matched with it
         for row in rows:
             others = [source for source in of_class[cls] if source != sources[row]]
-            if labels[row] != cls and len(others) > 1:
+            if len(others) > 1 and len(others) == len(of_class[cls]):  # it has given up none so far
                 del others[of_class[labels[row]].index(sources[row]) % len(others)]
             alike[tuple(other for other in every if sources[other] in others) or tuple(every)].append(row)
         for support, queries in alike.items():
