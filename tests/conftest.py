@@ -26,9 +26,10 @@ def one_thread():
 
 @pytest.fixture(autouse=True)
 def on_the_processor(request, monkeypatch):
-    """Lets `auto` choose the processor, whatever there is here; tests that are marked `gpu` name their device."""
+    """Hides GPUs from all tests but those that are marked `gpu`."""
     if "gpu" not in request.keywords:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
 
 
 @pytest.fixture(scope="session")
