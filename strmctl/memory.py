@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+from pathlib import Path
 
 # The C library returns large blocks to the system when a tensor is freed, and the next tensor pays for fresh pages:
 # more processor time than the arithmetic of a small network. The numbers are those of glibc's mallopt.
@@ -37,6 +39,16 @@ def return_memory() -> None:
     library = ctypes.CDLL(None)
     if library.mallopt(M_MMAP_THRESHOLD, LARGE):
         library.mallopt(M_MMAP_MAX, MAPPINGS)
+
+
+def keep_within_free_memory() -> None:
+    """Lets this process have no more than is free now: what is too large ends it alone, and no other. Only on Linux."""
+    with contextlib.suppress(ImportError, OSError, ValueError, StopIteration):
+        import resource
+
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+        free = next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))
+        resource.setrlimit(resource.RLIMIT_DATA, (free, resource.getrlimit(resource.RLIMIT_DATA)[1]))
 
 
 def _has_glibc() -> bool:

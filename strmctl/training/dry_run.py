@@ -10,8 +10,9 @@ import math
 import os
 import statistics
 import time
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ import torch
 from torch import nn
 
 from strmctl.disk import free_bytes
-from strmctl.errors import RecipeError, StrmctlError
-from strmctl.evaluation.embed import LOADER_THREADS, embed_clips, evaluating, loading_depth, to_model
+from strmctl.errors import StrmctlError
+from strmctl.evaluation.embed import ClipFeatures, embed_clips, evaluating, loading_depth, to_model
 from strmctl.evaluation.match import all_clips, match_episodes
 from strmctl.memory import HUGE_PAGES, keep_memory, keep_within_free_memory
 from strmctl.model.enrichment import Maps, backbone_maps
@@ -37,10 +38,10 @@ from strmctl.training.train import training_episodes, training_sampler
 from strmctl.workers import start_worker
 
 MEASURED = 3  # episodes, after one that is not
-EMBEDDED = 4  # validation clips that are timed
+EMBEDDED, MATCHED = 4, 20  # validation clips and episodes that are timed
 LINE = 60  # bytes of a line of train.csv
 CLOSE = 0.8  # share of the memory here from which on it is said how to need less
-LESS = (("train.memory", "checkpoint"), ("train.memory", "sides"), ("train.dtype", "bfloat16"))
+WAYS = ("plain", "checkpoint", "sides")  # values of train.memory, each with less memory than the one before
 
 
 def dry_run(run: TrainingRun, data_dir: Path, *, device: str = "auto") -> dict[str, Any]:
@@ -59,7 +60,13 @@ def dry_run(run: TrainingRun, data_dir: Path, *, device: str = "auto") -> dict[s
     """
     recipe, chosen = run.recipe, choose_device(device)
     data = run.open_data(data_dir, chosen)
-    found = {"seconds_per_episode": 0.0, "validation_hours": 0.0, "maps_hours": 0.0, "peak_bytes": None, "maps_bytes": 0}
+    found = {
+        "seconds_per_episode": 0.0,
+        "validation_hours": 0.0,
+        "maps_hours": 0.0,
+        "peak_bytes": None,
+        "maps_bytes": 0,
+    }
     weights = sum(value.nbytes for value in build_model(recipe, pretrained=False).state_dict().values())
     if training_sampler(recipe, data) is not None:
         found |= _in_a_process(run, data_dir, device)
@@ -86,23 +93,23 @@ def dry_run(run: TrainingRun, data_dir: Path, *, device: str = "auto") -> dict[s
 
 
 def less_memory(recipe: Recipe) -> list[str]:
-    """Changes of a recipe that need less memory, as `--set` takes them, the smallest first."""
+    """Changes of a recipe that need less memory, as `--set` takes them, the smallest first of each kind."""
+    settings = recipe.train
     if not recipe.backbone.trained:
         return []
-    found = []
-    for key, value in LESS:
-        values, (section, name) = recipe.model_dump(), key.split(".")
-        places = [one for _, one in LESS].index
-        before = values[section][name]
-        if before == value or (before in ("checkpoint", "sides", "clips") and before != "checkpoint"):
-            continue
-        values[section][name] = value
-        try:
-            Recipe.model_validate(values)
-        except ValueError:
-            continue
-        found.append(f"{key}={value}")
-    return found
+    further = WAYS[WAYS.index(settings.memory) + 1 :] if settings.memory in WAYS else ()
+    changes = [*(("memory", way) for way in further), *[("dtype", "bfloat16")] * (settings.dtype != "bfloat16")]
+    return [f"train.{key}={value}" for key, value in changes if _suits(recipe, key, value)]
+
+
+def _suits(recipe: Recipe, key: str, value: str) -> bool:
+    values = recipe.model_dump()
+    values["train"][key] = value
+    try:
+        Recipe.model_validate(values)
+    except ValueError:
+        return False
+    return True
 
 
 def _in_a_process(run: TrainingRun, data_dir: Path, device: str) -> dict[str, Any]:
@@ -119,7 +126,9 @@ def _in_a_process(run: TrainingRun, data_dir: Path, device: str) -> dict[str, An
             raise
         changes = less_memory(run.recipe)
         hint = " and ".join(f"`--set {change}`" for change in changes[-2:]) or "`--set train.queries=1`"
-        raise StrmctlError("an episode of this recipe does not fit into the memory here", f"{hint} needs less") from error
+        raise StrmctlError(
+            "an episode of this recipe does not fit into the memory here", f"{hint} needs less"
+        ) from error
 
 
 def _measure(run: TrainingRun, data_dir: Path, device_name: str) -> dict[str, Any]:
@@ -134,3 +143,63 @@ def _measure(run: TrainingRun, data_dir: Path, device_name: str) -> dict[str, An
     model.backbone.prepare_training(compiles=recipe.backbone.compile)
     found = _training(recipe, data, model) | {"peak_bytes": peak_bytes(device)}
     return found | {"validation_hours": _validation(recipe, data, model) / 3600}
+
+
+def _training(recipe: Recipe, data: TrainingData, model: nn.Module) -> dict[str, Any]:
+    """Seconds of an episode, as training goes from one to the next; of a frozen backbone, what its maps take as well."""
+    device = next(model.parameters()).device
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = OPTIMIZERS[recipe.train.optimizer]([{"params": trained}], lr=recipe.train.learning_rate)
+    sampler, loader = training_sampler(recipe, data), data.loader
+    found: dict[str, Any] = {}
+    indices = range(min(1 + MEASURED, recipe.train.episodes))
+    episodes = training_episodes(sampler, loader, indices, loading_depth(model))
+    if not recipe.backbone.trained:
+        begin = time.perf_counter()
+        episodes = [(episode, tuple(_maps(model, clips) for clips in sides)) for episode, sides in episodes]
+        clips = [maps for _, sides in episodes for maps in sides]
+        count = sum(len(maps.mean) for maps in clips)
+        units = recipe.train.views * len(all_clips(data.train)) + len(all_clips(data.val))
+        size = 2 if recipe.backbone.maps == "half" else 4
+        numbers = sum(part.numel() for maps in clips for part in (maps.patches, maps.mean))
+        found["maps_bytes"] = units * size * numbers // count
+        found["maps_hours"] = units * (time.perf_counter() - begin) / count / 3600
+    model.train()
+    seconds, begin = [], time.perf_counter()
+    for episode, sides in episodes:
+        backward(recipe, model, episode, sides)
+        if episode.index % recipe.train.accumulate == 0:  # the first, so that the optimizer has its own tensors
+            take_step(recipe, optimizer, episode.index + 1)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        end = time.perf_counter()
+        seconds.append(end - begin)
+        begin = end
+    return found | {"seconds_per_episode": statistics.median(seconds[1:] or seconds)}
+
+
+@torch.no_grad()
+def _maps(model: nn.Module, clips: torch.Tensor) -> Maps:
+    with evaluating(model):
+        return backbone_maps(to_model(clips, model), backbone=model.backbone, patches=model.patches)
+
+
+def _validation(recipe: Recipe, data: TrainingData, model: nn.Module) -> float:
+    """Seconds of all validations, from a few clips and episodes."""
+    if len(data.val) < 2:
+        return 0.0
+    protocol, count = validation_protocol(recipe, data), len(all_clips(data.val))
+    drawn = replace(protocol, episodes=min(MATCHED, protocol.episodes)).draw(data.val, data.loader.store.groups)
+    clips = all_clips(data.val)[:EMBEDDED]
+    begin = time.perf_counter()
+    features = embed_clips(model, data.loader, clips)
+    middle = time.perf_counter()
+    rows = {clip: number % len(clips) for number, clip in enumerate(all_clips(data.val))}
+    match_episodes(model, ClipFeatures(features.tensors, rows), drawn, protocol.shots)
+    embedding, matching = (middle - begin) / len(clips), (time.perf_counter() - middle) / len(drawn)
+    each = count * embedding * recipe.backbone.trained + protocol.episodes * matching  # else maps are read
+    return math.ceil(recipe.train.episodes / recipe.validation.every) * each
+
+
+def _machine_bytes() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -76,7 +76,7 @@ class TrainingRun:
         with contextlib.ExitStack() as held:
             ranks.from_first(lambda: self._occupy(held))
             shown = {"progress": progress, "validating": validating, "embedding": embedding}
-            data = ranks.in_turn(lambda: self._data(data_dir, choose_device(device), ranks.count))
+            data = ranks.in_turn(lambda: self.open_data(data_dir, choose_device(device), ranks.count))
             how = {"begin": partial(self._begin, announce), "announce": announce, **shown}
             return train(self.recipe, self.folder, data, device=device, ranks=ranks, events=events, **how)
 
@@ -87,7 +87,7 @@ class TrainingRun:
         if self.new and self.folder.is_dir():
             raise UsageError(f"another training has begun in {self.folder}", "run the same command again")
 
-    def _data(self, data_dir: Path, device: torch.device, count: int) -> TrainingData:
+    def open_data(self, data_dir: Path, device: torch.device, count: int = 1) -> TrainingData:
         """What may be seen, and what the notes of the weights will say of it and of so many ranks."""
         store = frame_store(self.recipe.data, data_dir)
         policy = self.recipe.data.missing_classes

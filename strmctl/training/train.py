@@ -87,7 +87,7 @@ def train(
     settings, best = recipe.train, folder / WEIGHTS["best"]
     if events:
         ranks.from_first(check_installed)
-    sampler = ranks.in_turn(lambda: _sampler(recipe, data))
+    sampler = ranks.in_turn(lambda: training_sampler(recipe, data))
     resuming = (folder / STATE).exists()
     if sampler and not resuming and (folder / WEIGHTS["last"]).exists():  # beginning anew would replace what is there
         raise CheckpointError(f"{folder} holds trained weights, and no {STATE} to go on from", lost(folder))
@@ -139,7 +139,7 @@ def _go_on(
     averages = RunningAverages(model, ranks, run.done)
     parts = list(_parts(recipe, run.done, ranks.count))
     own = [part[ranks.rank] for part in parts if ranks.rank < len(part)]
-    loaded = _episodes(sampler, run.data.loader, own, loading_depth(model))
+    loaded = training_episodes(sampler, run.data.loader, own, loading_depth(model))
     for part in parts:
         results = torch.zeros(len(part), 2, dtype=torch.float64)
         if ranks.rank < len(part):
@@ -190,7 +190,7 @@ def _parts(recipe: Recipe, done: int, count: int) -> Iterator[range]:
         done = part.stop
 
 
-def _sampler(recipe: Recipe, data: TrainingData) -> EpisodeSampler | None:
+def training_sampler(recipe: Recipe, data: TrainingData) -> EpisodeSampler | None:
     """The training episodes; None where there are none, so that the data may have too few clips for one.
 
     Raises:
@@ -216,7 +216,7 @@ def _as_maps(recipe: Recipe, folder: Path, data: TrainingData, model: nn.Module,
     return replace(data, loader=keep_maps(recipe, model, data.loader, units, folder.parent / MAPS, **how))
 
 
-def _episodes(
+def training_episodes(
     sampler: EpisodeSampler, loader: Loader, indices: Sequence[int], depth: int
 ) -> Iterator[tuple[Episode, tuple[Clips, Clips]]]:
     """Episodes with their support and query clips, loaded ahead."""

@@ -277,7 +277,7 @@ def test_accumulation_equals_one_step_on_the_mean_gradient(tmp_path, store):
     run(tmp_path, recipe, store)
     model = build_model(recipe, pretrained=False).train()
     sampler = training.EpisodeSampler(store.clips("train"), split="train", way=2, shot=1, queries=2, seed=0)
-    for _, pixels in training._episodes(sampler, clip_loader(recipe, store), range(2), 0):
+    for _, pixels in training.training_episodes(sampler, clip_loader(recipe, store), range(2), 0):
         support, query = (part.float() / 255 for part in pixels)
         logits = model(support, torch.arange(2), query)
         targets = torch.tensor([0, 0, 1, 1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +19,9 @@ from strmctl.cli.options import (
     threads_option,
 )
 from strmctl.errors import StrmctlError
+
+if TYPE_CHECKING:
+    from strmctl.training.run import TrainingRun
 
 
 @click.command(name="train", short_help="Train a recipe; the val split chooses the model.")
@@ -36,6 +40,9 @@ from strmctl.errors import StrmctlError
     help="Also write loss, accuracy, speed, memory and validation to runs/NAME/tensorboard (extra `tensorboard`). "
     "torchrun has a `--log` of its own: there, write `torchrun … -m -- strmctl train …`.",
 )
+@click.option(
+    "--dry-run", is_flag=True, help="Say what the training will take here, from a few episodes, and write nothing."
+)
 @set_option
 @data_option
 @runs_option
@@ -47,6 +54,7 @@ def command(
     name: str | None,
     resume: bool,
     log: str | None,
+    dry_run: bool,
     assignments: tuple[str, ...],
     data_dir: Path,
     runs: Path,
@@ -60,6 +68,7 @@ def command(
       strmctl train --recipe sprites
       strmctl train --recipe ssv2_r50 --set backbone.weights=resnet50.pth
       strmctl train --recipe sprites --set train.seed=1 --name sprites_seed1
+      strmctl train --recipe sprites --dry-run
       strmctl train --resume
       strmctl train --recipe sprites --log tensorboard   # then: tensorboard --logdir runs
       torchrun --nproc-per-node 4 -m strmctl train --recipe ssv2_r50   # one process per GPU; srun does as well
@@ -74,6 +83,11 @@ def command(
 
     if not resume and recipe is None:
         raise click.UsageError("name a recipe, such as --recipe sprites, or give --resume")
+    if dry_run:
+        if resume:
+            raise click.UsageError("--dry-run is for a training that has not begun; leave --resume out")
+        _estimate(new_run(runs, name, recipe, assignments), data_dir, device, as_json)
+        return
     events = log == "tensorboard"
     with joined(device) as ranks:
         run = ranks.from_first(
@@ -111,3 +125,22 @@ def command(
     click.echo(f"{run.folder}: {what}")
     test = f"strmctl eval --shots 1,5{elsewhere(data=data_dir, runs=runs)}"
     console.say(f"next: `{test}`, `strmctl viz --video FILE{elsewhere(runs=runs)}`")
+
+
+def _estimate(run: TrainingRun, data_dir: Path, device: str, as_json: bool) -> None:
+    from strmctl.report.terminal.dry_run_table import dry_run_table
+    from strmctl.training.dry_run import dry_run
+
+    found = dry_run(run, data_dir, device=device)
+    if as_json:
+        console.print_json(found)
+        return
+    console.print_table(f"Training of {found['recipe']}, not begun", *dry_run_table(found))
+    console.say(
+        "measured on a few episodes with random weights; other work here makes it slower, and nothing was written"
+    )
+    if found["disk_bytes"] + found["maps_bytes"] > found["free_disk_bytes"]:
+        console.say("warning: the disk has too little room for this run")
+    if found["less_memory"]:
+        changes = " or ".join(f"`--set {change}`" for change in found["less_memory"])
+        console.say(f"note: that is close to the memory here; {changes} needs less")
