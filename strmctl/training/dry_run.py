@@ -1,7 +1,7 @@
 """What a training will take here, from a few of its episodes; nothing is written: `train --dry-run`.
 
-They are the first episodes of the recipe on its data, in a process of its own, so that its memory is that of a training.
-Weights are random, because they take the same time.
+They are the first episodes of the recipe on its data, in a process of its own, so that its memory is that of a
+training. Weights are random, because they take the same time.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ def dry_run(run: TrainingRun, data_dir: Path, *, device: str = "auto") -> dict[s
 
     Returns:
         `clips` per split, `episodes`, optimizer `steps`, `seconds_per_episode` (median), `hours` in all, of which
-        `validation_hours` and `maps_hours` of a frozen backbone; `peak_bytes` of the process, or on a GPU of its tensors,
-        and the `memory_bytes` that there are; `disk_bytes` of the run, `maps_bytes` of a frozen backbone, and the
-        `free_disk_bytes`; `less_memory`: changes of the recipe that need less, where it is close.
+        `validation_hours` and `maps_hours` of a frozen backbone; `peak_bytes` of the process, or on a GPU of its
+        tensors, and the `memory_bytes` that there are; `disk_bytes` of the run, `maps_bytes` of a frozen backbone,
+        and the `free_disk_bytes`; `less_memory`: changes of the recipe that need less, where it is close.
 
     Raises:
         DataError: the store is missing, or some of its classes.
@@ -146,7 +146,7 @@ def _measure(run: TrainingRun, data_dir: Path, device_name: str) -> dict[str, An
 
 
 def _training(recipe: Recipe, data: TrainingData, model: nn.Module) -> dict[str, Any]:
-    """Seconds of an episode, as training goes from one to the next; of a frozen backbone, what its maps take as well."""
+    """Seconds of an episode, as training goes from one to the next; of a frozen backbone, what its maps take, too."""
     device = next(model.parameters()).device
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = OPTIMIZERS[recipe.train.optimizer]([{"params": trained}], lr=recipe.train.learning_rate)
@@ -156,7 +156,7 @@ def _training(recipe: Recipe, data: TrainingData, model: nn.Module) -> dict[str,
     episodes = training_episodes(sampler, loader, indices, loading_depth(model))
     if not recipe.backbone.trained:
         begin = time.perf_counter()
-        episodes = [(episode, tuple(_maps(model, clips) for clips in sides)) for episode, sides in episodes]
+        episodes = [(episode, tuple(_maps(recipe, model, clips) for clips in sides)) for episode, sides in episodes]
         clips = [maps for _, sides in episodes for maps in sides]
         count = sum(len(maps.mean) for maps in clips)
         units = recipe.train.views * len(all_clips(data.train)) + len(all_clips(data.val))
@@ -179,8 +179,9 @@ def _training(recipe: Recipe, data: TrainingData, model: nn.Module) -> dict[str,
 
 
 @torch.no_grad()
-def _maps(model: nn.Module, clips: torch.Tensor) -> Maps:
-    with evaluating(model):
+def _maps(recipe: Recipe, model: nn.Module, clips: torch.Tensor) -> Maps:
+    device = next(model.parameters()).device.type
+    with evaluating(model), torch.autocast(device, torch.bfloat16, enabled=recipe.train.dtype == "bfloat16"):
         return backbone_maps(to_model(clips, model), backbone=model.backbone, patches=model.patches)
 
 

@@ -10,7 +10,7 @@ def dry_run_table(found: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     peak, maps = found["peak_bytes"], found["maps_bytes"]
     rows = [["clips", ", ".join(f"{subset} {count:,}" for subset, count in found["clips"].items())]]
     rows += [["episodes, optimizer steps", f"{found['episodes']:,}, {found['steps']:,}"]]
-    rows += [["device", f"{found['device']}, {found['threads']} threads"]]
+    rows += [["device", f"{found['device']}, threads: {found['threads']}"]]
     rows += [["seconds per episode", f"{found['seconds_per_episode']:.3g}"]]
     rows += [["time in all", _time(found["hours"])]]
     rows += [["of it, validation", _time(found["validation_hours"])]]
@@ -19,7 +19,7 @@ def dry_run_table(found: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     rows += [["disk for the run", _gibibytes(found["disk_bytes"])]]
     rows += [["disk for maps, shared by runs", _gibibytes(maps)]] if maps else []
     rows += [["free on the disk", _gibibytes(found["free_disk_bytes"])]]
-    return ["", ""], rows
+    return ["", "here"], rows
 
 
 def _time(hours: float) -> str:
