@@ -67,14 +67,17 @@ def dry_run(run: TrainingRun, data_dir: Path, *, device: str = "auto") -> dict[s
         "peak_bytes": None,
         "maps_bytes": 0,
     }
-    weights = sum(value.nbytes for value in build_model(recipe, pretrained=False).state_dict().values())
+    model = build_model(recipe, pretrained=False)
+    weights = sum(value.nbytes for value in model.state_dict().values())
+    trained = sum(parameter.nbytes for parameter in model.parameters() if parameter.requires_grad)
     if training_sampler(recipe, data) is not None:
         found |= _in_a_process(run, data_dir, device)
     episodes = recipe.train.episodes
     hours = episodes * found["seconds_per_episode"] / 3600 + found["validation_hours"] + found["maps_hours"]
     total = torch.cuda.get_device_properties(chosen).total_memory if chosen.type == "cuda" else _machine_bytes()
     close = found["peak_bytes"] is not None and found["peak_bytes"] > CLOSE * total
-    files = 3 + len(recipe.train.keep) + 2 * (recipe.train.optimizer == "adam")  # best, last, state and what Adam keeps
+    files = (3 + len(recipe.train.keep)) * weights  # best, last and state
+    files += 2 * trained * (recipe.train.optimizer == "adam" and episodes > 0)  # what it keeps of each, in the state
     return {
         "run": run.name,
         "recipe": recipe.name,
@@ -86,7 +89,7 @@ def dry_run(run: TrainingRun, data_dir: Path, *, device: str = "auto") -> dict[s
         **found,
         "hours": hours,
         "memory_bytes": total,
-        "disk_bytes": files * weights + LINE * episodes,
+        "disk_bytes": files + LINE * episodes,
         "free_disk_bytes": free_bytes(run.folder),
         "less_memory": less_memory(recipe) if close else [],
     }

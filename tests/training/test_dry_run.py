@@ -8,6 +8,7 @@ from strmctl.training import dry_run
 from tests.small_world import refused, snapshot, train
 
 DRY = ("--recipe", "sprites", "--dry-run")
+FULL = (MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory"), dry_run.BrokenProcessPool())
 FROZEN = ("backbone.trained=false", "train.views=2")
 
 
@@ -71,9 +72,7 @@ def test_the_recipe_the_data_and_the_device_are_checked(data, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory"), dry_run.BrokenProcessPool()]
-)
+@pytest.mark.parametrize("error", FULL)
 def test_an_episode_that_does_not_fit_says_what_needs_less(data, tmp_path, monkeypatch, error):
     class Pool:
         def __init__(self, *words, **options): ...
