@@ -24,7 +24,7 @@ from strmctl.disk import free_bytes
 from strmctl.errors import StrmctlError
 from strmctl.evaluation.embed import ClipFeatures, embed_clips, evaluating, loading_depth, to_model
 from strmctl.evaluation.match import all_clips, match_episodes
-from strmctl.memory import HUGE_PAGES, keep_memory, keep_within_free_memory
+from strmctl.memory import HUGE_PAGES, keep_memory, keep_within_free_memory, return_memory
 from strmctl.model.enrichment import Maps, backbone_maps
 from strmctl.recipe import Recipe
 from strmctl.runs.build import build_model
@@ -140,6 +140,8 @@ def _measure(run: TrainingRun, data_dir: Path, device_name: str) -> dict[str, An
     if device.type == "cpu":
         keep_within_free_memory()
     keep_memory()
+    if recipe.train.memory != "plain":
+        return_memory()  # as training does
     use_threads(None)
     data = run.open_data(data_dir, device)
     model = build_model(recipe, pretrained=False).to(device)
