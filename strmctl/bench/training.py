@@ -9,21 +9,19 @@ our projections of single frames, which flatters it a little.
 from __future__ import annotations
 
 import contextlib
-import resource
 import statistics
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from strmctl.episodes.sampler import Episode
 from strmctl.errors import RecipeError, UsageError
-from strmctl.memory import HUGE_PAGES, keep_memory, return_memory
+from strmctl.memory import HUGE_PAGES, keep_memory, keep_within_free_memory, return_memory
 from strmctl.model.precision import trains_in_tf32
 from strmctl.progress import Progress, silent
 from strmctl.recipe import Recipe, load_recipe
@@ -31,6 +29,7 @@ from strmctl.runs.build import build_model
 from strmctl.runs.checkpoint import choose_device
 from strmctl.threads import environment, use_threads
 from strmctl.training.gradients import WAYS
+from strmctl.training.measure import is_out_of_memory, peak_bytes
 from strmctl.training.step import OPTIMIZERS, backward, take_step
 from strmctl.workers import start_worker
 
@@ -135,7 +134,7 @@ def _measure(recipe: Recipe, authors: bool, device_name: str, repeats: int) -> d
     """What training takes in this process, which has just begun."""
     device = choose_device(device_name)
     if device.type == "cpu":
-        _leave_memory_to_others()
+        keep_within_free_memory()
     if not authors:
         keep_memory()
     if recipe.train.memory != "plain":
@@ -144,14 +143,15 @@ def _measure(recipe: Recipe, authors: bool, device_name: str, repeats: int) -> d
     try:
         seconds = _seconds(recipe, authors, device, repeats)
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "alloc" not in str(error):
+        if not is_out_of_memory(error):
             raise
         return _problem(NO_ROOM)
-    found = {"seconds_per_episode": statistics.median(seconds), "reserved_bytes": None, "problem": None}
-    if device.type == "cuda":
-        found["reserved_bytes"] = torch.cuda.max_memory_reserved(device)
-        return found | {"peak_bytes": torch.cuda.max_memory_allocated(device)}
-    return found | {"peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+    return {
+        "seconds_per_episode": statistics.median(seconds),
+        "peak_bytes": peak_bytes(device),
+        "reserved_bytes": torch.cuda.max_memory_reserved(device) if device.type == "cuda" else None,
+        "problem": None,
+    }
 
 
 def _seconds(recipe: Recipe, authors: bool, device: torch.device, repeats: int) -> list[float]:
@@ -177,11 +177,3 @@ def _seconds(recipe: Recipe, authors: bool, device: torch.device, repeats: int) 
             torch.cuda.synchronize(device)
         seconds.append(time.perf_counter() - begin)
     return seconds[1:]
-
-
-def _leave_memory_to_others() -> None:
-    """Lets this process have no more than is free now, so that an episode that is too large ends this process alone."""
-    with contextlib.suppress(OSError, ValueError, StopIteration):
-        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
-        free = next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))
-        resource.setrlimit(resource.RLIMIT_DATA, (free, resource.getrlimit(resource.RLIMIT_DATA)[1]))

@@ -31,7 +31,7 @@ from strmctl.runs.build import build_model
 from strmctl.runs.checkpoint import choose_device
 from strmctl.threads import environment, use_threads
 from strmctl.training.in_training import TrainingData, validation_protocol
-from strmctl.training.measure import peak_bytes
+from strmctl.training.measure import is_out_of_memory, peak_bytes
 from strmctl.training.run import TrainingRun
 from strmctl.training.step import OPTIMIZERS, backward, take_step
 from strmctl.training.train import training_episodes, training_sampler
@@ -124,8 +124,7 @@ def _in_a_process(run: TrainingRun, data_dir: Path, device: str) -> dict[str, An
         ):
             return pool.submit(_measure, run, data_dir, device).result()
     except (BrokenProcessPool, MemoryError, RuntimeError) as error:
-        ended = isinstance(error, BrokenProcessPool | MemoryError | torch.OutOfMemoryError)
-        if not ended and "alloc" not in str(error):
+        if not isinstance(error, BrokenProcessPool) and not is_out_of_memory(error):
             raise
         changes = less_memory(run.recipe)
         hint = " and ".join(f"`--set {change}`" for change in changes[-2:]) or "`--set train.queries=1`"
