@@ -8,30 +8,25 @@ our projections of single frames, which flatters it a little.
 
 from __future__ import annotations
 
-import contextlib
 import statistics
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
 from typing import Any
 
 import torch
 
 from strmctl.episodes.sampler import Episode
 from strmctl.errors import RecipeError, UsageError
-from strmctl.memory import HUGE_PAGES, keep_memory, keep_within_free_memory, return_memory
+from strmctl.memory import keep_memory, keep_within_free_memory, return_memory
 from strmctl.model.precision import trains_in_tf32
 from strmctl.progress import Progress, silent
 from strmctl.recipe import Recipe, load_recipe
 from strmctl.runs.build import build_model
 from strmctl.runs.checkpoint import choose_device
-from strmctl.threads import environment, use_threads
+from strmctl.threads import use_threads
 from strmctl.training.gradients import WAYS
-from strmctl.training.measure import is_out_of_memory, peak_bytes
+from strmctl.training.measure import in_a_new_process, is_out_of_memory, peak_bytes
 from strmctl.training.step import OPTIMIZERS, backward, take_step
-from strmctl.workers import start_worker
 
 AUTHORS = "authors' way"
 DTYPES = ("float32", "bfloat16")
@@ -117,17 +112,12 @@ def bench_train(
 
 
 def _in_a_process(recipe: Recipe, authors: bool, device: str, repeats: int) -> dict[str, Any]:
-    with (
-        environment({HUGE_PAGES: None}),
-        ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=start_worker) as pool,
-        contextlib.suppress(BrokenProcessPool),  # the system has ended it, for want of memory
-    ):
-        return pool.submit(_measure, recipe, authors, device, repeats).result()
-    return _problem(NO_ROOM)
-
-
-def _problem(reason: str) -> dict[str, Any]:
-    return {"seconds_per_episode": None, "peak_bytes": None, "reserved_bytes": None, "problem": reason}
+    try:
+        return in_a_new_process(_measure, recipe, authors, device, repeats)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return {"seconds_per_episode": None, "peak_bytes": None, "reserved_bytes": None, "problem": NO_ROOM}
 
 
 def _measure(recipe: Recipe, authors: bool, device_name: str, repeats: int) -> dict[str, Any]:
@@ -140,14 +130,8 @@ def _measure(recipe: Recipe, authors: bool, device_name: str, repeats: int) -> d
     if recipe.train.memory != "plain":
         return_memory()  # as training does
     use_threads(None)
-    try:
-        seconds = _seconds(recipe, authors, device, repeats)
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        return _problem(NO_ROOM)
     return {
-        "seconds_per_episode": statistics.median(seconds),
+        "seconds_per_episode": statistics.median(_seconds(recipe, authors, device, repeats)),
         "peak_bytes": peak_bytes(device),
         "reserved_bytes": torch.cuda.max_memory_reserved(device) if device.type == "cuda" else None,
         "problem": None,

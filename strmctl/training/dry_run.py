@@ -10,10 +10,7 @@ import math
 import os
 import statistics
 import time
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +21,17 @@ from strmctl.disk import free_bytes
 from strmctl.errors import StrmctlError
 from strmctl.evaluation.embed import ClipFeatures, embed_clips, evaluating, loading_depth, to_model
 from strmctl.evaluation.match import all_clips, match_episodes
-from strmctl.memory import HUGE_PAGES, keep_memory, keep_within_free_memory, return_memory
+from strmctl.memory import keep_memory, keep_within_free_memory, return_memory
 from strmctl.model.enrichment import Maps, backbone_maps
 from strmctl.recipe import Recipe
 from strmctl.runs.build import build_model
 from strmctl.runs.checkpoint import choose_device
-from strmctl.threads import environment, use_threads
+from strmctl.threads import use_threads
 from strmctl.training.in_training import TrainingData, validation_protocol
-from strmctl.training.measure import is_out_of_memory, peak_bytes
+from strmctl.training.measure import in_a_new_process, is_out_of_memory, peak_bytes
 from strmctl.training.run import TrainingRun
 from strmctl.training.step import OPTIMIZERS, backward, take_step
 from strmctl.training.train import training_episodes, training_sampler
-from strmctl.workers import start_worker
 
 MEASURED = 3  # episodes, after one that is not
 EMBEDDED, MATCHED = 4, 20  # validation clips and episodes that are timed
@@ -116,15 +112,10 @@ def _suits(recipe: Recipe, key: str, value: str) -> bool:
 
 
 def _in_a_process(run: TrainingRun, data_dir: Path, device: str) -> dict[str, Any]:
-    context = get_context("spawn")
     try:
-        with (
-            environment({HUGE_PAGES: None}),
-            ProcessPoolExecutor(1, mp_context=context, initializer=start_worker) as pool,
-        ):
-            return pool.submit(_measure, run, data_dir, device).result()
-    except (BrokenProcessPool, MemoryError, RuntimeError) as error:
-        if not isinstance(error, BrokenProcessPool) and not is_out_of_memory(error):
+        return in_a_new_process(_measure, run, data_dir, device)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
             raise
         changes = less_memory(run.recipe)
         hint = " and ".join(f"`--set {change}`" for change in changes[-2:]) or "`--set train.queries=1`"

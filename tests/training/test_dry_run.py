@@ -4,11 +4,11 @@ import pytest
 
 from strmctl.errors import StrmctlError
 from strmctl.recipe import load_recipe
-from strmctl.training import dry_run
+from strmctl.training import dry_run, measure
 from tests.small_world import refused, snapshot, train
 
 DRY = ("--recipe", "sprites", "--dry-run")
-FULL = (MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory"), dry_run.BrokenProcessPool())
+FULL = (MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory"), measure.BrokenProcessPool())
 FROZEN = ("backbone.trained=false", "train.views=2")
 
 
@@ -82,7 +82,7 @@ def test_an_episode_that_does_not_fit_says_what_needs_less(data, tmp_path, monke
 
         def __exit__(self, *about): ...
 
-    monkeypatch.setattr(dry_run, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(measure, "ProcessPoolExecutor", Pool)
     ran = train(data, tmp_path, *DRY)
     refused(
         ran,
