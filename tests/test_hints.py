@@ -286,6 +286,16 @@ def without_word(word: str) -> Callable[[World, Words, str], None]:
     return lambda world, words, hint: world.run(*[own for own in words if own != word])
 
 
+def without_option(option: str) -> Callable[[World, Words, str], None]:
+    """An option and its value are left out, the first time that it is given."""
+
+    def follow(world: World, words: Words, hint: str) -> None:
+        position = words.index(option)
+        world.run(*words[:position], *words[position + 2 :])
+
+    return follow
+
+
 def both_ways(world: World, words: Words, hint: str) -> None:
     """The command of the hint works, and so does another name."""
     run_only(world, words, hint)
@@ -353,6 +363,11 @@ def moved_away(world: World, words: Words, hint: str) -> None:
 def classified(world: World, *more: str) -> Words:
     run = ("--run", "sprites", "--runs", world.runs, "--device", "cpu")
     return world.words("classify", "--examples", world.videos, world.videos / "hop" / "0.mp4", *run, *more)
+
+
+def drawn(world: World, *more: str) -> Words:
+    folders = ("--data", world.data, "--runs", world.runs, "--device", "cpu", "--out", "look.png")
+    return world.words("viz", "--video", world.videos / "hop" / "0.mp4", *folders, *more)
 
 
 MISSING = (
@@ -484,6 +499,17 @@ CASES = [
         "`--out {}`",
         lambda w: w.words("viz", "--video", w.videos / "hop" / "0.mp4", "--out", "x", "--runs", w.runs),
         add,
+    ),
+    Case("`--start {}` shows its last second", lambda w: drawn(w, "--start", 99), add),
+    Case("leave `--end` out", lambda w: drawn(w, "--end", 0.05), without_option("--end")),
+    Case("leave `--end` out", lambda w: drawn(w, "--start", 0.2, "--end", 0.1), without_option("--end")),
+    Case(
+        "draw each by itself, with a single `--run`",
+        lambda w: (
+            w.run(*w.train("--recipe", "sprites", "--name", "b", changes=("input.frames=9",)))
+            and drawn(w, "--run", "sprites", "--run", "b")
+        ),
+        without_option("--run"),
     ),
     Case("`--window {}`", lambda w: classified(w, "--stride", 0.25), add),
     Case("`--window {}`", lambda w: classified(w, "--stride", 7), add),

@@ -86,7 +86,7 @@ def extract(path: Path, *, size: Size, quality: int, frames: int | None, keep: C
                 images[position] = encode(picture.pixels(), position)
         count, last = len(times), times[-1]
         positions = positions_by_time(times, frames) if count >= frames else list(range(count))
-        images |= _fetch(path, set(positions) - images.keys(), encode)
+        images |= fetch(path, set(positions) - images.keys(), encode)
         for position in positions:
             keep(images[position])
     return Extraction(video, count, positions, damage(path, video, count, last) + encode.remarks)
@@ -98,7 +98,7 @@ def damage(path: Path, video: Video, decoded: int, last: float) -> list[str]:
     return [f"damaged: {decoded} of {video.declared} frames"] if damaged else []
 
 
-def _fetch(path: Path, wanted: set[int], encode: FrameEncoder) -> dict[int, bytes]:
+def fetch(path: Path, wanted: set[int], encode: FrameEncoder) -> dict[int, bytes]:
     """The images of single frames, by position."""
     images: dict[int, bytes] = {}
     if wanted:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from strmctl.errors import DataError
-from strmctl.videos.extract import QUALITY, extract
-from strmctl.videos.frame_positions import even_positions
+from strmctl.errors import DataError, UsageError
+from strmctl.videos.decode import decode
+from strmctl.videos.extract import QUALITY, FrameEncoder, extract, fetch
+from strmctl.videos.frame_positions import even_positions, positions_by_time
+from strmctl.videos.frame_times import timed
 from strmctl.videos.pixels import centre_crop, decode_frames, to_shorter_side
+
+TOLERANCE = 1e-3  # seconds to which files give times
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,7 @@ class VideoClip:
         count: number of frames of the video.
         fps: frames per second of the video; 0 when it does not say.
         remarks: what is odd about the video, in a few words each.
+        times: when each of the L frames is shown, seconds; empty for a whole video.
     """
 
     pixels: torch.Tensor
@@ -30,9 +37,12 @@ class VideoClip:
     count: int
     fps: float
     remarks: tuple[str, ...] = ()
+    times: tuple[float, ...] = ()
 
 
-def read_video(path: Path, *, frames: int, size: int, crop: int) -> VideoClip:
+def read_video(
+    path: Path, *, frames: int, size: int, crop: int, start: float | None = None, end: float | None = None
+) -> VideoClip:
     """Reads the clip that `prepare` and then `ClipLoader` would give in test, with frames stored at `size` pixels.
 
     Args:
@@ -40,24 +50,83 @@ def read_video(path: Path, *, frames: int, size: int, crop: int) -> VideoClip:
         frames: L, frames per clip; some frames of a shorter video are repeated.
         size: shorter side that frames are resized to, pixels.
         crop: side of the square that is cut out of the centre, pixels.
+        start: where the clip begins, seconds from the beginning of the video; None for its beginning.
+        end: where the clip ends, likewise; None for the end of the video.
 
     Raises:
         DataError: the video cannot be decoded, or has a single frame.
+        UsageError: between start and end there are fewer than two frames.
 
     Example:
         >>> strmctl.read_video(Path("clip.mp4"), frames=8, size=32, crop=24).pixels.shape
         torch.Size([8, 3, 24, 24])
     """
+    if start is not None or end is not None:
+        return _read_span(path, frames, size, crop, (start or 0.0, math.inf if end is None else end))
     encoded: list[bytes] = []  # each frame that is taken, once
     try:
         found = extract(path, size=size, quality=QUALITY, frames=frames, keep=encoded.append)
     except DataError as error:
-        reason = str(error).removeprefix("cannot be read: ")
-        raise DataError(f"the video {path} cannot be read: {reason}", error.hint) from error
+        raise _unreadable(path, error) from error
     if found.decoded < 2:
         raise DataError(f"the video {path} has a single frame", "a clip needs two frames at least")
     taken = even_positions(len(encoded), frames)  # all of them, some again when the video is shorter
-    pixels = decode_frames([encoded[index] for index in taken])
     positions = [found.positions[index] for index in taken]
-    square, remarks = centre_crop(to_shorter_side(pixels, size), crop), tuple(found.remarks)
-    return VideoClip(square, positions, found.decoded, found.video.fps, remarks)
+    square = _square([encoded[index] for index in taken], size, crop)
+    return VideoClip(square, positions, found.decoded, found.video.fps, tuple(found.remarks))
+
+
+def times_in_span(path: Path, start: float, end: float) -> dict[int, float]:
+    """Position -> time in seconds of the frames that are shown from `start` on and before `end`; two at least.
+
+    Raises:
+        DataError: the video cannot be decoded.
+        UsageError: there are fewer.
+    """
+    if not start < end:
+        raise UsageError(f"--end {end:g} does not lie after --start {start:g}", "leave `--end` out")
+    inside, last, ended = {}, 0.0, False
+    try:
+        video = decode(path)
+        with contextlib.closing(video.pictures):
+            for position, (time, _) in enumerate(timed(video)):
+                if time >= end - TOLERANCE:
+                    break
+                last = time
+                if time >= start - TOLERANCE:
+                    inside[position] = time
+            else:
+                ended = True
+    except DataError as error:
+        raise _unreadable(path, error) from error
+    if ended and not inside:
+        hint = f"`--start {max(0, math.floor(100 * last - 100) / 100):g}` shows its last second"
+        raise UsageError(f"--start {start:g} is beyond the end of {path}, whose last frame is at {last:.2f} s", hint)
+    if len(inside) < 2:
+        raise UsageError(
+            f"from {start:g} to {end:g} s {path} has {len(inside)} frames, and a clip needs two", "leave `--end` out"
+        )
+    return inside
+
+
+def _read_span(path: Path, frames: int, size: int, crop: int, span: tuple[float, float]) -> VideoClip:
+    inside = times_in_span(path, *span)
+    positions, times = list(inside), list(inside.values())
+    chosen = positions_by_time(times, frames) if len(times) >= frames else even_positions(len(times), frames)
+    video = decode(path)
+    with contextlib.closing(video.pictures):
+        encode = FrameEncoder(video, size, QUALITY)
+    images = fetch(path, {positions[index] for index in chosen}, encode)
+    taken = [positions[index] for index in chosen]
+    square = _square([images[position] for position in taken], size, crop)
+    return VideoClip(square, taken, len(inside), video.fps, times=tuple(times[index] for index in chosen))
+
+
+def _square(images: list[bytes], size: int, crop: int) -> torch.Tensor:
+    """JPEG images as uint8 (L, 3, crop, crop)."""
+    return centre_crop(to_shorter_side(decode_frames(images), size), crop)
+
+
+def _unreadable(path: Path, error: DataError) -> DataError:
+    reason = str(error).removeprefix("cannot be read: ")
+    return DataError(f"the video {path} cannot be read: {reason}", error.hint)

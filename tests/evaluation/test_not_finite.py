@@ -91,7 +91,7 @@ def test_maps_that_are_not_finite_are_named(store):
     model, clip = build_model(recipe, pretrained=False).eval(), clip_loader(recipe, store).load("walk/1")
     assert len(attention_maps(model, clip)) == 4
     model.patch_enrichment.psi[0].bias.data.fill_(math.inf)
-    with pytest.raises(NotFiniteError, match=r"these maps are not finite: PLE: \|f\|, H: .*, E: "):
+    with pytest.raises(NotFiniteError, match="these maps are not finite: PLE, H, E"):
         attention_maps(model, clip)
 
 

@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from strmctl.datasets.sprites.render import render_clip
 from strmctl.episodes.clip_loader import even_positions
 from strmctl.evaluation.embed import to_model
-from strmctl.explain.attention import attention_maps
+from strmctl.explain.attention import WORDS, attention_maps
 from strmctl.model.backbones.build import build_backbone
+from strmctl.model.enrichment import Enriched
 from strmctl.model.methods.strm import build_strm
 from strmctl.model.seeding import seeded
 
@@ -63,12 +64,13 @@ def test_maps_are_those_of_the_hooked_features(patches):
     seen = pooled(features["backbone"], patches)
     enriched = features["patch_enrichment"].reshape(seen.shape)
     expected = {
-        "backbone: |x|": np.sqrt((seen**2).sum(axis=3)),
-        "PLE: |f|": np.sqrt((enriched**2).sum(axis=3)),
-        "H: relu(f·h)": by_hand(enriched, enriched.mean(axis=(1, 2))),
-        "E: relu(f·e)": by_hand(enriched, features["frame_enrichment"]),
+        "backbone": np.sqrt((features["backbone"] ** 2).sum(axis=1)),  # before any pooling
+        "PLE": np.sqrt((enriched**2).sum(axis=3)),
+        "H": by_hand(enriched, enriched.mean(axis=(1, 2))),
+        "E": by_hand(enriched, features["frame_enrichment"]),
     }
-    assert list(maps) == list(expected)
+    assert list(maps) == list(expected) == list(WORDS)
+    assert maps["backbone"].shape == (8, 4, 4) and maps["E"].shape == (8, patches, patches)
     for name, values in expected.items():
         np.testing.assert_allclose(maps[name], values, rtol=0, atol=1e-10 * values.max(), err_msg=name)
         assert values.std() > 0, name
@@ -77,12 +79,45 @@ def test_maps_are_those_of_the_hooked_features(patches):
 def test_rows_of_blocks_that_the_model_lacks_are_left_out():
     model = build(patch_enrichment=False, patches=2).double().eval()
     maps, features = hooked(model, noise())
-    seen = pooled(features["backbone"], 2)
-    assert list(maps) == ["backbone: |x|", "H: relu(x·h)", "E: relu(x·e)"]
-    np.testing.assert_allclose(maps["H: relu(x·h)"], by_hand(seen, features["backbone"].mean(axis=(2, 3))), atol=1e-10)
-    np.testing.assert_allclose(maps["E: relu(x·e)"], by_hand(seen, features["frame_enrichment"]), atol=1e-10)
+    seen = features["backbone"].transpose(0, 2, 3, 1)  # (L, h, w, D)
+    assert list(maps) == ["backbone", "H", "E"]
+    np.testing.assert_allclose(maps["H"], by_hand(seen, features["backbone"].mean(axis=(2, 3))), atol=1e-10)
+    np.testing.assert_allclose(maps["E"], by_hand(seen, features["frame_enrichment"]), atol=1e-10)
     without_fle = attention_maps(build(frame_enrichment=False).eval(), noise())
-    assert list(without_fle) == ["backbone: |x|", "PLE: |f|", "H: relu(f·h)"]
+    assert list(without_fle) == ["backbone", "PLE", "H"]
+
+
+def test_what_places_add_to_a_frame_is_its_squared_length_times_their_number():
+    maps, features = hooked(build(patch_enrichment=False, frame_enrichment=False).double().eval(), noise())
+    length = (features["backbone"].mean(axis=(2, 3)) ** 2).sum(axis=1)
+    np.testing.assert_allclose(maps["H"].sum(axis=(1, 2)), 16 * length, rtol=1e-12)  # none is negative after ReLU
+
+
+class EveryOther(torch.nn.Module):
+    """Clips `(N, L, 3, H, W)` to the colours of every other frame in 2×4 places, `(N, L / 2, 3, 2, 4)`."""
+
+    def forward(self, clips):
+        return F.adaptive_avg_pool3d(clips[:, ::2].flatten(0, 1), (3, 2, 4)).unflatten(0, (len(clips), -1))
+
+
+class OfTwoFrames(torch.nn.Module):
+    """A method whose backbone makes one map of two frames."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone, self.scale = EveryOther(), torch.nn.Parameter(torch.ones(()))
+
+    def enrich(self, clips):
+        frames = self.backbone(clips).mean(dim=(3, 4))
+        return Enriched(None, None, frames, frames)
+
+
+def test_a_map_of_two_frames_is_shown_over_both_and_need_not_be_square():
+    maps, pixels = attention_maps(OfTwoFrames().eval(), noise()), noise().double().numpy() / 255
+    means = pixels.reshape(8, 3, 2, 32, 4, 16).mean(axis=(3, 5))  # (L, 3, 2, 4)
+    expected = np.linalg.norm(means[::2], axis=1).repeat(2, axis=0)
+    np.testing.assert_allclose(maps["backbone"], expected, rtol=1e-6)
+    assert list(maps) == ["backbone", "H"] and maps["H"].shape == (8, 2, 4)
 
 
 def test_negative_products_count_as_nothing():
@@ -94,7 +129,7 @@ def test_negative_products_count_as_nothing():
         model.frame_enrichment.channel_mixing[2].bias.fill_(-1e3)
         for parameter in model.patch_enrichment.parameters():
             parameter.zero_()  # f = x, which is not negative after ReLU
-    assert np.all(attention_maps(model, noise())["E: relu(f·e)"] == 0)
+    assert np.all(attention_maps(model, noise())["E"] == 0)
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +190,7 @@ def test_the_centre_of_the_lengths_follows_a_moving_square(trained, direction):
     for seed, colour in enumerate([(240, 200, 40), (60, 60, 220), (230, 230, 230)]):
         clip, places = moving_square(direction, colour, seed)
         maps = attention_maps(model, clip)
-        for name in ("backbone: |x|", "PLE: |f|"):
+        for name in ("backbone", "PLE"):
             found = centres(maps[name])
             for axis, step in enumerate(direction):
                 if step:

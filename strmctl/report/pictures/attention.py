@@ -1,33 +1,53 @@
-"""The picture of attention maps: a clip's frames on top, below them one row per map, laid over the frames in grey."""
+"""The picture of attention maps: a clip's frames on top, below them one row per map, laid over the same frames."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from strmctl.report.drawing import Axes, Figure, colormaps, own_settings
+from strmctl.report.drawing import Axes, Figure, own_settings
+from strmctl.report.pictures.overlay import overlay, shade
 from strmctl.report.text import wrapped
 
-COLOURS = colormaps["inferno"]  # perceptually uniform, so that it reads in black and white too
-OPACITY = 0.65  # of the map over the frame
-GREY = np.array([0.299, 0.587, 0.114])  # weights of red, green and blue in a pixel's luma
-
 # Lengths in pixels of a picture whose frames are 192 pixels wide; all else grows and shrinks with the frames.
-CELL, GAP, LEFT, RIGHT, TOP, HEAD, EDGE = 192, 8, 176, 136, 60, 72, 16
+CELL, GAP, LEFT, RIGHT, TOP, HEAD, EDGE = 192, 8, 300, 136, 60, 72, 16
+NAME, TEXT, LINE = 24, 20, 27  # sizes of letters, and height of a line
 DPI = 100
+
+
+@dataclass(frozen=True)
+class MapRow:
+    """A row of maps.
+
+    Attributes:
+        name: what is shown.
+        words: what its values are, or who made them.
+        values: (L, h, w), finite.
+    """
+
+    name: str
+    words: str
+    values: np.ndarray
+
+    @property
+    def scaled(self) -> np.ndarray:
+        """The values from 0, the least of the row, to 1, the greatest."""
+        low, high = self.values.min(), self.values.max()
+        return (self.values - low) / ((high - low) or 1)
 
 
 @own_settings()
 def draw_maps(
-    frames: np.ndarray, maps: Mapping[str, np.ndarray], *, title: str, captions: Sequence[str] | None = None
+    frames: np.ndarray, rows: Sequence[MapRow], *, title: str, captions: Sequence[str] | None = None
 ) -> Figure:
     """Frames and maps as a figure; each row of maps has one scale, from the least to the greatest of its L maps.
 
     Args:
         frames: uint8 (L, S, S, 3), RGB.
-        maps: label -> (L, P, P), finite; a colon in the label parts its two lines.
+        rows: maps of these frames, from top to bottom.
         title: one line, cut where it is too long.
         captions: one over each frame, of one line or two; `frame 1`, `frame 2`, … when None.
     """
@@ -36,7 +56,9 @@ def draw_maps(
     scale = side * zoom / CELL
     frames = frames.repeat(zoom, axis=1).repeat(zoom, axis=2)
     width = LEFT + count * (CELL + GAP) - GAP + RIGHT
-    height = TOP + HEAD + (1 + len(maps)) * (CELL + GAP) - GAP + EDGE
+    legend = wrapped(legend_of(rows), TEXT, 0.95 * (width - 2 * EDGE))
+    foot = (legend.count("\n") + 1) * LINE + EDGE
+    height = TOP + HEAD + (1 + len(rows)) * (CELL + GAP) + foot + EDGE
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI * scale, facecolor="white")
 
     def write(x: float, y: float, text: str, size: float, **style: str) -> None:
@@ -51,55 +73,49 @@ def draw_maps(
             figure.figimage(picture, round(x * scale), round(bottom * scale), origin="upper")
         return top + CELL / 2
 
+    def name(middle: float, name: str, words: str) -> None:
+        room = LEFT - EDGE - GAP
+        lines = [(line, NAME, "bold") for line in wrapped(name, NAME, 0.92 * room, most=2, bold=True).split("\n")]
+        lines += [(line, TEXT, "normal") for line in wrapped(words, TEXT, 0.95 * room, most=3).split("\n") if line]
+        for position, (line, size, weight) in enumerate(lines):
+            write(EDGE, middle + (position - (len(lines) - 1) / 2) * LINE, line, size, weight=weight)
+
     write(EDGE, TOP / 2, wrapped(title, 30, 0.97 * (width - 2 * EDGE), most=1, bold=True), 30, weight="bold")
     for column, caption in enumerate(captions or [f"frame {position}" for position in range(1, count + 1)]):
         write(LEFT + column * (CELL + GAP) + CELL / 2, TOP + HEAD - 6, caption, 23, ha="center", va="bottom")
-    write(EDGE, place(0, frames), "frames", 26, weight="bold")
-    for row, (label, values) in enumerate(maps.items(), 1):
-        low, high = values.min(), values.max()
-        middle = place(row, overlay(frames, (values - low) / ((high - low) or 1)))
-        name, _, formula = label.partition(":")
-        write(EDGE, middle - 18, name, 26, weight="bold")
-        write(EDGE, middle + 18, formula.strip(), 23)
+    name(place(0, frames), "frames", "as the model sees them")
+    for position, row in enumerate(rows, 1):
+        middle = place(position, overlay(frames, row.scaled))
+        name(middle, row.name, row.words)
         x, bottom = width - RIGHT + 2 * GAP, height - middle - CELL / 2 + 14
         axes = figure.add_axes((x / width, bottom / height, 20 / width, (CELL - 28) / height))
-        _colour_bar(axes, low, high)
+        _colour_bar(axes, row.values.min(), row.values.max())
+    for position, line in enumerate(legend.split("\n")):
+        write(EDGE, height - EDGE - foot + (position + 1) * LINE, line, TEXT)
     return figure
 
 
-def overlay(frames: np.ndarray, maps: np.ndarray) -> np.ndarray:
-    """Maps in colour over frames in grey.
-
-    Args:
-        frames: uint8 (L, S, S, 3), RGB.
-        maps: (L, P, P), from 0 to 1.
-
-    Returns:
-        uint8 (L, S, S, 3), RGB.
-    """
-    grey = (frames @ GREY)[..., None]  # (L, S, S, 1)
-    colours = COLOURS(upsample(maps, frames.shape[1]))[..., :3] * 255  # (L, S, S, 3)
-    return np.rint(OPACITY * colours + (1 - OPACITY) * grey).astype(np.uint8)
-
-
-def upsample(maps: np.ndarray, side: int) -> np.ndarray:
-    """Bilinear interpolation of maps (L, P, P) to (L, side, side) pixels.
-
-    A patch's value stands at the patch's centre; beyond the outermost centres it stays as it is there.
-    """
-    patches = maps.shape[-1]
-    centres = (np.arange(side) + 0.5) * patches / side - 0.5  # of pixels, counted in patches
-    weights = np.stack([np.interp(centres, np.arange(patches), one) for one in np.eye(patches)], axis=1)  # (side, P)
-    return weights @ maps @ weights.T
+def legend_of(rows: Sequence[MapRow]) -> str:
+    """What is normalised over what, and how fine the maps are."""
+    sizes: dict[str, list[str]] = {}
+    for row in rows:
+        sizes.setdefault("×".join(map(str, row.values.shape[1:])), []).append(row.name)
+    each = [f"{size} places: {', '.join(names)}" for size, names in sizes.items()]
+    fine = f"Maps have {next(iter(sizes))} places" if len(each) == 1 else "; ".join(each)
+    return (
+        "Opacity grows in proportion from a row's least value, where the frame is left as filmed, to its greatest, "
+        f"over all {len(rows[0].values)} frames of the row. Each row has its own scale, so compare places and moments "
+        f"within a row, not values between rows. {fine}, interpolated between their centres."
+    )
 
 
 def _colour_bar(axes: Axes, low: float, high: float) -> None:
-    axes.imshow(np.linspace(1, 0, 256)[:, None], COLOURS, aspect="auto", extent=(0, 1, 0, 1))
+    axes.imshow(shade(np.linspace(1, 0, 256)[:, None]), aspect="auto", extent=(0, 1, 0, 1))
     axes.set_xticks([])
     ends = [low] if low == high else [low, high]
     axes.set_yticks([0, 1][: len(ends)], [_number(end, high) for end in ends])
     axes.tick_params(left=False, right=True, labelleft=False, labelright=True, labelsize=_points(21), length=4, pad=3)
-    axes.spines[:].set_visible(False)
+    axes.spines[:].set_linewidth(0.5)
 
 
 def _number(value: float, greatest: float) -> str:

@@ -7,18 +7,23 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from strmctl.cli.commands import viz
+from strmctl.ablation.cells import Cell
+from strmctl.ablation.grid_file import Grid
 from strmctl.episodes.clip_loader import ClipLoader
 from strmctl.errors import ExitCode
+from strmctl.evaluation.match import Protocol
 from strmctl.explain.attention import attention_maps
 from strmctl.frames.store.store import FrameStore
 from strmctl.paths import write_text
 from strmctl.recipe import load_recipe
+from strmctl.report.drawing import Figure
+from strmctl.report.pictures import attention
 from strmctl.runs.build import build_model
 from strmctl.runs.checkpoint import load_run, save_tensors
 from strmctl.runs.folder import point_latest
-from strmctl.videos.read_video import VideoClip, read_video
-from tests.small_world import refused
+from strmctl.videos.frame_positions import even_positions
+from strmctl.videos.read_video import read_video
+from tests.small_world import refused, small, small_recipe
 from tests.videos_for_tests import strmctl, write_video
 
 
@@ -51,7 +56,7 @@ def test_the_picture_of_the_newest_run_and_its_path(video, run):
     result = viz_of(video, run)
     picture = run / "viz" / "my clip.png"
     assert (result.code, result.out, result.err) == (0, f"{picture}\n", "")
-    assert matplotlib.image.imread(picture).shape == (1140, 1904, 4)
+    assert matplotlib.image.imread(picture).shape == (1218, 2028, 4)
     assert not (older / "viz").exists()
     assert [path.name for path in picture.parent.iterdir()] == ["my clip.png"]
 
@@ -69,10 +74,11 @@ def test_json_tells_what_was_drawn(video, run, tmp_path):
     assert document == {
         "picture": str(out),
         "run": "small",
+        "method": "STRM",
         "video": str(video),
         "frames": [1, 2, 4, 6, 8, 10, 12, 14],
         "fps": 12.0,
-        "maps": {name: {"min": values.min(), "max": values.max()} for name, values in maps.items()},
+        "maps": {name: {"min": values.min(), "max": values.max(), "places": [4, 4]} for name, values in maps.items()},
     }
     assert out.is_file() and not (run / "viz").exists()
 
@@ -97,12 +103,6 @@ def test_a_short_video_is_drawn_with_frames_repeated(tmp_path, run):
     assert "short.avi has 5 frames and the model takes 8" in result.err
 
 
-def test_captions_tell_the_time_where_the_video_knows_it():
-    positions = [1, 15]
-    assert viz.captions(VideoClip(None, positions, 17, 12.0)) == ["frame 1\n0.08 s", "frame 15\n1.25 s"]
-    assert viz.captions(VideoClip(None, positions, 17, 0.0)) == ["frame 1", "frame 15"]
-
-
 @pytest.mark.parametrize(
     ("make", "problem"),
     [
@@ -122,5 +122,140 @@ def test_what_is_no_video_is_a_data_error_that_names_it(tmp_path, run, make, pro
 
 
 def test_usage_errors(video, run):
-    assert strmctl("viz", "--runs", run.parent).code == ExitCode.USAGE
+    refused(strmctl("viz", "--runs", run.parent), ExitCode.USAGE, "--video FILE, or --clip ID")
     refused(viz_of(video, run, "--out", "look.jpg"), ExitCode.USAGE, "`--out look.png`")
+    refused(viz_of(video, run, "--out", "look"), ExitCode.USAGE, "`--out look.png`")
+    refused(viz_of(video, run, "--video", video, "--out", "look.png"), ExitCode.USAGE, "`--out look` is a folder")
+    refused(viz_of(video, run, "--run", "small", "--contributions", "small"), ExitCode.USAGE, "leave out --run")
+    refused(viz_of(video, run, "--run", "small", "--run", "small"), ExitCode.USAGE, "small is named twice")
+    refused(viz_of(video, run, "--start", "-1"), ExitCode.USAGE, "--start is a number of seconds from 0")
+    refused(viz_of(video, run, "--end", "nan"), ExitCode.USAGE, "--end is a number of seconds from 0")
+
+
+@pytest.mark.parametrize(
+    ("span", "inside", "stem"),
+    [
+        (("--start", 0.5), range(6, 16), "my clip_0.5-end.png"),
+        (("--end", 0.76), range(10), "my clip_0-0.76s.png"),
+        (("--start", 0.25, "--end", 0.5), range(3, 6), "my clip_0.25-0.5s.png"),
+    ],
+)
+def test_a_span_is_what_a_model_sees_of_the_video_cut_there(video, run, span, inside, stem):
+    document = viz_of(video, run, *span, "--json").json()
+    assert document["frames"] == [inside[place] for place in even_positions(len(inside), 8)]
+    assert document["picture"] == str(run / "viz" / stem)
+
+
+def test_frames_of_a_span_are_those_of_the_video(video):
+    whole, span = (read_video(video, frames=16, size=64, crop=64, end=end) for end in (None, 0.9))
+    places = [whole.positions.index(position) for position in span.positions]
+    np.testing.assert_array_equal(span.pixels.numpy(), whole.pixels[places].numpy())
+    assert span.count == 11 and list(span.times) == pytest.approx([position / 12 for position in span.positions])
+
+
+def test_spans_that_are_not_there(video, run):
+    refused(viz_of(video, run, "--start", 9), ExitCode.USAGE, "--start 9 is beyond the end", "1.25 s", "`--start 0.25`")
+    refused(viz_of(video, run, "--start", 9, "--end", 12), ExitCode.USAGE, "--start 9 is beyond the end")
+    refused(viz_of(video, run, "--start", 1, "--end", 0.5), ExitCode.USAGE, "does not lie after", "leave `--end` out")
+    refused(viz_of(video, run, "--start", 0.5, "--end", 0.55), ExitCode.USAGE, "has 1 frames", "leave `--end` out")
+    refused(viz_of(video, run, "--start", 0.51, "--end", 0.55), ExitCode.USAGE, "has 0 frames")
+    assert "has 4 frames and the model takes 8" in viz_of(video, run, "--start", 1).err
+
+
+SMALL = small()[1::2]
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory):
+    """Runs of several methods that were never trained, and a grid of some."""
+    runs = tmp_path_factory.mktemp("several") / "runs"
+    own = ("data.dataset=mine", *SMALL)
+    for name, changes in {
+        "trx": ("method=trx",),
+        "ple": ("frame_enrichment.enabled=false", "query_class.enabled=false"),
+        "strm": (),
+        "otam": ("method=otam",),
+        "long": ("input.frames=10",),
+        "large": ("input.size=40",),
+    }.items():
+        make_run(runs / name, *own, *changes)
+    cells = [Cell(label, run, small_recipe()) for label, run in (("TRX", "trx"), ("STRM", "strm"), ("TRX", "otam"))]
+    notes = {"recipe": "sprites", "commands": [], "threads": 1}
+    Grid("components", "grid", cells, Protocol(), notes, {}).write(runs)
+    return runs
+
+
+def side_by_side(data, several, *words):
+    return strmctl("viz", "--data", data, "--runs", several, "--device", "cpu", *words)
+
+
+def test_several_runs_have_a_row_each_with_the_name_of_the_method(data, several, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(attention, "draw_maps", lambda *args, **words: drawn.append((args, words)) or Figure())
+    names = ("otam", "trx", "ple", "strm")
+    words = [word for name in names for word in ("--run", name)]
+    document = side_by_side(data, several, "--clip", "mine/swim/1", *words, "--json").json()
+    ((frames, rows), words) = drawn[0]
+    labels = ["OTAM", "TRX", "TRM+PLE", "STRM"]
+    assert [(row.name, row.words) for row in rows] == [(a, f"run {b}") for a, b in zip(labels, names, strict=True)]
+    assert words["title"] == "mine/swim/1, seen by OTAM, TRX, TRM+PLE, STRM"
+    loader = ClipLoader(FrameStore.open(data, "mine"), frames=8, size=32, crop=32, flip=False)
+    np.testing.assert_array_equal(frames, loader.load("swim/1").permute(0, 2, 3, 1).numpy())
+    for name, row, own in zip(names, rows, document["runs"], strict=True):
+        maps = attention_maps(load_run(several / name, device="cpu").model, loader.load("swim/1"))
+        np.testing.assert_array_equal(row.values, list(maps.values())[-1])
+        assert own["run"] == name and list(own["maps"]) == list(maps)
+    assert document["picture"] == str(several / "otam" / "viz" / "swim_1+trx+ple+strm.png")
+
+
+def test_contributions_of_a_grid_and_of_runs(data, several):
+    """Of each label of a grid the first run, in the order of the grid."""
+    names = [
+        [run["run"] for run in side_by_side(data, several, "--clip", "swim/1", *words, "--json").json()["runs"]]
+        for words in (("--contributions", "grid"), ("--contributions", "ple", "--contributions", "grid"))
+    ]
+    assert names == [["trx", "strm"], ["ple", "trx", "strm"]]
+    refused(
+        side_by_side(data, several, "--clip", "swim/1", "--contributions", "gird"),
+        ExitCode.USAGE,
+        "no grid and no run named 'gird'",
+        "did you mean grid?",
+    )
+
+
+def test_several_clips_have_a_picture_each_and_a_contact_sheet(data, several, tmp_path):
+    video = write_video(tmp_path / "a video.mp4")
+    words = ("--clip", "swim/1", "--clip", "mine/crawl/0", "--video", video, "--run", "strm")
+    ran = side_by_side(data, several, *words, "--out", tmp_path / "new")
+    names = ["a video.png", "swim_1.png", "crawl_0.png", "contact_sheet.png"]
+    assert ran.out.split("\n")[:-1] == [str(tmp_path / "new" / name) for name in names]
+    sheet = matplotlib.image.imread(tmp_path / "new" / "contact_sheet.png")
+    assert sheet.shape[0] > 6 * 96  # frames and maps of three clips
+    refused(
+        side_by_side(data, several, *words, "--video", tmp_path / "other" / "a video.mp4", "--out", tmp_path / "b"),
+        ExitCode.DATA,
+        "no such file",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("swim/9", ("no clip 'swim/9'", "did you mean swim/")),
+        ("mine/swim/9", ("no clip 'swim/9'",)),
+        ("swum/1", ("no clip 'swum/1'", "did you mean swim/1?")),
+        ("1", ("'1' fits 8 clips", "name it in full")),
+    ],
+)
+def test_unknown_clips(data, several, name, parts):
+    refused(side_by_side(data, several, "--clip", name, "--run", "strm"), ExitCode.DATA, *parts)
+
+
+def test_clips_of_a_store_are_drawn_whole(data, several):
+    refused(side_by_side(data, several, "--clip", "swim/1", "--start", 1), ExitCode.USAGE, "leave `--start` out")
+
+
+@pytest.mark.parametrize(("other", "key"), [("long", "input.frames is 8 and 10"), ("large", "input.size is 32 and 40")])
+def test_runs_that_take_other_frames_do_not_stand_side_by_side(data, several, other, key):
+    ran = side_by_side(data, several, "--clip", "swim/1", "--run", "strm", "--run", "trx", "--run", other)
+    refused(ran, ExitCode.USAGE, f"strm and {other} take different inputs: {key}", "a single `--run`")

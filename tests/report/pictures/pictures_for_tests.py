@@ -4,18 +4,25 @@ import matplotlib.image
 import numpy as np
 
 from strmctl.report.drawing import save_picture
+from strmctl.report.pictures.attention import MapRow
 from strmctl.report.pictures.contact_sheet import HEIGHT, SheetRow
 from strmctl.report.pictures.timeline import TimelineRow
 
 LONG = "Putting something that cannot actually stand upright upright on the table, so it falls on its side"
-LABELS = ("backbone: |x|", "PLE: |f|", "H: relu(f·h)", "E: relu(f·e)")
+LABELS = {
+    "backbone": "length of each vector",
+    "after patch-level enrichment": "length of each vector",
+    "in the frame (H)": "what each place adds",
+    "in the enriched frame (E)": "how far each place agrees",
+}
 
 
 def maps_of(side=64, frames=8, patches=4, seed=0):
-    """Frames, and maps by label."""
+    """Frames, and rows of maps."""
     random = np.random.Generator(np.random.Philox(seed))
-    maps = {label: random.uniform(row, 10 * row + 5, (frames, patches, patches)) for row, label in enumerate(LABELS)}
-    return random.integers(0, 256, (frames, side, side, 3), np.uint8), maps
+    maps = [random.uniform(row, 10 * row + 5, (frames, patches, patches)) for row in range(len(LABELS))]
+    rows = [MapRow(*label, values) for label, values in zip(LABELS.items(), maps, strict=True)]
+    return random.integers(0, 256, (frames, side, side, 3), np.uint8), rows
 
 
 def counts_of(classes, seed=0):

@@ -1,5 +1,7 @@
 """What holds for every picture: nothing is cut off, nothing overlaps, names are as they are, bytes are the same."""
 
+from dataclasses import replace
+
 import matplotlib.image
 import numpy as np
 import pytest
@@ -16,12 +18,11 @@ from tests.report.pictures.pictures_for_tests import LONG, counts_of, maps_of, n
 pytestmark = pytest.mark.slow
 
 
-def maps(title, *, side=64, count=8, factor=1.0, seed=0):
-    frames, found = maps_of(side, count, seed=seed)
+def maps(title, *, side=64, count=8, factor=1.0, seed=0, **words):
+    frames, rows = maps_of(side, count, seed=seed)
     captions = ["frame 12345\n1234.56 s"] * count
-    return draw_maps(
-        frames, {label: values * factor for label, values in found.items()}, title=title, captions=captions
-    )
+    rows = [replace(row, values=row.values * factor, **words) for row in rows]
+    return draw_maps(frames, rows, title=title, captions=captions)
 
 
 def confusion(title, *, names=("a", "b"), seed=0):
@@ -41,6 +42,7 @@ def timeline(title, *, names=("a", "b"), seconds=10.0, seed=0):
     [
         *(lambda s=side, n=count, f=factor: maps("W" * 300, side=s, count=n, factor=f)
           for side, count in ((16, 8), (64, 2), (100, 3), (224, 8), (299, 8)) for factor in (1e-5, 1e4)),
+        lambda: maps("long labels", name="W" * 300, words="many words " * 30),
         lambda: confusion("Run strm on Something-Something V2 (test)", names=load_split("ssv2").subsets["test"]),
         lambda: confusion("W" * 300, names=names_of(2)),
         lambda: confusion("t"),

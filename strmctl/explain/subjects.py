@@ -1,0 +1,112 @@
+"""The clips to draw: videos, or a span of one, and clips of a frame store, as a model sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from strmctl.episodes.clip_loader import ClipLoader, FrameOrder
+from strmctl.errors import DataError
+from strmctl.frames.show import named_clips
+from strmctl.frames.store.manifest import STORED
+from strmctl.frames.store.store import FrameStore
+from strmctl.recipe import Input, Recipe
+from strmctl.runs.build import frame_store
+from strmctl.videos.frame_positions import even_positions
+from strmctl.videos.read_video import read_video
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A clip to draw.
+
+    Attributes:
+        name: what a title calls it.
+        stem: name of its file, without a suffix.
+        pixels: uint8 (L, 3, S, S), RGB.
+        positions: positions of the L frames, counted from 0.
+        times: when each of them is shown, seconds; empty where that is not known.
+        count: number of frames that there are.
+        fps: frames per second; 0 when unknown.
+        source: `video` and its path, or `store` and `clip`.
+    """
+
+    name: str
+    stem: str
+    pixels: Tensor
+    positions: Sequence[int]
+    times: Sequence[float]
+    count: int
+    fps: float
+    source: dict[str, str]
+
+    @property
+    def frames(self) -> np.ndarray:
+        """The frames, uint8 (L, S, S, 3), RGB."""
+        return self.pixels.permute(0, 2, 3, 1).numpy()
+
+    @property
+    def captions(self) -> list[str]:
+        """The number of each frame, from 0, and its time where that is known."""
+        times = [f"\n{time:.2f} s" for time in self.times] or [""] * len(self.positions)
+        return [f"frame {position}{time}" for position, time in zip(self.positions, times, strict=True)]
+
+
+def video_subject(path: Path, shape: Input, *, start: float | None = None, end: float | None = None) -> Subject:
+    """A video, or what it shows from `start` to `end`, seconds; None for its own ends.
+
+    Raises:
+        DataError: the video cannot be decoded.
+        UsageError: it ends before `start`, or has fewer than two frames in between.
+    """
+    clip = read_video(path, frames=shape.frames, size=shape.size, crop=shape.crop, start=start, end=end)
+    times = clip.times or [position / clip.fps for position in clip.positions if clip.fps]
+    until = "end" if end is None else f"{end:g}s"
+    span = "" if start is end is None else f"_{start or 0:g}-{until}"
+    source = {"video": str(path)}
+    return Subject(
+        "/".join(path.parts[-2:]), path.stem + span, clip.pixels, clip.positions, times, clip.count, clip.fps, source
+    )
+
+
+def stored_clip(recipe: Recipe, data_dir: Path, name: str) -> tuple[FrameStore, str]:
+    """The frame store and the id of a clip that a user names.
+
+    Args:
+        recipe: experiment whose data set is meant where none is named.
+        data_dir: folder of the frame stores.
+        name: `STORE/ID`, an id in the store of the recipe, or the last part of one that is unique.
+
+    Raises:
+        DataError: there is no such store, no such clip, or it has no frames.
+    """
+    first, _, rest = name.partition("/")
+    if rest and first in FrameStore.names(data_dir):
+        store, name = FrameStore.open(data_dir, first), rest
+    else:
+        store = frame_store(recipe.data, data_dir)
+    (row,) = named_clips(store, [name])
+    if row.status not in STORED:
+        raise DataError(f"the clip {row.clip} of {store.name} has no frames: {row.reason}")
+    return store, row.clip
+
+
+def clip_subject(store: FrameStore, clip: str, shape: Input, *, order: FrameOrder = "natural") -> Subject:
+    """A clip of a store, as a test sees it.
+
+    Raises:
+        DataError: a frame is missing or damaged.
+    """
+    row = store.by_id[clip]
+    loader = ClipLoader(store, frames=shape.frames, size=shape.size, crop=shape.crop, flip=False, order=order)
+    positions = even_positions(row.frames, shape.frames)
+    every = store.settings.get("frames", "all") == "all"
+    times = [position / row.fps for position in positions] if every and row.fps and order == "natural" else []
+    source = {"store": store.name, "clip": clip}
+    name = f"{store.name}/{clip}"
+    stem = clip.replace("/", "_")
+    return Subject(name, stem, loader.load(clip), positions, times, row.frames, row.fps if every else 0, source)
