@@ -279,7 +279,7 @@ class Recipe(create_model("_MethodSections", __base__=_Sections, **_OWN)):
         """The recipe with what its method decides, so that it says what is done.
 
         Parts that the method lacks are off; fixed cardinalities are filled in; a method without any part of STRM has
-        the preset `paper`, and with a frozen backbone nothing to train.
+        the preset `paper`; one without weights has nothing to train with a frozen backbone.
         """
         values, method = self.model_dump(), METHODS[self.method]
         for section in ("patch_enrichment", "frame_enrichment", "query_class"):
@@ -288,8 +288,8 @@ class Recipe(create_model("_MethodSections", __base__=_Sections, **_OWN)):
             values["trm"]["cardinalities"] = list(method.cardinalities)
         if not method.parts:
             values["model"]["preset"] = "paper"
-            if not self.backbone.trained:
-                values["train"] |= {"episodes": 0, "keep": []}
+        if not method.trains and not self.backbone.trained:
+            values["train"] |= {"episodes": 0, "keep": []}
         return values
 
     def of_any_seed(self) -> Recipe:

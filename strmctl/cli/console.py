@@ -44,8 +44,8 @@ def print_json(document: Any) -> None:
     print(json_text(document, streams.encoding()), flush=True)
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table on stdout, the first column left-aligned, all others right.
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, words: bool = False) -> None:
+    """A table on stdout, the first column left-aligned, and where all cells are `words` the others too, else right.
 
     On a terminal it is fitted between its edges; elsewhere lines stay whole, and there are no colours.
     """
@@ -66,7 +66,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, GAP - 1, 0, 0))
     for position, column in enumerate(lines[0]):
-        table.add_column(Text(column), justify="left" if position == 0 else "right", no_wrap=True)
+        table.add_column(Text(column), justify="left" if words or position == 0 else "right", no_wrap=True)
     for row in lines[1:]:
         table.add_row(*map(Text, row))
     console.print(table)

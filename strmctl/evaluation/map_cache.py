@@ -28,6 +28,7 @@ from strmctl.evaluation.tensor_cache import INDEX, TensorCache
 from strmctl.frames.store.store import FrameStore
 from strmctl.model.backbones.table import backbone_entry
 from strmctl.model.enrichment import Maps, backbone_maps
+from strmctl.model.methods.table import METHODS
 from strmctl.paths import read_json
 from strmctl.progress import Progress, silent
 from strmctl.provenance import code_sha256, versions
@@ -54,7 +55,7 @@ class MapLoader:
         store: frame store of the clips.
         maps: (clip, view) -> maps of several clips, and the row of this one.
         views: number of views of a training clip.
-        patches: whether patches are read, which only PLE needs.
+        patches: whether patches are read; many methods need the mean alone.
     """
 
     store: FrameStore
@@ -185,7 +186,8 @@ def keep_maps(
         except OutputError as error:
             raise OutputError(error.message, ROOM) from error
     rows = {(clip, unit[1]): (found, row) for unit, found in opened.items() for clip, row in found.row.items()}
-    return MapLoader(loader.store, rows, recipe.train.views, recipe.patch_enrichment.enabled)
+    patches = recipe.patch_enrichment.enabled or METHODS[recipe.method].maps
+    return MapLoader(loader.store, rows, recipe.train.views, patches)
 
 
 @dataclass

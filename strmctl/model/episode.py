@@ -2,6 +2,15 @@
 
 `embed(clips)` is everything that one clip decides, `match(support, query, mask)` everything that needs both sides.
 
+A method that is trained on more than the cross-entropy of its logits adds
+
+    terms                                  names of its losses, where there are several; each has a column in the log
+    losses(logits, support, query, truth)  {name: loss}, with weights; the step follows the gradient of their sum
+    prepare_training(classes)              builds `training_only`, a module for what only losses need, such as a
+                                           classifier of so many training classes; it is not among the kept weights
+
+In training mode its `embed` may return further features, of which the losses alone know.
+
 A method may add two functions, with which the test of a small set of clips computes nothing twice. `match` alone is
 enough.
 
@@ -14,14 +23,17 @@ enough.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from strmctl.model.enrichment import Clips, Maps
 
 Features = dict[str, Tensor]
+TRAINING_ONLY = "training_only"  # the part of a method that only its losses need
 
 
 class Logits(NamedTuple):
@@ -31,11 +43,45 @@ class Logits(NamedTuple):
         total: logits whose largest is the prediction.
         trm: minus the distance to the prototypes of tuples; None without TRM.
         query_class: minus the distance to the nearest tuples, not yet times lambda; None without QC.
+        other: what else a method's losses compare with the truth, such as logits of a part of it; None without.
     """
 
     total: Tensor
     trm: Tensor | None = None
     query_class: Tensor | None = None
+    other: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The right answers of training episodes.
+
+    Attributes:
+        columns: column of each query's class, `(B, Q)`.
+        classes: number of each column's class among all training classes, `(B, C)`.
+        reduction: `sum` or `mean`, over the queries of an episode.
+    """
+
+    columns: Tensor
+    classes: Tensor
+    reduction: str = "mean"
+
+    def cross_entropy(self, logits: Tensor) -> Tensor:
+        """Cross-entropy of logits `(B, Q, C)`, summed or averaged over the queries."""
+        return F.cross_entropy(logits.flatten(0, 1), self.columns.flatten(), reduction=self.reduction)
+
+    def class_cross_entropy(self, support: Tensor, query: Tensor) -> Tensor:
+        """Mean cross-entropy of logits over all training classes.
+
+        Args:
+            support: `(B, C, K, …, classes)`, all shots present; axes in between, such as frames, count on their own.
+            query: `(B, Q, …, classes)`.
+        """
+        logits = torch.cat([support.flatten(1, 2), query], dim=1)  # (B, C·K + Q, …, classes)
+        shots = self.classes.repeat_interleave(support.shape[2], dim=1)  # (B, C·K)
+        numbers = torch.cat([shots, self.classes.gather(1, self.columns)], dim=1)  # (B, C·K + Q)
+        numbers = numbers.reshape(*numbers.shape, *(1,) * (logits.dim() - 3)).expand(logits.shape[:-1])
+        return F.cross_entropy(logits.flatten(0, -2), numbers.flatten())
 
 
 def match_clips(method: nn.Module, support_clips: Clips, support_labels: Tensor, query_clips: Clips) -> Logits:
@@ -80,8 +126,39 @@ def match_sides(method: nn.Module, support: Features, support_labels: Tensor, qu
     support, mask = group_by_label(support, support_labels)
     query = {name: value[None] for name, value in query.items()}  # (1, Q, …)
     with torch.autocast(support_labels.device.type, enabled=False):
+        return _of_one(method.match(support, query, mask))
+
+
+def judge_sides(
+    method: nn.Module, support: Features, support_labels: Tensor, query: Features, truth: Truth
+) -> tuple[Logits, Features]:
+    """Logits `(Q, C)` as of `match_sides`, and the method's losses by name; truth of one episode, B = 1.
+
+    The loss of a method without any of its own is `match`, the cross-entropy of its logits.
+    """
+    support, mask = group_by_label(support, support_labels)
+    query = {name: value[None] for name, value in query.items()}  # (1, Q, …)
+    with torch.autocast(support_labels.device.type, enabled=False):
         found = method.match(support, query, mask)
-    return Logits(*(None if logits is None else logits[0] for logits in found))  # (Q, C)
+        own = getattr(method, "losses", None)
+        losses = own(found, support, query, truth) if own else {"match": truth.cross_entropy(found.total)}
+    return _of_one(found), losses
+
+
+def _of_one(logits: Logits) -> Logits:
+    """The logits of the only episode, `(1, Q, C)` to `(Q, C)`."""
+    return Logits(*(None if part is None else part[0] for part in logits))
+
+
+def prepare_training(method: nn.Module, classes: int) -> None:
+    """Gives a method the part that only training has, for a number of training classes, where it has one."""
+    if hasattr(method, "prepare_training"):
+        method.prepare_training(classes)
+
+
+def without_training_only(state: Mapping[str, Tensor]) -> Features:
+    """The weights of a method that tests need."""
+    return {name: value for name, value in state.items() if not name.startswith(f"{TRAINING_ONLY}.")}
 
 
 def group_by_label(features: Mapping[str, Tensor], labels: Tensor) -> tuple[Features, Tensor]:

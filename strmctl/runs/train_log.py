@@ -1,4 +1,7 @@
-"""`train.csv` of a run: one line per training episode."""
+"""`train.csv` of a run: one line per training episode.
+
+Where the loss of a method has several terms, each has a column of its own behind the others.
+"""
 
 from __future__ import annotations
 
@@ -24,22 +27,29 @@ class TrainLog:
     Args:
         folder: folder of the run.
         after: episode up to which earlier lines are kept; 0 starts anew.
+        terms: names of the terms of the loss; a log that was begun without their columns goes on without.
 
     Raises:
         DataError: the log holds something else than one line per episode up to `after`.
     """
 
-    def __init__(self, folder: Path, *, after: int) -> None:
+    def __init__(self, folder: Path, *, after: int, terms: Sequence[str] = ()) -> None:
         self._path = folder / FILE
         rows = [row for row in _rows(self._path) if int(row[0]) <= after] if after else []
         if rows and int(rows[-1][0]) < after:
             raise _damaged(self._path, f"it ends with episode {rows[-1][0]}, and the training was saved at {after}")
-        write_csv(self._path, COLUMNS, rows)
+        self._columns = _columns(self._path) if rows else (*COLUMNS, *map(term_column, terms))
+        write_csv(self._path, self._columns, rows)
 
     def add(self, lines: Iterable[Mapping[str, float]]) -> None:
         """Adds lines; columns that are not given stay empty."""
         with self._path.open("a", newline="", encoding="utf-8") as file:
-            csv.DictWriter(file, COLUMNS, lineterminator="\n").writerows(lines)
+            csv.DictWriter(file, self._columns, extrasaction="ignore", lineterminator="\n").writerows(lines)
+
+
+def term_column(name: str) -> str:
+    """The column of a term of the loss."""
+    return f"loss.{name}"
 
 
 def learning_curve(folder: Path, *, points: int) -> Curve | None:
@@ -88,12 +98,18 @@ def trained_episodes(folder: Path) -> int:
 
 def _rows(path: Path) -> list[list[str]]:
     """The lines of a log as rows."""
-    rows = [line.split(",") for line in _lines(path)[1:-1]]
+    rows, columns = [line.split(",") for line in _lines(path)[1:-1]], len(_columns(path))
     for number, row in enumerate(rows, 2):
-        fits = len(row) == len(COLUMNS) and _is_number(row[0]) and all(map(_is_figure, row[1:])) and _is_filled(row)
+        fits = len(row) == columns and _is_number(row[0]) and all(map(_is_figure, row[1:])) and _is_filled(row)
         if not fits or (number > 2 and int(row[0]) != int(rows[number - 3][0]) + 1):
             raise _damaged(path, f"line {number} is not that of the next episode: {','.join(row):.60}")
     return rows
+
+
+def _columns(path: Path) -> tuple[str, ...]:
+    """The columns of a log, of which a kill may have cut the line."""
+    found = tuple(_lines(path)[0].split(",")) if path.exists() else COLUMNS
+    return found if found[: len(COLUMNS)] == COLUMNS else COLUMNS
 
 
 def _lines(path: Path) -> list[str]:

@@ -30,7 +30,7 @@ from strmctl.threads import use_threads
 from strmctl.training.in_training import TrainingData, validation_protocol
 from strmctl.training.measure import in_a_new_process, is_out_of_memory, peak_bytes
 from strmctl.training.run import TrainingRun
-from strmctl.training.step import OPTIMIZERS, backward, take_step
+from strmctl.training.step import OPTIMIZERS, backward, prepare, take_step
 from strmctl.training.train import training_episodes, training_sampler
 
 MEASURED = 3  # episodes, after one that is not
@@ -134,8 +134,8 @@ def _measure(run: TrainingRun, data_dir: Path, device_name: str) -> dict[str, An
         return_memory()  # as training does
     use_threads(None)
     data = run.open_data(data_dir, device)
-    model = build_model(recipe, pretrained=False).to(device)
-    model.backbone.prepare_training(compiles=recipe.backbone.compile)
+    model = build_model(recipe, pretrained=False)
+    prepare(recipe, model, device, len(data.train))
     found = _training(recipe, data, model) | {"peak_bytes": peak_bytes(device)}
     return found | {"validation_hours": _validation(recipe, data, model) / 3600}
 
@@ -162,7 +162,7 @@ def _training(recipe: Recipe, data: TrainingData, model: nn.Module) -> dict[str,
     model.train()
     seconds, begin = [], time.perf_counter()
     for episode, sides in episodes:
-        backward(recipe, model, episode, sides)
+        backward(recipe, model, episode, sides, sorted(data.train))
         if episode.index % recipe.train.accumulate == 0:  # the first, so that the optimizer has its own tensors
             take_step(recipe, optimizer, episode.index + 1)
         if device.type == "cuda":

@@ -26,51 +26,52 @@ from torch.utils.checkpoint import checkpoint
 
 from strmctl.evaluation.embed import to_model
 from strmctl.model.enrichment import Clips, Maps, backbone_maps
-from strmctl.model.episode import Features, Logits, embed_side, match_sides
+from strmctl.model.episode import Features, Logits, Truth, embed_side, judge_sides
 
 CLIPS_AT_A_TIME = 2
 
 Draws = Callable[[], contextlib.AbstractContextManager[None]]
-Finish = Callable[[], None]
+Found = tuple[Logits, Features, Callable[[], None]]  # logits, losses, and what adds the rest of the gradient
 
 
 def forward(
-    memory: str, model: nn.Module, sides: tuple[Clips, Clips], labels: Tensor, draws: Draws
-) -> tuple[Logits, Finish]:
-    """The logits of an episode, and what is to be called when `backward` has been called on their loss.
+    memory: str, model: nn.Module, sides: tuple[Clips, Clips], labels: Tensor, truth: Truth, *, draws: Draws
+) -> Found:
+    """The logits and losses of an episode, and what is to be called after `backward` of the sum of the losses.
 
     Args:
         memory: one of the ways above.
         model: method in training.
         sides: support and query: uint8 clips `(N, L, 3, H, W)`, or `Maps`.
         labels: labels of the support, `(N)`.
+        truth: the right answers, of one episode.
         draws: context in which an episode is embedded: its precision, and its random numbers from their beginning.
 
     Returns:
-        Logits `(Q, C)`, and a function that adds the rest of the gradient.
+        Logits `(Q, C)`, losses by name, and a function that adds the rest of the gradient.
     """
-    return WAYS[memory](model, sides, labels, draws)
+    return WAYS[memory](model, sides, labels, truth, draws)
 
 
-def _plain(model: nn.Module, sides: tuple[Clips, Clips], labels: Tensor, draws: Draws) -> tuple[Logits, Finish]:
+def _plain(model: nn.Module, sides: tuple[Clips, Clips], labels: Tensor, truth: Truth, draws: Draws) -> Found:
     with draws():
         support, query = (embed_side(model, to_model(clips, model)) for clips in sides)
-        return match_sides(model, support, labels, query), lambda: None
+        return *judge_sides(model, support, labels, query, truth), lambda: None
 
 
-def _checkpoint(model: nn.Module, sides: tuple[Clips, Clips], labels: Tensor, draws: Draws) -> tuple[Logits, Finish]:
+def _checkpoint(model: nn.Module, sides: tuple[Clips, Clips], labels: Tensor, truth: Truth, draws: Draws) -> Found:
     with recomputing(model.backbone):
-        return _plain(model, sides, labels, draws)
+        return _plain(model, sides, labels, truth, draws)
 
 
-def _sides(model: nn.Module, sides: tuple[Clips, Clips], labels: Tensor, draws: Draws) -> tuple[Logits, Finish]:
+def _sides(model: nn.Module, sides: tuple[Clips, Clips], labels: Tensor, truth: Truth, draws: Draws) -> Found:
     with draws():
         with _without_gradient():
             support = _leaves(embed_side(model, to_model(sides[0], model)))
         with recomputing(model.backbone):
             embedded = [embed_side(model, to_model(sides[1], model))]
         query = _leaves(embedded[0])
-        logits = match_sides(model, support, labels, query)
+        logits, losses = judge_sides(model, support, labels, query, truth)
 
     def finish() -> None:
         _pass_on(_gradients(query), embedded.pop())
@@ -78,12 +79,12 @@ def _sides(model: nn.Module, sides: tuple[Clips, Clips], labels: Tensor, draws: 
             again = embed_side(model, to_model(sides[0], model))
         _pass_on(_gradients(support), again)
 
-    return logits, finish
+    return logits, losses, finish
 
 
-def _clips(model: nn.Module, sides: tuple[Clips, Clips], labels: Tensor, draws: Draws) -> tuple[Logits, Finish]:
+def _clips(model: nn.Module, sides: tuple[Clips, Clips], labels: Tensor, truth: Truth, draws: Draws) -> Found:
     if isinstance(sides[0], Maps):
-        return _plain(model, sides, labels, draws)
+        return _plain(model, sides, labels, truth, draws)
 
     def parts(count: int) -> Iterator[slice]:
         return (slice(first, first + CLIPS_AT_A_TIME) for first in range(0, count, CLIPS_AT_A_TIME))
@@ -96,7 +97,7 @@ def _clips(model: nn.Module, sides: tuple[Clips, Clips], labels: Tensor, draws: 
             made = [[maps_of(clips[some]) for some in parts(len(clips))] for clips in sides]
         leaves = [_leaves({name: torch.cat([part[name] for part in side]) for name in side[0]}) for side in made]
         support, query = (embed_side(model, Maps(**side)) for side in leaves)
-        logits = match_sides(model, support, labels, query)
+        logits, losses = judge_sides(model, support, labels, query, truth)
 
     def finish() -> None:
         for clips, gradients in zip(sides, map(_gradients, leaves), strict=True):
@@ -105,7 +106,7 @@ def _clips(model: nn.Module, sides: tuple[Clips, Clips], labels: Tensor, draws: 
                     again = maps_of(clips[some])
                 _pass_on({name: value[some] for name, value in gradients.items()}, again)
 
-    return logits, finish
+    return logits, losses, finish
 
 
 WAYS = {"plain": _plain, "checkpoint": _checkpoint, "sides": _sides, "clips": _clips}

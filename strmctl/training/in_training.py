@@ -17,6 +17,7 @@ from strmctl.evaluation.embed import Loader
 from strmctl.evaluation.match import Protocol, all_clips, evaluate
 from strmctl.evaluation.ranks import Ranks
 from strmctl.evaluation.statistics.summary import summarise
+from strmctl.model.episode import without_training_only
 from strmctl.model.finite import not_finite
 from strmctl.paths import write_json
 from strmctl.progress import Progress
@@ -128,7 +129,7 @@ class RunInTraining:
 
     def _save_weights(self, file: str, selection: dict[str, Any]) -> dict[str, Any]:
         notes = {"training_episodes": self.done, **selection, **self.data.info, "recipe": self.recipe.model_dump()}
-        return save_weights(self.folder / file, self.model.state_dict(), notes)
+        return save_weights(self.folder / file, without_training_only(self.model.state_dict()), notes)
 
     def keep_snapshot(self) -> None:
         """Writes the weights as they are now: between two steps, those of the last, and batch norm's averages now."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from strmctl.episodes.sampler import Episode
 from strmctl.evaluation.ranks import Ranks
 from strmctl.model.enrichment import Clips
-from strmctl.model.episode import Logits
+from strmctl.model.episode import Truth, prepare_training
 from strmctl.model.precision import fast_products
 from strmctl.model.seeding import seeded
 from strmctl.recipe import Recipe
@@ -22,26 +22,42 @@ from strmctl.training.gradients import forward
 OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
 
 
-def episode_loss(logits: Logits, targets: Tensor, *, weight: float, reduction: str) -> Tensor:
-    """L_TM + lambda · L_QC: cross-entropies, summed or averaged over the queries `(Q)`.
+class Outcome(NamedTuple):
+    """What came of one training episode: its loss, the share of right answers, and the terms of the loss by name."""
 
-    A method without TRM has one cross-entropy, that of its total.
+    loss: float
+    accuracy: float
+    terms: dict[str, float]
+
+
+def prepare(recipe: Recipe, model: nn.Module, device: torch.device, classes: int) -> None:
+    """Makes a model ready to be trained on a number of training classes, on a device.
+
+    Raises:
+        UsageError: the recipe wants it compiled, and nothing can be compiled here.
     """
-    loss = F.cross_entropy(logits.total if logits.trm is None else logits.trm, targets, reduction=reduction)
-    if logits.query_class is not None:
-        loss = loss + weight * F.cross_entropy(logits.query_class, targets, reduction=reduction)
-    return loss
+    with seeded(recipe.train.seed, "training only"):
+        prepare_training(model, classes)
+    model.to(device)
+    model.backbone.prepare_training(compiles=recipe.backbone.compile)
 
 
-def backward(recipe: Recipe, model: nn.Module, episode: Episode, clips: tuple[Clips, Clips]) -> tuple[float, float]:
-    """Adds the gradient of one episode, whose index seeds dropout, from its support and query: uint8 clips, or maps.
+def backward(
+    recipe: Recipe, model: nn.Module, episode: Episode, clips: tuple[Clips, Clips], classes: Sequence[str] = ()
+) -> Outcome:
+    """Adds the gradient of one episode.
 
-    Returns:
-        The loss, and the share of right answers.
+    Args:
+        recipe: the experiment.
+        model: method in training.
+        episode: the episode, whose index seeds dropout.
+        clips: its support and query: uint8 clips, or maps.
+        classes: names of all training classes, in sorted order; none where the episode has no names either.
     """
     settings = recipe.train
     device = next(model.parameters()).device
     labels = torch.arange(settings.way, device=device)
+    numbers = torch.tensor([classes.index(name) for name in episode.classes], device=device) if classes else labels
 
     @contextlib.contextmanager
     def episode_draws() -> Iterator[None]:
@@ -50,13 +66,15 @@ def backward(recipe: Recipe, model: nn.Module, episode: Episode, clips: tuple[Cl
             yield
 
     support_labels, targets = labels.repeat_interleave(settings.shot), labels.repeat_interleave(settings.queries)
+    truth = Truth(targets[None], numbers[None], settings.loss_reduction)
     with fast_products():
-        logits, finish = forward(settings.memory, model, clips, support_labels, episode_draws)
-        loss = episode_loss(logits, targets, weight=recipe.query_class.weight, reduction=settings.loss_reduction)
+        logits, losses, finish = forward(settings.memory, model, clips, support_labels, truth, draws=episode_draws)
+        loss = sum(losses.values())
         if torch.isfinite(loss):
             (loss / accumulated(recipe, episode.index)).backward()
             finish()
-    return loss.item(), (logits.total.argmax(dim=-1) == targets).double().mean().item()
+    accuracy = (logits.total.argmax(dim=-1) == targets).double().mean().item()
+    return Outcome(loss.item(), accuracy, {name: value.item() for name, value in losses.items()})
 
 
 def accumulated(recipe: Recipe, index: int) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from strmctl.errors import UsageError, in_one_line
+from strmctl.runs.train_log import term_column
 from strmctl.training.measure import peak_bytes
 
 FOLDER = "tensorboard"  # of a run
@@ -64,6 +65,7 @@ class EventLog:
 
     def _add_line(self, line: Mapping[str, float]) -> None:
         numbers = {tag: line[name] for name, tag in EPISODE.items()}
+        numbers |= {f"training/{name}": number for name, number in line.items() if name.startswith(term_column(""))}
         if (accuracy := line.get("validation_accuracy")) is not None:
             half = line["validation_ci95"]
             numbers |= dict(zip(VALIDATION, (accuracy, accuracy - half, accuracy + half), strict=True))

@@ -33,12 +33,12 @@ from strmctl.runs.build import build_model
 from strmctl.runs.checkpoint import choose_device
 from strmctl.runs.folder import MAPS
 from strmctl.runs.notes import WEIGHTS, lost, read_notes
-from strmctl.runs.train_log import TrainLog
+from strmctl.runs.train_log import TrainLog, term_column
 from strmctl.training.in_training import RunInTraining, TrainingData, validation_protocol
 from strmctl.training.picture import CurvePicture
 from strmctl.training.running_averages import RunningAverages
 from strmctl.training.state import STATE
-from strmctl.training.step import OPTIMIZERS, backward, learning_rate
+from strmctl.training.step import OPTIMIZERS, backward, learning_rate, prepare
 from strmctl.training.tensorboard import EventLog, check_installed
 
 RECENT = 50  # episodes that the shown loss and accuracy are means of
@@ -92,8 +92,7 @@ def train(
     if sampler and not resuming and (folder / WEIGHTS["last"]).exists():  # beginning anew would replace what is there
         raise CheckpointError(f"{folder} holds trained weights, and no {STATE} to go on from", lost(folder))
     model = ranks.in_turn(lambda: build_model(recipe, pretrained=not resuming, announce=announce))
-    model.to(choose_device(device))
-    model.backbone.prepare_training(compiles=recipe.backbone.compile)
+    prepare(recipe, model, choose_device(device), len(data.train))
     if settings.memory != "plain":
         return_memory()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -110,7 +109,7 @@ def train(
     if run.done < settings.episodes:
         maps = partial(_as_maps, recipe, folder, data, model, progress=embedding, announce=announce)
         run.data = ranks.in_turn(maps)
-    log = ranks.from_first(lambda: TrainLog(folder, after=run.done))
+    log = ranks.from_first(lambda: TrainLog(folder, after=run.done, terms=terms_of(model)))
     with contextlib.ExitStack() as ends:
         watch = [CurvePicture(folder, settings.way, announce)]
         if events and run.done < settings.episodes and ranks.first:
@@ -133,6 +132,7 @@ def _go_on(
 ) -> None:
     """Trains from where the run is to its end."""
     recipe, model, ranks, episodes = run.recipe, run.model, run.ranks, run.recipe.train.episodes
+    classes, terms = sorted(run.data.train), terms_of(model)
     recent: deque[tuple[float, float]] = deque(maxlen=RECENT)
     progress(run.done, episodes, "")
     model.train()
@@ -141,20 +141,22 @@ def _go_on(
     own = [part[ranks.rank] for part in parts if ranks.rank < len(part)]
     loaded = training_episodes(sampler, run.data.loader, own, loading_depth(model))
     for part in parts:
-        results = torch.zeros(len(part), 2, dtype=torch.float64)
+        results = torch.zeros(len(part), 2 + len(terms), dtype=torch.float64)
         if ranks.rank < len(part):
             averages.before_episode()
-            results[ranks.rank] = torch.tensor(backward(recipe, model, *next(loaded)))
+            found = backward(recipe, model, *next(loaded), classes)
+            results[ranks.rank] = torch.tensor([found.loss, found.accuracy, *(found.terms[name] for name in terms)])
             averages.after_episode(part[ranks.rank])
         ranks.add_up([results])
         lines = []
-        for index, (loss, accuracy) in zip(part, results.tolist(), strict=True):
+        for index, (loss, accuracy, *of_terms) in zip(part, results.tolist(), strict=True):
             run.done = index + 1
             if not math.isfinite(loss):
                 raise run.diverged(f"the loss is {loss}")
             recent.append((loss, accuracy))
             rate = learning_rate(recipe, run.done)
             lines.append({"episode": run.done, "loss": loss, "accuracy": accuracy, "learning_rate": rate})
+            lines[-1] |= dict(zip(map(term_column, terms), of_terms, strict=True))
         steps, validates = (run.done % every == 0 or run.done == episodes for every in _intervals(recipe))
         keeps = run.done in recipe.train.keep
         if steps or validates or keeps:
@@ -173,6 +175,11 @@ def _go_on(
                 watcher.add(lines, steps=steps, validates=validates, last=run.done == episodes)
             if steps and run.save_is_due():  # not between steps, where gradients wait
                 run.save()
+
+
+def terms_of(model: nn.Module) -> tuple[str, ...]:
+    """Names of a model's losses, where there are several."""
+    return getattr(model, "terms", ())
 
 
 def _intervals(recipe: Recipe) -> tuple[int, int]:

@@ -49,7 +49,7 @@ def trained(recipe, steps):
     optimizer = OPTIMIZERS[recipe.train.optimizer](model.parameters(), lr=recipe.train.learning_rate)
     gradients, numbers = [], []
     for index in range(steps * recipe.train.accumulate):
-        numbers.append(backward(recipe, model, SimpleNamespace(index=index), episode_clips(index, recipe)))
+        numbers.append(backward(recipe, model, SimpleNamespace(index=index), episode_clips(index, recipe))[:2])
         if (index + 1) % recipe.train.accumulate == 0:
             gradients.append({n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None})
             clip_gradient(model, recipe.train.gradient_clip)

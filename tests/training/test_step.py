@@ -7,27 +7,48 @@ import torch
 
 from strmctl.evaluation.map_cache import keep_maps
 from strmctl.model import seeding
-from strmctl.model.episode import Logits
+from strmctl.model.episode import Logits, Truth
 from strmctl.runs.build import build_model, clip_loader
 from strmctl.training import step
-from strmctl.training.step import accumulated, backward, episode_loss, learning_rate
+from strmctl.training.step import accumulated, backward, learning_rate
 from tests.small_world import small_recipe
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
 def test_the_loss_is_the_sum_of_both(reduction):
     generator = torch.Generator().manual_seed(0)
-    trm, query_class = (torch.randn(6, 3, generator=generator, dtype=torch.float64) for _ in range(2))
+    trm, query_class = (torch.randn(1, 6, 3, generator=generator, dtype=torch.float64) for _ in range(2))
     targets = [0, 0, 1, 1, 2, 2]
+    truth = Truth(torch.tensor([targets]), torch.arange(3)[None], reduction)
     expected = []
     for logits in (trm, query_class):
-        rows = zip(logits.tolist(), targets, strict=True)
+        rows = zip(logits[0].tolist(), targets, strict=True)
         expected.append(sum(math.log(sum(map(math.exp, row))) - row[target] for row, target in rows))
     count = 6 if reduction == "mean" else 1
-    loss = episode_loss(Logits(trm, trm, query_class), torch.tensor(targets), weight=0.1, reduction=reduction)
-    assert loss.item() == pytest.approx((expected[0] + 0.1 * expected[1]) / count, rel=1e-12)
-    alone = episode_loss(Logits(trm), torch.tensor(targets), weight=0.1, reduction=reduction)
-    assert alone.item() == pytest.approx(expected[0] / count, rel=1e-12)
+    model = build_model(small_recipe("query_class.weight=0.3"), pretrained=False)
+    found = model.losses(Logits(trm, trm, query_class), {}, {}, truth)
+    assert tuple(found) == model.terms == ("trm", "query_class")
+    assert found["trm"].item() == pytest.approx(expected[0] / count, rel=1e-12)
+    assert found["query_class"].item() == pytest.approx(0.3 * expected[1] / count, rel=1e-12)
+    alone = build_model(small_recipe("method=trm"), pretrained=False)
+    assert list(alone.losses(Logits(trm, trm), {}, {}, truth)) == ["trm"] and alone.terms == ()
+
+
+def test_class_cross_entropy_counts_every_clip_of_both_sides():
+    generator = torch.Generator().manual_seed(0)
+    support = torch.randn(2, 3, 2, 4, 7, generator=generator, dtype=torch.float64)  # (B, C, K, L, classes)
+    query = torch.randn(2, 5, 4, 7, generator=generator, dtype=torch.float64)
+    columns, classes = torch.tensor([[0, 0, 1, 2, 2], [2, 1, 0, 1, 2]]), torch.tensor([[6, 0, 3], [1, 5, 2]])
+    rows = []
+    for b in range(2):
+        for c in range(3):
+            rows += [(frame, classes[b, c]) for shot in support[b, c] for frame in shot]
+        rows += [(frame, classes[b, columns[b, q]]) for q in range(5) for frame in query[b, q]]
+    expected = sum(math.log(sum(map(math.exp, row.tolist()))) - row[number].item() for row, number in rows) / len(rows)
+    found = Truth(columns, classes).class_cross_entropy(support, query)
+    assert found.item() == pytest.approx(expected, rel=1e-12)
+    means = Truth(columns, classes).class_cross_entropy(support.mean(dim=3), query.mean(dim=2))
+    assert means.isfinite() and means < found  # Jensen
 
 
 def test_the_last_step_divides_by_the_episodes_that_it_has():
@@ -52,7 +73,7 @@ def test_dropout_depends_on_seed_and_episode_on_the_device_that_draws_it(monkeyp
     def loss(episode, seed=0):
         del asked[:]
         own = recipe.model_copy(update={"train": recipe.train.model_copy(update={"seed": seed})})
-        value, _ = backward(own, model, SimpleNamespace(index=episode), (clips, clips))
+        value, *_ = backward(own, model, SimpleNamespace(index=episode), (clips, clips))
         assert asked == [next(model.parameters()).device]
         return value
 
@@ -73,7 +94,7 @@ def test_a_step_on_maps_is_one_with_a_frozen_backbone_in_evaluation(tmp_path, st
         loader = keep_maps(recipe, model, frames, units, tmp_path) if on_maps else frames
         with ThreadPoolExecutor(1) as pool:
             sides = [loader.load_many(ids, pool) for ids in (("hop/0", "run/1"), ("hop/1", "hop/2", "run/0", "run/2"))]
-        numbers = backward(recipe, model, SimpleNamespace(index=0), sides)
+        numbers = backward(recipe, model, SimpleNamespace(index=0), sides)[:2]
         gradients = {name: value.grad for name, value in model.named_parameters() if value.grad is not None}
         assert gradients and not any(name.startswith("backbone.") for name in gradients)
         assert all(torch.equal(before[name], value) for name, value in model.backbone.state_dict().items())

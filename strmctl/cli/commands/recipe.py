@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from strmctl.cli import console
 from strmctl.cli.group import Group
 from strmctl.cli.options import NAME_OR_PATH, json_option, set_option
-from strmctl.errors import RecipeError
+from strmctl.errors import RecipeError, UsageError, did_you_mean
 from strmctl.model.backbones.table import BACKBONES, TIMM
-from strmctl.model.methods.table import METHODS
+from strmctl.model.methods.table import METHODS, Key, Method
 
 METHOD_LINES = "".join(f"\n  {name:<10} {method.summary}" for name, method in METHODS.items())
 BACKBONE_LINES = "".join(f"\n  {name}" for name in (*BACKBONES, f"{TIMM}NAME, any image model of timm (extra `timm`)"))
@@ -19,17 +21,19 @@ BACKBONE_LINES = "".join(f"\n  {name}" for name in (*BACKBONES, f"{TIMM}NAME, an
     cls=Group,
     name="recipe",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=f"\b\nMethods (values of the key `method`):{METHOD_LINES}\n\n"
+    epilog=f"\b\nMethods (values of the key `method`; more: strmctl recipe methods):{METHOD_LINES}\n\n"
     f"\b\nBackbones (values of the key `backbone.name`):{BACKBONE_LINES}",
 )
 def command() -> None:
-    """List, show and check recipes.
+    """List, show and check recipes, and what they may hold.
 
     \b
     Examples:
       strmctl recipe ls
       strmctl recipe show ssv2_r50 > mine.yaml
       strmctl recipe validate mine.yaml --set train.episodes=200
+      strmctl recipe methods
+      strmctl recipe methods chamfer
     """
 
 
@@ -82,3 +86,43 @@ def validate(recipe: str, assignments: tuple[str, ...], as_json: bool) -> None:
     else:
         click.echo(checked.to_yaml(), nl=False)
         console.say(f"{recipe}: valid")
+
+
+@command.command()
+@click.argument("method", required=False)
+@json_option
+def methods(method: str | None, as_json: bool) -> None:
+    """List the methods with their source and how near they are to it; of one METHOD, also its keys in a recipe."""
+    if method is not None and method not in METHODS:
+        raise UsageError(f"no method named {method!r}", f"{did_you_mean(METHODS, method)}known: {', '.join(METHODS)}")
+    chosen = METHODS if method is None else {method: METHODS[method]}
+    if as_json:
+        console.print_json([_about(name, entry) for name, entry in chosen.items()])
+    elif method is None:
+        columns = ("method", "what it does", "source", "how near")
+        rows = [(name, entry.summary, entry.source, entry.faithful) for name, entry in METHODS.items()]
+        console.print_table("Methods: `--set method=NAME`", columns, rows, words=True)
+    else:
+        click.echo(_section(method, METHODS[method]), nl=False)
+
+
+def _about(name: str, entry: Method) -> dict[str, Any]:
+    keys = {key: {"default": own.default, "note": own.note} for key, own in entry.keys.items()}
+    texts = {text: getattr(entry, text) for text in ("label", "summary", "source", "faithful")}
+    return {"method": name, **texts, "parts": list(entry.parts), "keys": keys, "table1": entry.table1}
+
+
+def _section(name: str, entry: Method) -> str:
+    """A method as the part of a recipe that is its own, with comments."""
+    from strmctl import yaml
+
+    lines = [f"# {entry.label}: {entry.summary}", f"# {entry.source}: {entry.faithful}", f"method: {name}"]
+    if entry.keys:
+        texts = {key: f"  {yaml.dump({key: own.default}).strip()}" for key, own in entry.keys.items()}
+        width = max(map(len, texts.values()))
+        lines += [f"{name}:", *(f"{texts[key]:<{width}}  # {_comment(own)}" for key, own in entry.keys.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _comment(own: Key) -> str:
+    return f"{' | '.join(own.kind)}: {own.note}" if isinstance(own.kind, tuple) else own.note

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from strmctl.model.backbones.build import Backbone
 from strmctl.model.enrichment import Clips, Enriched, enrich
-from strmctl.model.episode import Features, Logits, match_clips
+from strmctl.model.episode import Features, Logits, Truth, match_clips
 from strmctl.model.frame_enrichment import FrameEnrichment
 from strmctl.model.patch_enrichment import PatchEnrichment
 from strmctl.model.positional_encoding import PositionalEncoding
@@ -115,6 +115,20 @@ class STRM(nn.Module):
             return Logits(trm, trm)
         joint = self.prediction == "joint"
         return Logits(trm + self.query_class_weight * query_class if joint else trm, trm, query_class)
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the losses, where there are several."""
+        return () if self.query_class is None else ("trm", "query_class")
+
+    def losses(
+        self, logits: Logits, support: Mapping[str, Tensor], query: Mapping[str, Tensor], truth: Truth
+    ) -> dict[str, Tensor]:
+        """L_TM and lambda · L_QC, cross-entropies."""
+        found = {"trm": truth.cross_entropy(logits.trm)}
+        if logits.query_class is not None:
+            found["query_class"] = self.query_class_weight * truth.cross_entropy(logits.query_class)
+        return found
 
     def forward(self, support_clips: Clips, support_labels: Tensor, query_clips: Clips) -> Logits:
         """One episode from its clips; see `match_clips`. Logits `(Q, C)`."""

@@ -1,7 +1,7 @@
 """The table of methods: what the rest of strmctl knows of each. Recipes, builder, grids, reports and help read it.
 
-A new method is one file with `embed`, `match` and `enrich`, and `pairs` and `match_pairs` where it may be tested faster
-(see `strmctl.model.episode`), and one entry in `METHODS`.
+A new method is one file with `embed`, `match` and `enrich`, with `losses` where it is trained on more than its logits,
+and `pairs` and `match_pairs` where it may be tested faster (see `strmctl.model.episode`), and one entry in `METHODS`.
 Importing this file imports no torch.
 """
 
@@ -20,11 +20,13 @@ class Key:
         kind: type of the value, or the words that it may be.
         default: value where the recipe of another method leaves the section out.
         limits: bounds of a number, each under its name: `gt`, `ge`, `lt` or `le`.
+        note: what it is, and where the default is from: `[paper]`, `[their code]` or `[ours]`.
     """
 
     kind: type | tuple[str, ...]
     default: Any
     limits: Mapping[str, float] = field(default_factory=dict)
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -32,31 +34,44 @@ class Method:
     """One method.
 
     Attributes:
-        label: name in tables and figures.
+        label: name in tables and figures; an approximation says so.
         summary: what it does, in a few words.
+        source: where it was published.
+        faithful: how near this is to what was published.
         builder: `module:function` that builds the model; imported only then.
         arguments: argument of the builder -> recipe key. `backbone`, and what the deviations from the paper's model
             that suit `parts` set, are passed as well.
         keys: keys of the method's own recipe section, which is named after the method.
         parts: parts of STRM that the method has, by their recipe sections.
+        learned: whether it has weights of its own beside the backbone's; it does where it has parts of STRM.
+        maps: whether it reads the backbone's map beside its mean; it does where it has PLE.
         cardinalities: the only possible `trm.cardinalities`; None where the recipe chooses, or where there are none.
         table1: name in Table 1 of the paper; None where it is not there.
     """
 
     label: str
     summary: str
+    source: str
+    faithful: str
     builder: str
     arguments: Mapping[str, str]
     keys: Mapping[str, Key] = field(default_factory=dict)
     parts: tuple[str, ...] = ()
+    learned: bool = False
+    maps: bool = False
     cardinalities: tuple[int, ...] | None = None
     table1: str | None = None
+
+    @property
+    def trains(self) -> bool:
+        """Whether there is something to train on a frozen backbone."""
+        return self.learned or bool(self.parts)
 
     def leaves_open(self, key: str, *, trained_backbone: bool = True) -> bool:
         """Whether a recipe of this method can choose the value of a key: of STRM's, or of a training without effect."""
         section, _, name = key.partition(".")
         if key == "train.episodes":
-            return trained_backbone or bool(self.parts)
+            return trained_backbone or self.trains
         if name == "enabled":
             return section in self.parts
         return key != "trm.cardinalities" or ("trm" in self.parts and self.cardinalities is None)
@@ -76,6 +91,8 @@ METHODS: dict[str, Method] = {
     "trm": Method(
         label="TRM",
         summary="TRX with pairs of frames, the paper's baseline",
+        source="Thatipelli et al., CVPR 2022 (STRM), section 3",
+        faithful="as published; logits agree with the authors' code",
         builder="strmctl.model.methods.trx:build_trx",
         arguments=PATCHES | RELATIONS,
         parts=("trm",),
@@ -84,6 +101,8 @@ METHODS: dict[str, Method] = {
     "trx": Method(
         label="TRX",
         summary="TRX with pairs and triples",
+        source="Perrett et al., CVPR 2021",
+        faithful="as published; logits agree with the authors' code",
         builder="strmctl.model.methods.trx:build_trx",
         arguments=PATCHES | RELATIONS,
         parts=("trm",),
@@ -93,6 +112,8 @@ METHODS: dict[str, Method] = {
     "strm": Method(
         label="STRM",
         summary="PLE, FLE, TRM, QC",
+        source="Thatipelli et al., CVPR 2022",
+        faithful="as published, or with preset released as the authors' code; stages agree with it",
         builder="strmctl.model.methods.strm:build_strm",
         arguments={
             **PATCHES,
@@ -112,29 +133,35 @@ METHODS: dict[str, Method] = {
     "otam": Method(
         label="OTAM",
         summary="ordered temporal alignment",
+        source="Cao et al., CVPR 2020",
+        faithful="as published",
         builder="strmctl.model.methods.otam:OTAM",
         arguments=PATCHES | {"smoothing": "otam.smoothing"},
-        keys={"smoothing": Key(float, 0.1, {"gt": 0})},  # lambda of softmin
+        keys={"smoothing": Key(float, 0.1, {"gt": 0}, "lambda of softmin [paper]")},
         table1="OTAM",
     ),
     "chamfer": Method(
         label="Chamfer",
         summary="nearest frames, in any order",
+        source="Bertrand et al., arXiv 2303.16084 (Chamfer++)",
+        faithful="joint matching as published, on frames in place of clips",
         builder="strmctl.model.methods.chamfer:Chamfer",
         arguments=PATCHES | {"directions": "chamfer.directions", "scale": "chamfer.scale"},
         keys={
-            "directions": Key(("both", "query"), "both"),  # from frames of the query alone, or back as well
-            "scale": Key(float, 10.0, {"gt": 0}),  # of the logits
+            "directions": Key(("both", "query"), "both", note="from the query's frames, or back as well [ours]"),
+            "scale": Key(float, 10.0, {"gt": 0}, "factor of the mean cosines [ours]"),
         },
     ),
     "prototype": Method(
         label="prototype",
         summary="mean features, the TSN baseline",
+        source="Snell et al., NeurIPS 2017 (ProtoNet), on means over frames",
+        faithful="as published",
         builder="strmctl.model.methods.prototype:Prototype",
         arguments=PATCHES | {"distance": "prototype.distance", "scale": "prototype.scale"},
         keys={
-            "distance": Key(("squared", "cosine"), "squared"),  # of a query from the mean of a class
-            "scale": Key(float, 10.0, {"gt": 0}),  # of cosine logits
+            "distance": Key(("squared", "cosine"), "squared", note="of a query from the mean of a class [paper]"),
+            "scale": Key(float, 10.0, {"gt": 0}, "factor of cosine logits [ours]"),
         },
     ),
 }
