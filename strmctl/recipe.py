@@ -232,6 +232,10 @@ class Recipe(create_model("_MethodSections", __base__=_Sections, **_OWN)):
         if max(cardinalities) > self.input.frames or len(set(cardinalities)) < len(cardinalities):
             problem = "must differ from each other and not exceed input.frames"
             raise ValueError(f"trm.cardinalities {cardinalities} {problem} ({self.input.frames})")
+        if (own := getattr(getattr(self, self.method, None), "cardinality", 1)) > self.input.frames:
+            raise ValueError(
+                f"{self.method}.cardinality must not exceed input.frames ({self.input.frames}) (got {own})"
+            )
         return self
 
     @model_validator(mode="after")

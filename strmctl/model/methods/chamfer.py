@@ -6,8 +6,10 @@
     logit = scale * to        or        scale * (to + back) / 2
 
 All shots of a class stand side by side, so that a query may be like one of them here and like another one there; no
-prototype is made. It is blind to the order of frames. The published model compares learned tuples of clips; here it has
-no parameters beside the backbone's.
+prototype is made. Of frames, it is blind to their order and has no parameters beside the backbone's.
+
+`chamfer_tuples` is the published head, on frames in place of clips: x and y are tuples of w frames in their order,
+concatenated, projected and normalised, LayerNorm(W [h_1 .. h_w] + b), and the scale is learned.
 """
 
 from __future__ import annotations
@@ -15,32 +17,67 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from strmctl.model.backbones.build import Backbone
 from strmctl.model.enrichment import Clips, Enriched, enrich
 from strmctl.model.episode import Features, Logits, match_clips, mean_over_shots, pick
+from strmctl.model.layers.frame_distances import by_clips
+from strmctl.model.seeding import seeded
+from strmctl.model.tuples import Tuples, project_positions
 
 Directions = Literal["both", "query"]
 
 
+class FrameTuples(nn.Module):
+    """Tuples of frames, projected: `(N, L, D)` to `(N, T, D')`.
+
+    Args:
+        cardinality: w, frames per tuple.
+        frames: L, frames per clip.
+        channels: D, the width of a frame.
+        dim: D', the width of a tuple.
+    """
+
+    def __init__(self, *, cardinality: int, frames: int, channels: int, dim: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(cardinality * channels, dim)
+        self.norm = nn.LayerNorm(dim)
+        self.tuples = Tuples(frames=frames, cardinality=cardinality)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """All tuples of each clip."""
+        return self.norm(self.tuples(project_positions(frames, self.project, self.tuples.cardinality)))  # (N, T, D')
+
+
 class Chamfer(nn.Module):
-    """Nearest frames of a class, without regard to their order.
+    """Nearest frames, or tuples of frames, of a class.
 
     Args:
         backbone: frames `(N·L, 3, H, W)` to maps `(N·L, D, h, w)`.
+        tuples: frames `(N, L, D)` to tuples `(N, T, D')`, which take their place; the scale is then learned. None to
+            compare frames as they are.
         directions: `query`, from each frame of the query to its nearest in the class, or `both`, and back.
         scale: factor of the logits, which otherwise lie between -1 and 1, too close together for cross-entropy.
         patches: P, patches along each side of a frame, only for attention maps.
     """
 
     def __init__(
-        self, *, backbone: nn.Module, directions: Directions = "both", scale: float = 10.0, patches: int = 4
+        self,
+        *,
+        backbone: nn.Module,
+        tuples: nn.Module | None = None,
+        directions: Directions = "both",
+        scale: float = 10.0,
+        patches: int = 4,
     ) -> None:
         super().__init__()
         self.backbone = backbone
+        self.tuples = tuples
         self.directions = directions
-        self.scale = scale
+        self.scale = scale if tuples is None else nn.Parameter(torch.tensor(scale))
         self.patches = patches
 
     def enrich(self, clips: Clips) -> Enriched:
@@ -48,15 +85,15 @@ class Chamfer(nn.Module):
         return enrich(clips, backbone=self.backbone, patches=self.patches)
 
     def embed(self, clips: Clips) -> Features:
-        """Each clip's frames, of length 1: `frames`, `(N, L, D)`."""
-        return {"frames": F.normalize(self.enrich(clips).frames, dim=-1)}
+        """Each clip's frames, of length 1: `frames`, `(N, L, D)`; or its tuples, `(N, T, D')`."""
+        frames = self.enrich(clips).frames
+        return {"frames": F.normalize(frames if self.tuples is None else self.tuples(frames), dim=-1)}
 
     def match(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None) -> Logits:
         """Logits `(B, Q, C)` from `support` `(B, C, K, L, D)`, `query` `(B, Q, L, D)` and `mask` `(B, C, K)`."""
         shots, queries = support["frames"], query["frames"]
         similarity = queries.flatten(1, 2) @ shots.flatten(1, 3).transpose(1, 2)  # (B, Q·L, C·K·L)
-        similarity = similarity.unflatten(2, shots.shape[1:4]).unflatten(1, queries.shape[1:3])  # (B, Q, L, C, K, L)
-        similarity = similarity.permute(0, 3, 4, 1, 2, 5)  # (B, C, K, Q, L, L): rows of the query
+        similarity = by_clips(similarity, queries=queries.shape[1], shots=shots.shape[1:4])  # (B, C, K, Q, L, L)
         return self._logits(*self._nearest(similarity), mask)
 
     def pairs(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor]) -> Features:
@@ -91,3 +128,20 @@ class Chamfer(nn.Module):
     def forward(self, support_clips: Clips, support_labels: Tensor, query_clips: Clips) -> Logits:
         """One episode from its clips; see `match_clips`. Logits `(Q, C)`."""
         return match_clips(self, support_clips, support_labels, query_clips)
+
+
+def build_chamfer_tuples(
+    *,
+    backbone: Backbone,
+    cardinality: int = 2,
+    dim: int = 1152,
+    directions: Directions = "both",
+    scale: float = 10.0,
+    frames: int = 8,
+    patches: int = 4,
+    seed: int = 0,
+) -> Chamfer:
+    """Builds Chamfer++ on tuples of frames, initialised from its seed; other arguments as for the classes above."""
+    with seeded(seed, "chamfer_tuples"):
+        tuples = FrameTuples(cardinality=cardinality, frames=frames, channels=backbone.dim, dim=dim)
+    return Chamfer(backbone=backbone, tuples=tuples, directions=directions, scale=scale, patches=patches)

@@ -16,39 +16,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from strmctl.model.enrichment import Clips, Enriched, enrich
 from strmctl.model.episode import Features, Logits, match_clips, mean_over_shots, pick
-
-
-def frame_distances(rows: Tensor, columns: Tensor) -> Tensor:
-    """Cosine distances between frames, `(..., L, D)` and `(..., M, D)` to `(..., L, M)`, softened by 0.01."""
-    lengths = rows.norm(dim=-1)[..., :, None] * columns.norm(dim=-1)[..., None, :]  # (..., L, M)
-    return 1 - rows @ columns.transpose(-2, -1) / (lengths + 0.01)
-
-
-def alignment_distance(distances: Tensor, smoothing: float) -> Tensor:
-    """The soft alignment of the rows to the columns.
-
-    Args:
-        distances: d, `(..., L, M)`.
-        smoothing: lambda of softmin; the smaller it is, the nearer the result is to the best path.
-
-    Returns:
-        `(...)`; below 0 where many paths share the least distance.
-    """
-    costs = F.pad(-distances / smoothing, (1, 1)).movedim((-2, -1), (0, 1))  # (L, M + 2, ...)
-    last = costs.shape[1] - 1
-    above = list(costs[0].cumsum(dim=0))  # -g / lambda of the first row
-    for row in costs[1:]:
-        current = [row[0]]
-        for m in range(1, last + 1):
-            before = [above[m - 1], current[m - 1]] + ([above[m]] if m in (1, last) else [])
-            current.append(row[m] + torch.stack(before).logsumexp(dim=0))
-        above = current
-    return -smoothing * above[last]
+from strmctl.model.layers.frame_distances import alignment, by_clips, cosine_distances
 
 
 class OTAM(nn.Module):
@@ -91,11 +63,10 @@ class OTAM(nn.Module):
 
     def _distances(self, shots: Tensor, queries: Tensor) -> Tensor:
         """Distances of clips, `(B, C, K, L, D)` and `(B, Q, L, D)` to `(B, C, K, Q)`."""
-        distances = frame_distances(queries.flatten(1, 2), shots.flatten(1, 3))  # (B, Q·L, C·K·L)
-        distances = distances.unflatten(2, shots.shape[1:4]).unflatten(1, queries.shape[1:3])  # (B, Q, L, C, K, L)
-        pairs = distances.permute(0, 3, 4, 1, 2, 5)  # (B, C, K, Q, L, L): rows of the query, columns of the support
+        distances = cosine_distances(queries.flatten(1, 2), shots.flatten(1, 3))  # (B, Q·L, C·K·L)
+        pairs = by_clips(distances, queries=queries.shape[1], shots=shots.shape[1:4])  # (B, C, K, Q, L, L)
         both = torch.stack([pairs, pairs.transpose(-2, -1)])  # (2, B, C, K, Q, L, L)
-        return alignment_distance(both, self.smoothing).sum(dim=0)
+        return alignment(both, self.smoothing).sum(dim=0)
 
     def forward(self, support_clips: Clips, support_labels: Tensor, query_clips: Clips) -> Logits:
         """One episode from its clips; see `match_clips`. Logits `(Q, C)`."""

@@ -152,6 +152,31 @@ METHODS: dict[str, Method] = {
             "scale": Key(float, 10.0, {"gt": 0}, "factor of the mean cosines [ours]"),
         },
     ),
+    "chamfer_tuples": Method(
+        label="Chamfer++",
+        summary="nearest tuples of frames",
+        source="Bertrand et al., arXiv 2303.16084",
+        faithful="the head as published, on frames in place of clips, trained with the backbone",
+        builder="strmctl.model.methods.chamfer:build_chamfer_tuples",
+        arguments=PATCHES
+        | {"frames": "input.frames", "seed": "train.seed"}
+        | {name: f"chamfer_tuples.{name}" for name in ("cardinality", "dim", "directions", "scale")},
+        keys={
+            "cardinality": Key(int, 2, {"ge": 1, "le": 8}, "frames per tuple [ours]"),
+            "dim": Key(int, 1152, {"ge": 1}, "width of a projected tuple [their code]"),
+            "directions": Key(("both", "query"), "both", note="from the query's tuples, or back as well [ours]"),
+            "scale": Key(float, 10.0, {"gt": 0}, "factor of the mean cosines at the beginning; it is learned [ours]"),
+        },
+        learned=True,
+    ),
+    "bi_mhm": Method(
+        label="Bi-MHM",
+        summary="nearest frames of a mean clip, both ways",
+        source="Wang et al., CVPR 2022 (HyRSM), Eq. 8",
+        faithful="as in the authors' code",
+        builder="strmctl.model.methods.bi_mhm:BiMHM",
+        arguments=PATCHES,
+    ),
     "prototype": Method(
         label="prototype",
         summary="mean features, the TSN baseline",

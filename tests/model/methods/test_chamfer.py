@@ -1,14 +1,15 @@
 """Chamfer similarity against loops over frames, and what it must not depend on."""
 
 import math
+from itertools import combinations
 
 import pytest
 import torch
 from torch import nn
 
-from strmctl.model.methods.chamfer import Chamfer
+from strmctl.model.methods.chamfer import Chamfer, build_chamfer_tuples
 from tests.model.reference import relative_error
-from tests.model.small import by_label, clips, convolution, maps_as_clips, maps_of
+from tests.model.small import FRAMES, by_label, clips, convolution, maps_as_clips, maps_of
 
 DIRECTIONS = ["both", "query"]
 
@@ -140,3 +141,33 @@ def test_gradients_equal_differences():
     gradient = torch.autograd.grad(total(support, query).sum(), support)[0]
     assert gradient[0, 1, 1].count_nonzero() == 0  # of a shot that is absent
     assert gradient[0, 1, 0].count_nonzero() == 12
+
+
+@pytest.mark.parametrize("cardinality", [1, 2, 3])
+@pytest.mark.parametrize("directions", DIRECTIONS)
+def test_tuples_equal_the_loops(directions, cardinality):
+    labels = [5, 1, 5, 3, 3, 5]
+    sizes = {"cardinality": cardinality, "dim": 5, "frames": FRAMES}
+    model = build_chamfer_tuples(backbone=convolution(), directions=directions, scale=3.5, **sizes).double().eval()
+    with torch.no_grad():
+        model.tuples.norm.weight.copy_(random(5))
+        model.tuples.norm.bias.copy_(random(5, seed=1))
+    weights = {name: value.detach() for name, value in model.tuples.named_parameters()}
+
+    def tuples(video):
+        found = []
+        for some in combinations(torch.from_numpy(video.mean(axis=(2, 3))), cardinality):
+            projected = weights["project.weight"] @ torch.cat(some) + weights["project.bias"]
+            centred = projected - projected.mean()
+            normed = centred / (centred.square().mean() + 1e-5).sqrt()
+            found.append((normed * weights["norm.weight"] + weights["norm.bias"]).tolist())
+        return found
+
+    support, queries = clips(6), clips(3, seed=2)
+    every = [[tuples(maps) for maps in maps_of(model, some)] for some in (support, queries)]
+    shots = by_label(every[0], labels)
+    rows = [[3.5 * similarity(clip, shots[label], directions) for label in sorted(shots)] for clip in every[1]]
+    found = model(support, torch.tensor(labels), queries).total
+    assert relative_error(found.detach(), rows) < 1e-10
+    found.sum().backward()
+    assert model.scale.grad.isfinite() and model.tuples.project.weight.grad.abs().sum() > 0

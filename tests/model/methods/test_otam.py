@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from strmctl.model.methods.otam import OTAM, alignment_distance, frame_distances
+from strmctl.model.layers.frame_distances import alignment, cosine_distances
+from strmctl.model.methods.otam import OTAM
 from tests.model.reference import relative_error
 from tests.model.small import maps_as_clips
 
@@ -92,7 +93,7 @@ def otam(smoothing=0.1, channels=6):
 def test_the_alignment_equals_the_recursion_in_loops(rows, columns, smoothing):
     tables = random(3, 2, rows, columns, seed=rows).abs()
     expected = [[aligned(table, smoothing) for table in pair] for pair in tables.tolist()]
-    assert relative_error(alignment_distance(tables, smoothing), expected) < 1e-11
+    assert relative_error(alignment(tables, smoothing), expected) < 1e-11
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(1, 3), (3, 1), (2, 2), (3, 3), (2, 4), (4, 3)])
@@ -100,8 +101,8 @@ def test_the_alignment_is_the_softmin_over_all_paths(rows, columns):
     table = random(rows, columns, seed=columns).abs()
     costs = costs_of_all_paths(table.tolist())
     for smoothing in (0.1, 1.0):
-        assert alignment_distance(table, smoothing).item() == pytest.approx(softmin(costs, smoothing), rel=1e-12)
-    assert alignment_distance(table, 1e-7).item() == pytest.approx(min(costs), rel=1e-5)
+        assert alignment(table, smoothing).item() == pytest.approx(softmin(costs, smoothing), rel=1e-12)
+    assert alignment(table, 1e-7).item() == pytest.approx(min(costs), rel=1e-5)
 
 
 def test_distances_between_frames():
@@ -111,8 +112,8 @@ def test_distances_between_frames():
         [[distance_of_frames(x, y) for y in right] for x in left]
         for left, right in zip(rows.tolist(), columns.tolist(), strict=True)
     ]
-    assert relative_error(frame_distances(rows, columns), expected) < 1e-12
-    assert frame_distances(rows, columns)[0, 1].tolist() == [1.0] * 4  # nothing is not near to anything
+    assert relative_error(cosine_distances(rows, columns), expected) < 1e-12
+    assert cosine_distances(rows, columns)[0, 1].tolist() == [1.0] * 4  # nothing is not near to anything
 
 
 @pytest.mark.parametrize("smoothing", [0.05, 0.1, 1.0])
@@ -149,9 +150,9 @@ def test_a_clip_is_aligned_with_itself_along_the_diagonal(frames):
 
 def test_frames_before_and_after_what_the_columns_show_cost_nothing():
     clip = torch.eye(5, dtype=torch.float64)
-    table = frame_distances(clip, clip[1:4])  # the first and the last frame of the rows are not in the columns
-    assert alignment_distance(table, 1e-7).item() == pytest.approx(3 * SAME_FRAME, abs=1e-6)
-    assert alignment_distance(table.T, 1e-7).item() == pytest.approx(2 + 3 * SAME_FRAME, abs=1e-6)
+    table = cosine_distances(clip, clip[1:4])  # the first and the last frame of the rows are not in the columns
+    assert alignment(table, 1e-7).item() == pytest.approx(3 * SAME_FRAME, abs=1e-6)
+    assert alignment(table.T, 1e-7).item() == pytest.approx(2 + 3 * SAME_FRAME, abs=1e-6)
 
 
 def test_the_order_of_frames_matters():
@@ -164,7 +165,7 @@ def test_the_order_of_frames_matters():
 
 def test_gradients_equal_differences():
     table = random(2, 3, 4).abs().requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: alignment_distance(x, 0.1), table)
+    assert torch.autograd.gradcheck(lambda x: alignment(x, 0.1), table)
     support, query = random(1, 2, 2, 3, 4).requires_grad_(), random(1, 2, 3, 4, seed=1).requires_grad_()
     mask = torch.tensor([[[True, True], [True, False]]])
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from strmctl.model.episode import Logits
-from strmctl.model.methods.chamfer import Chamfer
+from strmctl.model.methods.chamfer import Chamfer, build_chamfer_tuples
 from strmctl.model.methods.otam import OTAM
 from strmctl.model.methods.strm import build_strm
 from strmctl.model.methods.trx import build_trx
@@ -22,6 +22,7 @@ CASES = {
     "otam": lambda: OTAM(backbone=convolution()),
     "chamfer": lambda: Chamfer(backbone=convolution()),
     "chamfer of the query": lambda: Chamfer(backbone=convolution(), directions="query", scale=3.0),
+    "chamfer of tuples": lambda: build_chamfer_tuples(backbone=convolution(), frames=FRAMES, dim=5),
     "otam smooth": lambda: OTAM(backbone=convolution(), smoothing=1.5),
     **{
         f"deviation {name}": lambda name=name: build_strm(

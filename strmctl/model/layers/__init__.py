@@ -1,0 +1,1 @@
+"""Layers and functions that several methods have in common."""
