@@ -39,7 +39,7 @@ setup(
         "strmctl": ["py.typed"],
         "strmctl.recipes": ["*.yaml"],
         "strmctl.splits": ["*.yaml"],
-        "strmctl.reports": ["paper.yaml"],
+        "strmctl.reports": ["paper.yaml", "published.yaml"],
         "strmctl.report.pages": ["*.html", "*.css"],
     },
     install_requires=[

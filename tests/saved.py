@@ -15,6 +15,7 @@ from strmctl import yaml
 from strmctl.ablation.cells import Cell
 from strmctl.ablation.claims import claims
 from strmctl.ablation.grid_file import Grid, result_path
+from strmctl.ablation.other_papers import read_published
 from strmctl.episodes.sampler import EpisodeSampler
 from strmctl.evaluation.match import Protocol
 from strmctl.evaluation.statistics.summary import summarise
@@ -39,6 +40,7 @@ from strmctl.report.document import (
 )
 from strmctl.results import EvalResult, QueryRow
 
+PUBLISHED = read_published(shipped("reports", "published.yaml"))
 CLIPS = {name: [f"{name}/{number}" for number in range(12)] for name in ("NA", "crawl", "jump", "run", "swim", "walk")}
 
 
@@ -256,6 +258,7 @@ def sample(**changes) -> Document:
             notes=table.notes,
             source=paper.source,
         ),
+        "published": [one for one in PUBLISHED if one.dataset == "ssv2"],
         "cost": build(Cost, cost()),
         "provenance": {
             **{"strmctl": "0.0.0 (sample)", "commit": "0" * 40, "dirty": False, "python": "3.11.0"},

@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[1]
 FIND = (
     "import json, strmctl.paths, strmctl.recipe, strmctl.datasets.splits as splits\n"
     "print(json.dumps({'package': str(strmctl.paths.PACKAGE), 'recipes': sorted(strmctl.recipe.shipped_recipes()),"
-    " 'splits': splits.known_splits(), 'paper': strmctl.paths.shipped('reports', 'paper.yaml').is_file(),"
+    " 'splits': splits.known_splits(),"
+    " 'papers': [strmctl.paths.shipped('reports', name).is_file() for name in ('paper.yaml', 'published.yaml')],"
     " 'loaded': strmctl.recipe.load_recipe('ssv2_r50').name, 'test': len(splits.load_split('ssv2').classes('test'))}))"
 )
 
@@ -65,7 +66,7 @@ def test_a_wheel_finds_what_the_source_tree_finds(wheel, tmp_path):
     assert installed == editable
     assert installed["recipes"] == sorted(path.stem for path in (ROOT / "recipes").glob("*.yaml"))
     assert installed["splits"] == sorted(path.stem for path in (ROOT / "splits").glob("*.yaml"))
-    assert (installed["paper"], installed["loaded"], installed["test"]) == (True, "ssv2_r50", 24)
+    assert (installed["papers"], installed["loaded"], installed["test"]) == ([True, True], "ssv2_r50", 24)
 
 
 def test_the_wheel_holds_no_tests_and_has_command_types_and_licence(wheel):

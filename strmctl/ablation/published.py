@@ -55,7 +55,9 @@ def table1(paper: Paper, groups: Sequence[Found]) -> Table1:
             where = f"{place[0]} ({place[1]}) on {DATASETS.get(store, store)}"
             remarks.append(f"{listed(runs)} cannot stand beside {where}, because of {listed(other)}")
             continue
-        ours = Table1Ours(entry=entries(group, [SHOT])[SHOT], differs=[*rest, *_all_of(map(_differences, group))])
+        near = ["approximate"] * METHODS[recipe["method"]].approximate
+        differs = [*near, *rest, *_all_of(map(_differences, group))]
+        ours = Table1Ours(entry=entries(group, [SHOT])[SHOT], differs=differs)
         if ours not in places.setdefault(place, []):  # a run that is named, and a cell of a grid as well
             places[place].append(ours)
     rows = [

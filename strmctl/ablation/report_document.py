@@ -18,6 +18,7 @@ from strmctl.ablation.cost import cost_table
 from strmctl.ablation.entries import Found, Tested, by_label, entries, found_results, trials
 from strmctl.ablation.folds import series
 from strmctl.ablation.grid_file import Grid, grid_names, read_grid
+from strmctl.ablation.other_papers import published_beside, read_published
 from strmctl.ablation.published import in_words, shipped_recipe, table1
 from strmctl.errors import DataError, UsageError, did_you_mean
 from strmctl.evaluation.comparison.saved_results import read_results
@@ -57,13 +58,15 @@ def collect(runs: Path, names: Sequence[str] = (), *, cost: bool = True) -> Docu
     groups = _groups(runs, [name for name in chosen if name not in known])
     found = {kind: found_results(grid, runs) for kind, grid in grids.items()}
     paper = build(Paper, yaml.load(shipped("reports", "paper.yaml")))
-    datasets = dict.fromkeys(_dataset(one) for group in (*found.values(), *groups) for one in group)
+    tested = [one for group in (*found.values(), *groups) for one in group]
+    datasets = dict.fromkeys(map(_dataset, tested))
     labelled = [
         group
         for kind in ("components", "shots")
         for label, group in by_label(found.get(kind, [])).items()
         if label in {method.label for method in METHODS.values()}  # and not STRM without some of its parts
     ]
+    placed = table1(paper, [*groups, *labelled])
     document = Document(
         title=", ".join(datasets) or "nothing finished yet",
         **{kind: _section(kind, grid, found[kind]) for kind, grid in grids.items()},
@@ -71,7 +74,8 @@ def collect(runs: Path, names: Sequence[str] = (), *, cost: bool = True) -> Docu
         runs=[_run(group) for group in groups],
         grids={kind: _about(grid, found[kind]) for kind, grid in grids.items()},
         paper=paper,
-        table1=table1(paper, [*groups, *labelled]),
+        table1=placed,
+        published=published_beside(read_published(shipped("reports", "published.yaml")), tested, placed),
         cost=build(Cost, cost_table()) if cost else None,
         provenance=provenance(),
     )
@@ -221,7 +225,7 @@ def _run(group: Found) -> Run:
     recipe, result = group[0].cell.recipe, group[0].result
     return Run(
         run=", ".join(one.cell.run for one in group),
-        method=recipe.method,
+        method=recipe.method + " (approximate)" * METHODS[recipe.method].approximate,
         backbone=recipe.backbone.name,
         dataset=result.dataset,
         split=result.split,

@@ -270,6 +270,41 @@ class Table1:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Published:
+    """Accuracies that another paper prints for one method and data set, 5-way on its test classes.
+
+    Attributes:
+        method: the method.
+        backbone: its backbone.
+        dataset: name of the split.
+        accuracy: number of shots -> percent, as printed.
+        on: classes that the code chooses its model on, `val` or `test`; `unknown` where no code was read.
+        why: what in the code shows that; empty where it is unknown.
+        by: whose number it is: `authors`, of a method trained `again`, or `quoted` from its own paper.
+        read_in: short name of the paper or repository in which it was read.
+        paper: its authors, title and year.
+        place: table or file.
+        names: whether the model is given the names of the classes.
+        outlier: why it should stand beside no other number; empty where it may.
+        note: what else a reader must know.
+    """
+
+    method: str
+    backbone: str
+    dataset: str
+    accuracy: dict[int, float]
+    on: str
+    why: str
+    by: str
+    read_in: str
+    paper: str
+    place: str
+    names: bool
+    outlier: str
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Flops:
     """Floating-point operations of one method, by part with a `total`; see `strmctl.ablation.cost`."""
 
@@ -369,6 +404,7 @@ class Document:
     claims: list[Claim] = field(default_factory=list)
     paper: Paper
     table1: Table1 | None = None
+    published: list[Published] = field(default_factory=list)  # of other papers, on the runs' data sets
     cost: Cost | None = None
     provenance: dict[str, Any]  # code, libraries, machine and command
 

@@ -11,6 +11,7 @@ from strmctl.ablation.entries import entries, found_results, trials
 from strmctl.ablation.report_document import collect
 from strmctl.datasets.splits import known_splits, load_split
 from strmctl.errors import DataError, UsageError
+from strmctl.model.methods.table import METHODS
 from strmctl.paths import shipped
 from strmctl.recipe import load_recipe
 from strmctl.report.document import Cost, Paper, build, from_json
@@ -244,6 +245,27 @@ def test_what_differs_in_training_or_test_stands_in_the_row(tmp_path, changes, t
     assert place[2] == "ssv2" and sorted(ours.differs) == sorted([*differs, FEW])
     claim = next((one for one in document.claims if one.source == "Table 1"), None)
     assert claim is None or claim.claim.endswith(f"on SSv2 ({', '.join(ours.differs)})")
+
+
+def test_an_approximation_says_so_wherever_it_is_reported(tmp_path, monkeypatch):
+    monkeypatch.setitem(METHODS, "otam", replace(METHODS["otam"], label="OTAM (approximate)"))
+    save_ssv2(tmp_path, "mine", "method=otam")
+    document = read(tmp_path, "mine")
+    ((place, (ours,)),) = table1_of(document).items()
+    assert place == ("OTAM", "ResNet-50", "ssv2") and ours.differs == ["approximate", FEW]
+    assert document.runs[0].method == "otam (approximate)"
+
+
+def test_what_other_papers_print_is_there_for_the_data_sets_of_the_runs(tmp_path):
+    save_ssv2(tmp_path, "mine", "backbone.name=resnet34")  # has no place in Table 1
+    document = read(tmp_path, "mine")
+    assert {(row.dataset, *row.accuracy) for row in document.published} == {("ssv2", 1, 5), ("ssv2", 5)}
+    save_ssv2(tmp_path, "strm")
+    wider = read(tmp_path, "strm").published
+    assert {row.dataset for row in wider} == set(document.table1.columns)
+    saved(tmp_path, components((0,)))
+    assert read(tmp_path, "sprites-components").published == []
+    assert from_json(document.to_json()).published == document.published
 
 
 def test_the_paper_tests_10000_episodes_of_one_query_after_the_whole_training(tmp_path):

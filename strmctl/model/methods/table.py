@@ -63,6 +63,11 @@ class Method:
     table1: str | None = None
 
     @property
+    def approximate(self) -> bool:
+        """Whether it is only near to what was published, which its label says."""
+        return self.label.endswith("(approximate)")
+
+    @property
     def trains(self) -> bool:
         """Whether there is something to train on a frozen backbone."""
         return self.learned or bool(self.parts)

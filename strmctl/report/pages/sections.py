@@ -19,6 +19,7 @@ HEADINGS = {
     "folds": "Folds of all classes",
     "custom": "Own grid",
     "table1": "Table 1",
+    "published": "Published, not ours",
     "runs": "Runs",
     "cost": "Cost",
     "curves": "Learning curves",

@@ -10,6 +10,7 @@ from strmctl.report.document import Document, Entries, Entry, differences
 from strmctl.report.tables.cost import cost_cached, cost_flops, cost_parameters
 from strmctl.report.tables.findings import findings
 from strmctl.report.tables.folds import folds
+from strmctl.report.tables.other_papers import published_elsewhere
 from strmctl.report.tables.published import runs, table1
 from strmctl.report.tables.table import (
     DATASETS,
@@ -42,6 +43,7 @@ def tables(document: Document) -> list[ReportTable]:
     made += folds(document) if document.folds else []
     made += [custom(document)] if document.custom else []
     made += [table1(document.table1)] if document.table1 else []
+    made += [published_elsewhere(document.published)] if document.published else []
     made += [runs(document.runs)] if document.runs else []
     return made + [make(document) for make in (cost_flops, cost_cached, cost_parameters) if document.cost]
 

@@ -26,7 +26,7 @@ def column(table, name):
 
 def test_every_kind_has_its_tables_and_every_row_its_cells():
     found = named(sample())
-    assert list(found) == ["findings", *KINDS[:-1], *FOLDS, "custom", "table1", "runs", *COST]
+    assert list(found) == ["findings", *KINDS[:-1], *FOLDS, "custom", "table1", "published", "runs", *COST]
     for table in found.values():
         assert {len(row) for row in table.rows} == {len(table.columns)}, table.name
         assert {len(row) for row in table.csv_rows} == {len(table.csv_columns)}, table.name
@@ -34,16 +34,16 @@ def test_every_kind_has_its_tables_and_every_row_its_cells():
         assert published == ["paper" in name for name in table.columns]
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "runs", "cost"])
+@pytest.mark.parametrize("kind", [*KINDS, "published", "runs", "cost"])
 def test_a_kind_that_was_not_run_is_left_out(kind):
     grids = {name: grid for name, grid in sample().grids.items() if name != kind}
-    document = sample(**{kind: None if kind == "cost" else [] if kind == "runs" else {}}, grids=grids)
+    document = sample(**{kind: None if kind == "cost" else [] if kind in ("published", "runs") else {}}, grids=grids)
     assert list(named(document)) == [name for name in named(sample()) if name.partition("_")[0] != kind]
 
 
 def test_nothing_at_all_is_no_error():
     empty = {kind: {} for kind in [*KINDS, "grids"]}
-    assert tables(sample(**empty, runs=[], table1=None, cost=None)) == []
+    assert tables(sample(**empty, runs=[], published=[], table1=None, cost=None)) == []
 
 
 def test_components_show_mean_interval_seeds_and_the_paper_apart():
@@ -243,3 +243,28 @@ def test_table_1_without_a_run_and_the_cost_are_findings():
     found = {row[0]: row[1:] for row in findings(sample(table1=replace(sample().table1, rows=rows))).rows}
     assert found["Table 1 is reached"] == ["Table 1", "no run here on its data sets", "not settled", "0"]
     assert found["STRM needs about 4 % more FLOPs than TRX"][2:] == ["no", "–"]
+
+
+def test_what_other_papers_print_stands_apart_with_its_source_and_what_speaks_against_it():
+    row = sample().published[0]
+    rows = [
+        replace(row, method="A", by="authors", on="val", names=True, outlier="", note="a note", accuracy={1: 50.25}),
+        replace(row, method="B", by="again", on="test", names=False, outlier="too good", note="", accuracy={5: 99}),
+        replace(row, method="C", by="quoted", on="unknown", read_in="X 2020", paper="X, Y", place="Table 9", note=""),
+    ]
+    table = named(sample(published=rows))["published"]
+    assert table.columns == [
+        *("data set", "method", "backbone", "read in", "whose", "chosen on", "marks"),
+        *("1-shot, paper, %", "5-shot, paper, %"),
+    ]
+    first, second, third = (cells[3:] for cells in table.rows)
+    assert first == [row.read_in, "authors", "validation", "class names", "50.25", "–"]
+    assert second == [row.read_in, "again", "test", "outlier", "–", "99"]
+    assert third[:4] == ["X 2020", "quoted", "unknown", ""]
+    for words in (f"A, {row.backbone}, {row.read_in}: a note.", ": an outlier: too good.", "X 2020: X, Y; Table 9."):
+        assert words in table.caption
+    alone = named(sample(published=rows[2:]))["published"].caption
+    assert "outlier" not in alone and "class names" not in alone
+    cells = dict(zip(table.csv_columns, table.csv_rows[1], strict=True))
+    assert (cells["method"], cells["shot"], cells["published_percent"], cells["outlier"]) == ("B", 5, 99, "too good")
+    assert cells["place"] == row.place and cells["class_names"] == 0 and len(table.csv_rows) == 4
