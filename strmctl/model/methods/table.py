@@ -91,6 +91,28 @@ RELATIONS = {
     "dropout": "trm.dropout",
     "seed": "train.seed",
 }
+HYRSM = {
+    "heads": Key(int, 8, {"ge": 1}, "heads of both attentions [their code]"),
+    "position_a": Key(float, 10.0, {"gt": 0}, "A: frames times sqrt(D / A) before positions are added [their code]"),
+    "position_b": Key(float, 1.0, {"ge": 0}, "B, the factor of the positions that are added [their code]"),
+    "position_dropout": Key(float, 0.1, {"ge": 0, "lt": 1}, "dropout after that [their code]"),
+    "clip_dropout": Key(float, 0.2, {"ge": 0, "lt": 1}, "dropout after attention within a clip [their code]"),
+    "task_dropout": Key(float, 0.05, {"ge": 0, "lt": 1}, "dropout after attention among clips [their code]"),
+    "attention_dropout": Key(float, 0.1, {"ge": 0, "lt": 1}, "dropout on the weights of the latter [their code]"),
+    "class_weight": Key(float, 0.6, {"ge": 0}, "lambda: cross-entropy of frames, all training classes [their code]"),
+}
+HYRSM_PP = {
+    "coherence_weight": Key(float, 0.3, {"ge": 0}, "weight of the loss of incoherent clips; 0: HyRSM [their code]"),
+    "coherence_window": Key(int, 1, {"ge": 0}, "frames that far apart should be alike [their code]"),
+    "coherence_spread": Key(float, 51.0, {"gt": 0}, "how slowly the margin of others grows with time [their code]"),
+    "coherence_balance": Key(float, 10.0, {"ge": 0}, "weight of others in this loss [their code]"),
+}
+
+
+def own(method: str, keys: Mapping[str, Key]) -> dict[str, str]:
+    """Arguments of a builder that are named like the keys of a method's section."""
+    return {name: f"{method}.{name}" for name in keys}
+
 
 METHODS: dict[str, Method] = {
     "trm": Method(
@@ -181,6 +203,26 @@ METHODS: dict[str, Method] = {
         faithful="as in the authors' code",
         builder="strmctl.model.methods.bi_mhm:BiMHM",
         arguments=PATCHES,
+    ),
+    "hyrsm": Method(
+        label="HyRSM",
+        summary="frames see their clip and the episode, then Bi-MHM",
+        source="Wang et al., CVPR 2022",
+        faithful="as in the authors' code; classes are means of shots, as there for 2 to 5",
+        builder="strmctl.model.methods.hyrsm:build_hyrsm",
+        arguments=PATCHES | {"frames": "input.frames", "seed": "train.seed"} | own("hyrsm", HYRSM),
+        keys=HYRSM,
+        learned=True,
+    ),
+    "hyrsm_pp": Method(
+        label="HyRSM++",
+        summary="HyRSM trained for coherence in time as well",
+        source="Wang et al., arXiv 2301.03330",
+        faithful="as in the authors' code, supervised only",
+        builder="strmctl.model.methods.hyrsm:build_hyrsm",
+        arguments=PATCHES | {"frames": "input.frames", "seed": "train.seed"} | own("hyrsm_pp", HYRSM | HYRSM_PP),
+        keys=HYRSM | HYRSM_PP,
+        learned=True,
     ),
     "prototype": Method(
         label="prototype",
