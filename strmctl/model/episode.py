@@ -11,6 +11,8 @@ A method that is trained on more than the cross-entropy of its logits adds
 
 In training mode its `embed` may return further features, of which the losses alone know.
 
+A method whose logit of a class depends on which other classes the episode has says so: `relates_classes = True`.
+
 A method may add two functions, with which the test of a small set of clips computes nothing twice. `match` alone is
 enough.
 

@@ -128,6 +128,8 @@ class HyRSM(nn.Module):
         patches: P, patches along each side of a frame, only for attention maps.
     """
 
+    relates_classes = True
+
     def __init__(
         self,
         *,

@@ -158,7 +158,7 @@ def test_the_losses_equal_the_loops():
             of_queries.append(incoherence(of_it))
 
     def mean(numbers):
-        return float(sum(numbers) / len(numbers))
+        return (sum(numbers) / len(numbers)).item()
 
     expected = {
         "match": mean(match),
