@@ -15,7 +15,7 @@ from strmctl.model.methods.table import METHODS
 from strmctl.recipe import load_recipe
 from strmctl.runs.build import build_model
 from strmctl.training.gradients import WAYS, blocks_of
-from strmctl.training.step import OPTIMIZERS, backward, clip_gradient, take_step
+from strmctl.training.step import OPTIMIZERS, backward, clip_gradient, prepare, take_step
 from tests.small_world import small_recipe
 
 SHAPE = ("train.way=2", "train.shot=2", "train.queries=1", "trm.dropout=0.3", "train.episodes=10", "input.frames=4")
@@ -43,9 +43,16 @@ def with_random_averages(model):
     return model
 
 
+def made(recipe):
+    """A model with all that its losses need, for as many training classes as an episode has."""
+    model = build_model(recipe, pretrained=False)
+    prepare(recipe, model, torch.device("cpu"), recipe.train.way)
+    return model
+
+
 def trained(recipe, steps):
     """The gradient of each optimizer step and what the model holds in the end, all in float64."""
-    model = with_random_averages(build_model(recipe, pretrained=False)).double().train()
+    model = with_random_averages(made(recipe)).double().train()
     optimizer = OPTIMIZERS[recipe.train.optimizer](model.parameters(), lr=recipe.train.learning_rate)
     gradients, numbers = [], []
     for index in range(steps * recipe.train.accumulate):
@@ -118,7 +125,7 @@ def test_bfloat16_trains_the_same_weights_every_way(method, way):
         recipe = recipe_of(
             "train.dtype=bfloat16", "backbone.batch_norm=frozen", f"method={method}", f"train.memory={memory}"
         )
-        model = build_model(recipe, pretrained=False).train()
+        model = made(recipe).train()
         backward(recipe, model, SimpleNamespace(index=0), episode_clips(0, recipe))
         gradients.append(
             {name: value.grad.flatten() for name, value in model.named_parameters() if value.grad is not None}
