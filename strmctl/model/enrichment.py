@@ -20,10 +20,12 @@ class Maps:
     Attributes:
         patches: its map, max-pooled to patches, row by row, `(N, L, P², D)`; None where no PLE needs them.
         mean: the mean over the whole map of each frame, `(N, L, D)`.
+        pixels: the clips themselves, for a method in training whose losses read them; None elsewhere.
     """
 
     patches: Tensor | None
     mean: Tensor
+    pixels: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.mean)

@@ -9,7 +9,8 @@ A method that is trained on more than the cross-entropy of its logits adds
     prepare_training(classes)              builds `training_only`, a module for what only losses need, such as a
                                            classifier of so many training classes; it is not among the kept weights
 
-In training mode its `embed` may return further features, of which the losses alone know.
+In training mode its `embed` may return further features, of which the losses alone know. One that reads the pixels of
+clips beside their maps for that says `reads_pixels = True`, and finds them in `Maps` as well.
 
 A method whose logit of a class depends on which other classes the episode has says so: `relates_classes = True`.
 

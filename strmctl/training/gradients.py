@@ -90,13 +90,15 @@ def _clips(model: nn.Module, sides: tuple[Clips, Clips], labels: Tensor, truth: 
         return (slice(first, first + CLIPS_AT_A_TIME) for first in range(0, count, CLIPS_AT_A_TIME))
 
     def maps_of(clips: Tensor) -> Features:
-        return vars(backbone_maps(to_model(clips, model), backbone=model.backbone, patches=model.patches))
+        maps = backbone_maps(to_model(clips, model), backbone=model.backbone, patches=model.patches)
+        return {"patches": maps.patches, "mean": maps.mean}
 
     with draws():
         with _without_gradient():
             made = [[maps_of(clips[some]) for some in parts(len(clips))] for clips in sides]
         leaves = [_leaves({name: torch.cat([part[name] for part in side]) for name in side[0]}) for side in made]
-        support, query = (embed_side(model, Maps(**side)) for side in leaves)
+        pixels = [to_model(clips, model) if getattr(model, "reads_pixels", False) else None for clips in sides]
+        support, query = (embed_side(model, Maps(**side, pixels=own)) for side, own in zip(leaves, pixels, strict=True))
         logits, losses = judge_sides(model, support, labels, query, truth)
 
     def finish() -> None:

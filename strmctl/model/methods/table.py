@@ -91,12 +91,14 @@ RELATIONS = {
     "dropout": "trm.dropout",
     "seed": "train.seed",
 }
-HYRSM = {
-    "heads": Key(int, 8, {"ge": 1}, "heads of both attentions [their code]"),
+POSITIONS = {
+    "heads": Key(int, 8, {"ge": 1}, "heads of attention [their code]"),
     "position_a": Key(float, 10.0, {"gt": 0}, "A: frames times sqrt(D / A) before positions are added [their code]"),
     "position_b": Key(float, 1.0, {"ge": 0}, "B, the factor of the positions that are added [their code]"),
     "position_dropout": Key(float, 0.1, {"ge": 0, "lt": 1}, "dropout after that [their code]"),
     "clip_dropout": Key(float, 0.2, {"ge": 0, "lt": 1}, "dropout after attention within a clip [their code]"),
+}
+HYRSM = POSITIONS | {
     "task_dropout": Key(float, 0.05, {"ge": 0, "lt": 1}, "dropout after attention among clips [their code]"),
     "attention_dropout": Key(float, 0.1, {"ge": 0, "lt": 1}, "dropout on the weights of the latter [their code]"),
     "class_weight": Key(float, 0.6, {"ge": 0}, "lambda: cross-entropy of frames, all training classes [their code]"),
@@ -106,6 +108,18 @@ HYRSM_PP = {
     "coherence_window": Key(int, 1, {"ge": 0}, "frames that far apart should be alike [their code]"),
     "coherence_spread": Key(float, 51.0, {"gt": 0}, "how slowly the margin of others grows with time [their code]"),
     "coherence_balance": Key(float, 10.0, {"ge": 0}, "weight of others in this loss [their code]"),
+}
+MOLO = POSITIONS | {
+    "hidden": Key(int, 2048, {"ge": 1}, "width of the network on each token [their code]"),
+    "hidden_dropout": Key(float, 0.05, {"ge": 0, "lt": 1}, "dropout in that network [their code]"),
+    "motion_weight": Key(float, 0.3, {"ge": 0}, "weight of motion in the logits [their code]"),
+    "class_weight": Key(float, 0.8, {"ge": 0}, "lambda: cross-entropy of clips, all training classes [their code]"),
+    "contrast_weight": Key(
+        float, 0.05, {"ge": 0}, "weight of each cross-entropy of tokens and whole clips [their code]"
+    ),
+    "reconstruction_weight": Key(
+        float, 0.1, {"ge": 0}, "weight of the decoder's error; no such loss with a frozen backbone [their code]"
+    ),
 }
 
 
@@ -223,6 +237,17 @@ METHODS: dict[str, Method] = {
         arguments=PATCHES | {"frames": "input.frames", "seed": "train.seed"} | own("hyrsm_pp", HYRSM | HYRSM_PP),
         keys=HYRSM | HYRSM_PP,
         learned=True,
+    ),
+    "molo": Method(
+        label="MoLo",
+        summary="frames that see their clip, and motion; Bi-MHM of each",
+        source="Wang et al., CVPR 2023",
+        faithful="as in the authors' code where patch_enrichment.patches keeps the map whole",
+        builder="strmctl.model.methods.molo:build_molo",
+        arguments=PATCHES | {"frames": "input.frames", "seed": "train.seed"} | own("molo", MOLO),
+        keys=MOLO,
+        learned=True,
+        maps=True,
     ),
     "prototype": Method(
         label="prototype",
