@@ -37,7 +37,7 @@ def with_random_averages(model):
     """Running averages that do something, in a model in float64."""
     generator = torch.Generator().manual_seed(3)
     for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.track_running_stats:
             module.running_mean.normal_(generator=generator)
             module.running_var.uniform_(0.5, 2, generator=generator)
     return model
