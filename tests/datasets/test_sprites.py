@@ -1,6 +1,7 @@
 import hashlib
 import multiprocessing
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -183,3 +184,40 @@ def test_a_killed_worker_is_an_error_that_names_the_folder(tmp_path):
     with pytest.raises(OutputError, match="was killed") as caught:
         sprites.render(DeadlyPath(tmp_path / "here"), classes=["up"], clips=2, workers=2)
     assert str(tmp_path / "here") in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("name", "moving"),
+    [("drop", 1), ("orbit_clockwise", 1), ("cross", 2), ("split", 2), ("turn_clockwise", 1), ("push", 2), ("grow", 1)],
+)
+def test_boxes_are_around_what_changes_when_the_moving_objects_are_left_out(monkeypatch, name, moving):
+    for number in range(3):
+        boxes, frames = sprites.moving_boxes(name, number, seed=5), sprites.render_clip(name, number, seed=5)
+        assert boxes.shape == (16, moving, 4)
+
+        def without(draws, original=MOTIONS[name]):
+            scene = original(draws)
+            idle = [all(scene(t / 15)[which] == one for t in range(16)) for which, one in enumerate(scene(0))]
+            return lambda t: [
+                one if rests else replace(one, alpha=0) for one, rests in zip(scene(t), idle, strict=True)
+            ]
+
+        with monkeypatch.context() as patch:
+            patch.setitem(sprites.MOTIONS, name, without)
+            empty = sprites.render_clip(name, number, seed=5)
+        for index in range(16):
+            changed = (np.abs(frames[index].astype(int) - empty[index]) > 20).any(axis=2)
+            rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
+            seen = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
+            own = boxes[index]
+            whole = np.array([*own[:, :2].min(axis=0), *own[:, 2:].max(axis=0)]).clip(0, 64)
+            np.testing.assert_allclose(seen, whole, atol=2)  # edges are smooth, twice
+
+
+def test_an_invisible_object_has_no_box_and_one_that_stands_still_has():
+    boxes = sprites.moving_boxes("appear", 0)
+    shown = ~np.isnan(boxes).any(axis=(1, 2))
+    assert not shown[0] and shown[-1] and np.all(np.diff(shown.astype(int)) >= 0)
+    still = sprites.moving_boxes("still", 0)
+    assert still.shape == (16, 1, 4) and np.ptp(still, axis=0).max() < 4.1  # the camera drifts
+    assert not np.array_equal(boxes, sprites.moving_boxes("appear", 0, seed=1), equal_nan=True)

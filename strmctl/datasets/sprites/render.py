@@ -10,15 +10,17 @@ import contextlib
 import functools
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from strmctl import yaml
-from strmctl.datasets.sprites.motions import MOTIONS
-from strmctl.datasets.sprites.objects import SIDE, Sprite, bystanders
+from strmctl.datasets.sprites.canvas import MARGIN, draw, outline, random_background
+from strmctl.datasets.sprites.motions import MOTIONS, Scene
+from strmctl.datasets.sprites.objects import SIDE, bystanders
 from strmctl.draws import Draws
 from strmctl.errors import OutputError
 from strmctl.paths import alone, replacing, write_bytes
@@ -31,8 +33,6 @@ VERSION = 1  # version of the generator; a change needs a line in CHANGELOG and 
 CLIPS_PER_CLASS = 40
 FRAMES = 16
 FRAMES_PER_SECOND = 12
-MARGIN = 8  # pixels of scene around the frame, for the camera to drift over
-SUBPIXEL_BITS = 4
 CLIPS_PER_TASK = 20
 ORIGIN = "sprites.yaml"  # file that says what the videos of a folder are
 PARTIAL = ".partial"  # folder of the videos that are being written
@@ -141,75 +141,74 @@ def _write_mp4(temporary: Path, frames: np.ndarray, path: Path) -> None:
         )
 
 
-def render_clip(name: str, number: int, *, seed: int = 0) -> np.ndarray:
-    """One clip: uint8 BGR frames (16, 64, 64, 3), a pure function of the arguments."""
+@dataclass(frozen=True)
+class _Shot:
+    """What a clip shows, but for the noise of each frame, which `draws` gives next.
+
+    Attributes:
+        scene: time in [0, 1] -> objects of the motion, the hindmost first.
+        background: texture with bystanders, float32 BGR, `MARGIN` pixels wider than a frame on each side.
+        drift: time -> how far the camera has moved, (x, y) in pixels.
+        sigma: standard deviation of the noise.
+        draws: draws of this clip.
+    """
+
+    scene: Scene
+    background: np.ndarray
+    drift: Callable[[float], tuple[float, float]]
+    sigma: float
+    draws: Draws
+
+
+TIMES = [index / (FRAMES - 1) for index in range(FRAMES)]
+
+
+def _shot(name: str, number: int, seed: int) -> _Shot:
     draws = Draws("sprites", VERSION, seed, name, number)
     scene = MOTIONS[name](draws)
-    background = _background(draws)
+    background = random_background(draws)
     for thing in bystanders(draws, moving=len(scene(0.5))):
-        _draw(background, thing)
-    drift_angle, drift = draws.uniform(0, 2 * math.pi), draws.uniform(0, 4)  # pixels over the whole clip
-    sigma = draws.uniform(1, 5)
+        draw(background, thing)
+    angle, length = draws.uniform(0, 2 * math.pi), draws.uniform(0, 4)  # pixels over the whole clip
+
+    def drift(t: float) -> tuple[float, float]:
+        return length * (t - 0.5) * math.cos(angle), length * (t - 0.5) * math.sin(angle)
+
+    return _Shot(scene, background, drift, draws.uniform(1, 5), draws)
+
+
+def render_clip(name: str, number: int, *, seed: int = 0) -> np.ndarray:
+    """One clip: uint8 BGR frames (16, 64, 64, 3), a pure function of the arguments."""
+    shot = _shot(name, number, seed)
     frames = np.empty((FRAMES, SIDE, SIDE, 3), np.uint8)
-    for index in range(FRAMES):
-        t = index / (FRAMES - 1)
-        canvas = background.copy()
-        for thing in scene(t):
-            _draw(canvas, thing)
-        x = MARGIN + drift * (t - 0.5) * math.cos(drift_angle)
-        y = MARGIN + drift * (t - 0.5) * math.sin(drift_angle)
-        window = np.float32([[1, 0, -x], [0, 1, -y]])
+    for index, t in enumerate(TIMES):
+        canvas = shot.background.copy()
+        for thing in shot.scene(t):
+            draw(canvas, thing)
+        x, y = shot.drift(t)
+        window = np.float32([[1, 0, -(MARGIN + x)], [0, 1, -(MARGIN + y)]])
         view = cv2.warpAffine(canvas, window, (SIDE, SIDE), flags=cv2.INTER_LINEAR)
-        frames[index] = np.clip(view + draws.noise(view.shape, sigma), 0, 255)
+        frames[index] = np.clip(view + shot.draws.noise(view.shape, shot.sigma), 0, 255)
     return frames
 
 
-def _background(draws: Draws) -> np.ndarray:
-    """A dim texture: random cells blown up to blobs or, once in three, stripes; float32 BGR."""
-    side = SIDE + 2 * MARGIN
-    grey = draws.uniform(30, 90)
-    base = np.array([grey + draws.uniform(-15, 15) for _ in range(3)], np.float32)
-    if draws.integer(0, 2) == 0:
-        angle, wave = draws.uniform(0, math.pi), draws.uniform(8, 24)
-        rows, columns = np.mgrid[0:side, 0:side].astype(np.float32)
-        pattern = np.sin((rows * math.sin(angle) + columns * math.cos(angle)) * (2 * math.pi / wave))[..., None]
-        return base + pattern * draws.uniform(4, 14)
-    cells = draws.integer(3, 12)
-    blobs = draws.noise((cells, cells, 3), draws.uniform(5, 16))
-    return np.ascontiguousarray(base + cv2.resize(blobs, (side, side), interpolation=cv2.INTER_CUBIC))
+def moving_boxes(name: str, number: int, *, seed: int = 0) -> np.ndarray:
+    """Where the objects that move are in each frame of a clip, which is not rendered for this.
 
+    An object moves if anything about it changes, such as its angle or its colour; where nothing does, as in `still`,
+    all objects of the motion count. Bystanders, blocks and hubs that do nothing do not.
 
-def _draw(canvas: np.ndarray, thing: Sprite) -> None:
-    """Paints an object onto a float32 BGR canvas, in place."""
-    if thing.alpha <= 0:
-        return
-    turn = math.radians(thing.angle)
-    points = _OUTLINES[thing.shape] * thing.radius
-    rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
-    points = points @ rotation.T + (thing.x + MARGIN, thing.y + MARGIN)
-    mask = np.zeros(canvas.shape[:2], np.uint8)
-    outline = np.round(points * (1 << SUBPIXEL_BITS)).astype(np.int32)
-    cv2.fillPoly(mask, [outline], 255, cv2.LINE_AA, SUBPIXEL_BITS)
-    opacity = mask[..., None].astype(np.float32) * (thing.alpha / 255)
-    canvas += opacity * (_colour(thing.hue, thing.value) - canvas)
-
-
-def _colour(hue: float, value: float) -> np.ndarray:
-    """A saturated BGR colour, 0 to 255."""
-    offsets = np.array([240.0, 120.0, 0.0])  # blue, green, red
-    wave = 0.5 + 0.5 * np.cos(np.radians(hue - offsets))
-    return (255 * value * wave).astype(np.float32)
-
-
-_ARC = np.linspace(0, math.pi, 12)
-_OUTLINES = {  # corners around the origin, about one unit away
-    "square": np.array([[-0.9, -0.9], [0.9, -0.9], [0.9, 0.9], [-0.9, 0.9]]),
-    "triangle": np.array([[0.0, -1.2], [0.9, 0.9], [-0.9, 0.9]]),
-    "bar": np.array([[-0.4, -1.2], [0.4, -1.2], [0.4, 1.2], [-0.4, 1.2]]),
-    "arrow": np.array([[0, -1.3], [0.9, -0.1], [0.35, -0.1], [0.35, 1.1], [-0.35, 1.1], [-0.35, -0.1], [-0.9, -0.1]]),
-    "ell": np.array([[-0.8, -1.1], [-0.1, -1.1], [-0.1, 0.4], [0.9, 0.4], [0.9, 1.1], [-0.8, 1.1]]),
-    "tee": np.array(
-        [[-1, -1], [1, -1], [1, -0.35], [0.35, -0.35], [0.35, 1.1], [-0.35, 1.1], [-0.35, -0.35], [-1, -0.35]]
-    ),
-    "bow": np.stack([1.1 * np.cos(_ARC), 0.5 - 1.2 * np.sin(_ARC)], axis=1),
-}
+    Returns:
+        Boxes (16, M, 4) around the outlines of M objects: left, top, right, bottom in pixels from the upper left corner
+        of the frame. Parts may lie outside the frame or behind other objects. NaN where an object is invisible.
+    """
+    shot = _shot(name, number, seed)
+    scenes = [shot.scene(t) for t in TIMES]
+    moving = [which for which, thing in enumerate(scenes[0]) if any(scene[which] != thing for scene in scenes)]
+    boxes = np.full((FRAMES, len(moving) or len(scenes[0]), 4), np.nan)
+    for index, (t, scene) in enumerate(zip(TIMES, scenes, strict=True)):
+        for column, which in enumerate(moving or range(len(scene))):
+            if scene[which].alpha > 0:
+                corners = outline(scene[which]) - shot.drift(t) + 0.5  # OpenCV counts from the centre of a pixel
+                boxes[index, column] = *corners.min(axis=0), *corners.max(axis=0)
+    return boxes
