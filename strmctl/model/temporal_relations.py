@@ -16,6 +16,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from strmctl.model.correspondence import Correspondence
 from strmctl.model.episode import pick
 from strmctl.model.positional_encoding import PositionalEncoding
 from strmctl.model.seeding import seeded
@@ -63,13 +64,10 @@ class TemporalRelation(nn.Module):
         Returns:
             Minus the distance of each query to its prototypes, `(B, Q, C)`.
         """
-        scores = self._scores(support, query)  # (B, C, Q·T, K·T)
+        attention = self._attention(support, query, mask)  # (B, C, Q·T, K·T)
         values = f"trm{self.cardinality}.value"  # to (B, C, K, T, D') and (B, Q, T, D')
         support_values, query_values = self.tuples(support[values]), self.tuples(query[values])
-        if mask is not None:
-            absent = ~mask.repeat_interleave(len(self.tuples.indices), dim=2)  # (B, C, K·T)
-            scores = scores.masked_fill(absent[:, :, None], -math.inf)
-        prototypes = scores.softmax(dim=-1) @ support_values.flatten(2, 3)  # (B, C, Q·T, D')
+        prototypes = attention @ support_values.flatten(2, 3)  # (B, C, Q·T, D')
         difference = query_values.flatten(1, 2)[:, None] - prototypes  # (B, C, Q·T, D')
         return self._logits(difference.square().sum(dim=-1), query_values.shape[1])
 
@@ -134,6 +132,23 @@ class TemporalRelation(nn.Module):
         distance = own[:, None] + ((weights @ within - 2 * crossed) * weights).sum(dim=-1)  # (B, C, Q·T)
         return self._logits(distance.clamp(min=0), query.shape[1])
 
+    def correspondence(
+        self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None
+    ) -> Correspondence:
+        """How much each tuple of a query attends to each support tuple of a class; arguments as for `match`."""
+        tuples = self.tuples.indices  # (T, w)
+        weights = self._attention(support, query, mask).unflatten(3, (-1, len(tuples))).unflatten(2, (-1, len(tuples)))
+        words = f"attention of tuples of {self.cardinality} frames, which adds up to 1 over a class's tuples"
+        return Correspondence(words, weights.permute(0, 2, 1, 4, 3, 5), tuples, tuples)  # from (B, C, Q, T, K, T)
+
+    def _attention(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None) -> Tensor:
+        """Weights of a class's support tuples for each query tuple, `(B, C, Q·T, K·T)`; arguments as for `match`."""
+        scores = self._scores(support, query)
+        if mask is not None:
+            absent = ~mask.repeat_interleave(len(self.tuples.indices), dim=2)  # (B, C, K·T)
+            scores = scores.masked_fill(absent[:, :, None], -math.inf)
+        return scores.softmax(dim=-1)
+
     def _scores(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor]) -> Tensor:
         """Scores of query tuples with support tuples of each class, `(B, C, Q·T, K·T)`; arguments as for `match`."""
         name = f"trm{self.cardinality}.key"
@@ -173,6 +188,12 @@ class TemporalRelations(nn.Module):
     def match(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None) -> Tensor:
         """Logits of all cardinalities together, `(B, Q, C)`; arguments as for `TemporalRelation.match`."""
         return self.share * sum(relation.match(support, query, mask) for relation in self.relations.values())
+
+    def correspondence(
+        self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None
+    ) -> list[Correspondence]:
+        """What tuples attend to, for every cardinality; arguments as for `TemporalRelation.match`."""
+        return [relation.correspondence(support, query, mask) for relation in self.relations.values()]
 
     def pairs(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The tables of all cardinalities; arguments as for `TemporalRelation.pairs`."""

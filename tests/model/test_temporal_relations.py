@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from strmctl.model.episode import group_by_label
 from strmctl.model.positional_encoding import PositionalEncoding, sinusoids
 from strmctl.model.temporal_relations import TemporalRelation, TemporalRelations
 from tests.model import reference
@@ -86,3 +87,26 @@ def test_gradients_are_finite(distance, case, dtype):
     assert logits.diagonal().abs().max() < 1e-5
     for value in (clips, *layer.parameters()):
         assert value.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("cardinalities", [(2,), (1, 3)])
+def test_the_logits_follow_from_what_tuples_attend_to(cardinalities):
+    layer, labels = build(cardinalities), torch.tensor([0, 1, 1, 0, 1])
+    support, queries = (torch.randn(count, FRAMES, CHANNELS, dtype=torch.float64) for count in (5, 2))
+    grouped, mask = group_by_label(layer.embed(support), labels)
+    asked = {name: value[None] for name, value in layer.embed(queries).items()}
+    found = layer.correspondence(grouped, asked, mask)
+    expected = torch.zeros(2, 2, dtype=torch.float64)
+    for relation, (words, weights, query_frames, support_frames) in zip(layer.relations.values(), found, strict=True):
+        w = relation.cardinality
+        assert words.startswith(f"attention of tuples of {w} frames") and weights.shape[:4] == (1, 2, 2, 3)
+        assert weights[0, :, 0, 2].sum() == 0  # the class has two shots
+        torch.testing.assert_close(weights.sum(dim=(3, 5)), torch.ones(1, 2, 2, len(query_frames), dtype=torch.float64))
+        values = [side[f"trm{w}.value"] for side in (grouped, asked)]  # (1, C, K, w, L, D') and (1, Q, w, L, D')
+        shots, own = (
+            sum(value[..., place, frames[:, place], :] for place in range(w))
+            for value, frames in zip(values, (support_frames, query_frames), strict=True)
+        )
+        prototypes = torch.einsum("bqcktu,bckud->bqctd", weights, shots)
+        expected -= (own[:, :, None] - prototypes).square().sum(dim=-1).mean(dim=-1)[0]
+    torch.testing.assert_close(layer.match(grouped, asked, mask)[0], expected, rtol=1e-12, atol=0)

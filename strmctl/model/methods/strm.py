@@ -16,6 +16,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from strmctl.model.backbones.build import Backbone
+from strmctl.model.correspondence import Correspondence
 from strmctl.model.enrichment import Clips, Enriched, enrich
 from strmctl.model.episode import Features, Logits, Truth, match_clips
 from strmctl.model.frame_enrichment import FrameEnrichment
@@ -108,6 +109,12 @@ class STRM(nn.Module):
         """Like `match`, from tables of N clips with themselves and rows, `(B, C, K)` and `(B, Q)`."""
         trm = self.temporal_relations.match_pairs(tables, support, query)
         return self._logits(trm, self.query_class and self.query_class.match_pairs(tables, support, query))
+
+    def correspondence(
+        self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None
+    ) -> list[Correspondence]:
+        """What the tuples of TRM attend to, for every cardinality; arguments as for `match`."""
+        return self.temporal_relations.correspondence(support, query, mask)
 
     def _logits(self, trm: Tensor, query_class: Tensor | None) -> Logits:
         """The logits of both blocks, `(B, Q, C)` each, together."""
