@@ -17,7 +17,7 @@ from strmctl.paths import names_in, read_json, write_json
 from strmctl.provenance import sha256_of
 from strmctl.recipe import Recipe, completed
 from strmctl.results import EvalResult, read_document
-from strmctl.runs.folder import check_name
+from strmctl.runs.folder import check_name, run_names
 from strmctl.runs.lock import occupied
 from strmctl.runs.train_log import trained_episodes
 
@@ -123,6 +123,28 @@ def read_grid(runs: Path, name: str) -> Grid:
 def grid_names(runs: Path) -> list[str]:
     """Names of all grids in a folder of runs."""
     return [name for name in names_in(runs) if os.path.isfile(runs / name / FILE)]  # noqa: PTH113 - false for a folder that is not for us
+
+
+def runs_named(runs: Path, names: Sequence[str]) -> list[str]:
+    """The runs of grids, for each label the first one, and runs by their own names; each once.
+
+    Raises:
+        UsageError: there is neither a grid nor a run of a name.
+    """
+    grids, known, found = grid_names(runs), run_names(runs), []
+    for name in names:
+        if name in grids:
+            first: dict[str, str] = {}  # label -> run
+            for cell in read_grid(runs, name).cells:
+                first.setdefault(cell.label, cell.run)
+            found += first.values()
+        elif name in known:
+            found.append(name)
+        else:
+            here = ", ".join(grids + known) or "none yet: `strmctl ablate components`"
+            hint = f"{did_you_mean([*grids, *known], name)}grids and runs here: {here}"
+            raise UsageError(f"no grid and no run named {name!r} in {runs}", hint)
+    return list(dict.fromkeys(found))
 
 
 def result_path(runs: Path, cell: Cell, protocol: Protocol) -> Path:

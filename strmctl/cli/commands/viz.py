@@ -1,4 +1,4 @@
-"""`strmctl viz`: pictures of where in a video trained models look."""
+"""`strmctl viz`: pictures of where in a video trained models look, and of what they compare it with."""
 
 from __future__ import annotations
 
@@ -13,22 +13,24 @@ import click
 from strmctl.cli import console
 from strmctl.cli.options import FOLDER, data_option, device_option, json_option, runs_option, threads_option
 from strmctl.cli.output_files import check_suffix, file_of_each
-from strmctl.errors import UsageError, did_you_mean
+from strmctl.errors import UsageError
 
 if TYPE_CHECKING:
+    from strmctl.explain.match import Match
     from strmctl.explain.subjects import Subject
     from strmctl.explain.viewers import Viewer
+    from strmctl.report.drawing import Figure
 
 PICTURE = ("the picture is a PNG file", ".png")
 LONGEST_NAME = 200  # bytes of a picture's file name
 
 
-@click.command(name="viz", short_help="Draw where in a video trained models look.")
+@click.command(name="viz", short_help="Draw where in a video trained models look, and why they decide so.")
 @click.option("--video", "videos", type=FOLDER, multiple=True, help="Video to draw. May be repeated.")
 @click.option(
-    "--start", type=float, metavar="SECONDS", help="Where in the videos to begin.  [default: at their beginning]"
+    "--start", type=float, metavar="SECONDS", help="Where in the videos to begin.  [default: their beginning]"
 )
-@click.option("--end", type=float, metavar="SECONDS", help="Where in the videos to end.  [default: at their end]")
+@click.option("--end", type=float, metavar="SECONDS", help="Where in the videos to end.  [default: their end]")
 @click.option(
     "--clip",
     "clips",
@@ -46,10 +48,28 @@ LONGEST_NAME = 200  # bytes of a picture's file name
     help="Grid of `ablate components`, or runs: the paper's contributions one below the other. May be repeated.",
 )
 @click.option(
+    "--match", "query", metavar="CLIP", help="Query, a clip of a store or a video: draw which frames decide its class."
+)
+@click.option(
+    "--support",
+    metavar="[STORE/]ID",
+    multiple=True,
+    help="Clip that the query is compared with; clips of several classes. May be repeated.",
+)
+@click.option(
+    "--episode", type=click.IntRange(0), metavar="N", help="Test episode whose support the query is compared with."
+)
+@click.option("--way", type=click.IntRange(2), default=5, show_default=True, help="Classes of that episode.")
+@click.option("--shots", type=click.IntRange(1), default=1, show_default=True, help="Its support clips per class.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the test's episodes.")
+@click.option(
+    "--split", type=click.Choice(["test", "val"]), default="test", show_default=True, help="Subset of its classes."
+)
+@click.option(
     "--out",
     type=FOLDER,
     metavar="FILE|DIR",
-    help="PNG file to write; a folder for several clips.  [default: RUNS/RUN/viz]",
+    help="PNG file to write; a folder for several clips.  [default: in RUNS/RUN/viz]",
 )
 @data_option
 @device_option
@@ -63,18 +83,28 @@ def command(
     clips: tuple[str, ...],
     run_names: tuple[str, ...],
     contributions: tuple[str, ...],
+    query: str | None,
+    support: tuple[str, ...],
+    episode: int | None,
+    way: int,
+    shots: int,
+    seed: int,
+    split: str,
     out: Path | None,
     data_dir: Path,
     device: str,
     runs: Path,
     as_json: bool,
 ) -> None:
-    """Draw the attention maps of videos: where trained models look.
+    """Draw the attention maps of videos, where trained models look, or why a model takes a clip for a class.
 
     The picture shows the frames that the model sees, in the order of time. With one run, each row below them shows one
     map: the length of the vectors of the backbone and of PLE, then the product of each patch vector of PLE with the
     frame's vector in H and in E, 0 where negative. With several, each row shows the last map of one run. Of several
     clips, each has a picture, and a contact sheet shows all of them.
+
+    With --match, it shows the distance of each class, and side by side the frames of query and support that count most
+    together: the tuples that TRM attends to, or the frames that are aligned. --json has the numbers of all tuples.
 
     \b
     Examples:
@@ -82,46 +112,42 @@ def command(
       strmctl viz --video my_clip.mp4 --start 2 --end 4.5 --run sprites --out look.png
       strmctl viz --clip sprites/drop/003 --run sprites-trx-s0 --run sprites-strm-s0
       strmctl viz --clip drop/003 --clip lift/011 --contributions sprites-components
+      strmctl viz --match drop/003 --support drop/001 --support lift/002 --support up/000
+      strmctl viz --match drop/017 --episode 12 --shots 5
     """
-    if not videos and not clips:
-        raise click.UsageError("name what to draw: --video FILE, or --clip ID")
-    if run_names and contributions:
-        raise click.UsageError("--contributions names the runs; leave out --run")
+    maps, matches = bool(videos or clips), query is not None or episode is not None or bool(support)
+    refusals = {
+        "name what to draw: --video FILE, --clip ID or --match CLIP": not (maps or matches),
+        "--match draws a match, and --video and --clip draw maps; leave one out": maps and matches,
+        "--contributions names the runs; leave out --run": run_names and contributions,
+        "--match draws one run; give --run once": matches and (len(run_names) > 1 or contributions),
+        "--match needs --support CLIP, several times, or --episode N": query is not None
+        and not support
+        and episode is None,
+        "--episode names the support; leave out --support": support and episode is not None,
+        "--support is compared with --match CLIP": support and query is None,
+        "--start and --end are for --video": matches and not (start is end is None),
+    }
+    if found := [message for message, wrong in refusals.items() if wrong]:
+        raise click.UsageError(found[0])
     _check_span(start, end, clips)
-    names = _named(runs, contributions) if contributions else list(run_names) or [None]
-    if out is not None and (len(videos) + len(clips) == 1 or out.suffix):
+    if out is not None and (len(videos) + len(clips) < 2 or out.suffix):
         check_suffix("--out", out, *PICTURE)
 
-    from strmctl.explain.maps import all_maps, map_document, map_rows, sheet_rows, title_of
     from strmctl.explain.viewers import load_viewers
-    from strmctl.report.drawing import save_picture
-    from strmctl.report.pictures.attention import draw_maps
-    from strmctl.report.pictures.contact_sheet import draw_sheet
 
+    names: list[str | None] = list(run_names) or [None]
+    if contributions:
+        from strmctl.ablation.grid_file import runs_named
+
+        names = list(runs_named(runs, contributions))
     viewers = load_viewers(runs, names, device=device, announce=console.say)
-    subjects = _subjects(videos, clips, viewers[0], data_dir, start=start, end=end)
-    files = _files(out, subjects, viewers)
-    documents, sheet = [], []
-    for subject, path in zip(subjects, files, strict=True):
-        maps = all_maps(subject, viewers)
-        rows = map_rows(viewers, maps)
-        with console.picture(path, asked_for=True):
-            figure = draw_maps(subject.frames, rows, title=title_of(subject, viewers), captions=subject.captions)
-            _say_replaced(path)
-            save_picture(figure, path)
-        documents.append({"picture": str(path)} | map_document(subject, viewers, maps))
-        sheet += sheet_rows(subject, rows[-1:] if len(viewers) == 1 else rows)
-        if not as_json:
-            click.echo(path)
-    document: Any = documents[0]
-    if len(subjects) > 1:
-        path = files[0].with_name("contact_sheet.png")
-        with console.picture(path, asked_for=True):
-            _say_replaced(path)
-            save_picture(draw_sheet(sheet, title=f"{len(subjects)} clips"), path)
-        document = {"contact_sheet": str(path), "pictures": documents}
-        if not as_json:
-            click.echo(path)
+    if matches:
+        match = _match(viewers[0], data_dir, query, support, episode, (split, way, shots, seed))
+        document = _draw_match(viewers[0], match, out, as_json)
+    else:
+        subjects = _subjects(videos, clips, viewers[0], data_dir, start=start, end=end)
+        document = _draw_maps(subjects, viewers, out, as_json)
     if as_json:
         console.print_json(document)
 
@@ -134,27 +160,6 @@ def _check_span(start: float | None, end: float | None, clips: Sequence[str]) ->
             raise UsageError(f"--{name} is for videos; clips of a store are drawn whole", f"leave `--{name}` out")
         if not (math.isfinite(value) and value >= 0):
             raise UsageError(f"--{name} is a number of seconds from 0 (got {value:g})")
-
-
-def _named(runs: Path, names: Sequence[str]) -> list[str]:
-    """The runs of the first training seed of grids, and runs by their own names."""
-    from strmctl.ablation.grid_file import grid_names, read_grid
-    from strmctl.runs.folder import run_names
-
-    grids, known, found = grid_names(runs), run_names(runs), []
-    for name in names:
-        if name in grids:
-            first: dict[str, str] = {}  # label -> run
-            for cell in read_grid(runs, name).cells:
-                first.setdefault(cell.label, cell.run)
-            found += first.values()
-        elif name in known:
-            found.append(name)
-        else:
-            here = ", ".join(grids + known) or "none yet: `strmctl ablate components`"
-            hint = f"{did_you_mean([*grids, *known], name)}grids and runs here: {here}"
-            raise UsageError(f"no grid and no run named {name!r} in {runs}", hint)
-    return list(dict.fromkeys(found))
 
 
 def _subjects(
@@ -179,6 +184,65 @@ def _subjects(
     return subjects
 
 
+def _draw_maps(subjects: Sequence[Subject], viewers: Sequence[Viewer], out: Path | None, as_json: bool) -> Any:
+    """Draws the maps of each clip, and of several a contact sheet; returns the document."""
+    from strmctl.explain.maps import all_maps, map_document, map_rows, sheet_rows, title_of
+    from strmctl.report.pictures.attention import draw_maps
+    from strmctl.report.pictures.contact_sheet import draw_sheet
+
+    documents, sheet = [], []
+    files = _files(out, subjects, viewers)
+    for subject, path in zip(subjects, files, strict=True):
+        maps = all_maps(subject, viewers)
+        rows = map_rows(viewers, maps)
+        title = title_of(subject, viewers)
+        with console.picture(path, asked_for=True):
+            _save(draw_maps(subject.frames, rows, title=title, captions=subject.captions), path, as_json)
+        documents.append({"picture": str(path)} | map_document(subject, viewers, maps))
+        sheet += sheet_rows(subject, rows[-1:] if len(viewers) == 1 else rows)
+    if len(subjects) == 1:
+        return documents[0]
+    path = files[0].with_name("contact_sheet.png")
+    with console.picture(path, asked_for=True):
+        _save(draw_sheet(sheet, title=f"{len(subjects)} clips"), path, as_json)
+    return {"contact_sheet": str(path), "pictures": documents}
+
+
+def _match(
+    viewer: Viewer,
+    data_dir: Path,
+    query: str | None,
+    support: Sequence[str],
+    episode: int | None,
+    test: tuple[str, int, int, int],
+) -> Match:
+    """The match of a query with clips that are named, or with the support of an episode of a test."""
+    from strmctl.evaluation.match import Protocol
+    from strmctl.explain.episodes import drawn_episode, matched, named_support, support_of
+
+    if episode is None:
+        return matched(viewer.run, data_dir, query, named_support(viewer.run, data_dir, support))
+    split, way, shots, seed = test
+    store, drawn = drawn_episode(viewer.run, data_dir, Protocol(split, way, (shots,), seed=seed), episode)
+    if query is None:
+        hint = f"`--match {drawn.query_clips[0]}`, or another of {', '.join(drawn.query_clips[1:])}"
+        raise UsageError(f"episode {episode} has {len(drawn.query_clips)} queries, and none is named", hint)
+    return matched(viewer.run, data_dir, query, support_of(store, drawn))
+
+
+def _draw_match(viewer: Viewer, match: Match, path: Path | None, as_json: bool) -> Any:
+    """Draws a match; returns its document."""
+    from strmctl.explain.match import match_document
+    from strmctl.explain.match_picture import match_picture
+
+    path = path or viewer.run.folder / "viz" / f"match_{match.query.stem}.png"
+    if not match.classes[0].pairs:
+        console.say(f"note: method {viewer.label} compares no single frames, so distances are all there is to draw")
+    with console.picture(path, asked_for=True):
+        _save(match_picture(match, seen_by=f"{viewer.label} (run {viewer.run.name})"), path, as_json)
+    return {"picture": str(path), "run": viewer.run.name, "method": viewer.label} | match_document(match)
+
+
 def _files(out: Path | None, subjects: Sequence[Subject], viewers: Sequence[Viewer]) -> list[Path]:
     """Where each picture goes."""
     if out is not None and len(subjects) == 1:
@@ -189,6 +253,11 @@ def _files(out: Path | None, subjects: Sequence[Subject], viewers: Sequence[View
     return list(file_of_each("--out", out or viewers[0].run.folder / "viz", named, *PICTURE).values())
 
 
-def _say_replaced(path: Path) -> None:
+def _save(figure: Figure, path: Path, as_json: bool) -> None:
+    from strmctl.report.drawing import save_picture
+
     if path.exists():
         console.say(f"note: {path} is replaced")
+    save_picture(figure, path)
+    if not as_json:
+        click.echo(path)

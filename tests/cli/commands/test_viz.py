@@ -7,23 +7,17 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from strmctl.ablation.cells import Cell
-from strmctl.ablation.grid_file import Grid
 from strmctl.episodes.clip_loader import ClipLoader
 from strmctl.errors import ExitCode
-from strmctl.evaluation.match import Protocol
 from strmctl.explain.attention import attention_maps
 from strmctl.frames.store.store import FrameStore
-from strmctl.paths import write_text
-from strmctl.recipe import load_recipe
-from strmctl.report.drawing import Figure
-from strmctl.report.pictures import attention
-from strmctl.runs.build import build_model
-from strmctl.runs.checkpoint import load_run, save_tensors
+from strmctl.report.pictures.overlay import overlay
+from strmctl.runs.checkpoint import load_run
 from strmctl.runs.folder import point_latest
 from strmctl.videos.frame_positions import even_positions
 from strmctl.videos.read_video import read_video
-from tests.small_world import refused, small, small_recipe
+from tests.cli.commands.conftest import make_run
+from tests.small_world import refused
 from tests.videos_for_tests import strmctl, write_video
 
 
@@ -31,14 +25,6 @@ from tests.videos_for_tests import strmctl, write_video
 def run(tmp_path):
     """The folder of a run that was never trained."""
     return make_run(tmp_path / "runs" / "small")
-
-
-def make_run(folder, *assignments):
-    recipe = load_recipe("sprites", ["trm.dim=8", *assignments])
-    write_text(folder / "recipe.yaml", recipe.to_yaml())
-    save_tensors(folder / "weights.pt", build_model(recipe, pretrained=False).state_dict())
-    point_latest(folder.parent, folder)
-    return folder
 
 
 @pytest.fixture
@@ -63,11 +49,12 @@ def test_the_picture_of_the_newest_run_and_its_path(video, run):
     before = picture.read_bytes()
     assert viz_of(video, run).code == 0
     assert picture.read_bytes() == before
-    assert viz_of(video, run, "--run", "older").out == f"{older / 'viz' / 'my clip.png'}\n"
+    result = viz_of(video, run, "--run", "older")
+    assert result.out == f"{older / 'viz' / 'my clip.png'}\n" and result.err == ""
     assert (older / "viz" / "my clip.png").read_bytes() != before
 
 
-def test_json_tells_what_was_drawn(video, run, tmp_path):
+def test_json_tells_what_was_drawn(video, run, tmp_path, drawn):
     out = tmp_path / "new folder" / "look.png"
     document = viz_of(video, run, "--json", "--out", out).json()
     maps = attention_maps(load_run(run, device="cpu").model, read_video(video, frames=8, size=64, crop=64).pixels)
@@ -96,7 +83,7 @@ def test_a_model_sees_a_video_as_in_evaluation(tmp_path):
     assert (clip.count, clip.fps, clip.positions) == (21, 12.0, [1, 3, 6, 8, 11, 13, 16, 19])
 
 
-def test_a_short_video_is_drawn_with_frames_repeated(tmp_path, run):
+def test_a_short_video_is_drawn_with_frames_repeated(tmp_path, run, drawn):
     video = write_video(tmp_path / "short.avi", frames=5, codec="MJPG")
     result = viz_of(video, run, "--json")
     assert result.json()["frames"] == [0, 0, 1, 1, 2, 2, 3, 4]
@@ -122,7 +109,7 @@ def test_what_is_no_video_is_a_data_error_that_names_it(tmp_path, run, make, pro
 
 
 def test_usage_errors(video, run):
-    refused(strmctl("viz", "--runs", run.parent), ExitCode.USAGE, "--video FILE, or --clip ID")
+    refused(strmctl("viz", "--runs", run.parent), ExitCode.USAGE, "--video FILE, --clip ID or --match CLIP")
     refused(viz_of(video, run, "--out", "look.jpg"), ExitCode.USAGE, "`--out look.png`")
     refused(viz_of(video, run, "--out", "look"), ExitCode.USAGE, "`--out look.png`")
     refused(viz_of(video, run, "--video", video, "--out", "look.png"), ExitCode.USAGE, "`--out look` is a folder")
@@ -132,6 +119,7 @@ def test_usage_errors(video, run):
     refused(viz_of(video, run, "--end", "nan"), ExitCode.USAGE, "--end is a number of seconds from 0")
 
 
+@pytest.mark.usefixtures("drawn")
 @pytest.mark.parametrize(
     ("span", "inside", "stem"),
     [
@@ -153,7 +141,7 @@ def test_frames_of_a_span_are_those_of_the_video(video):
     assert span.count == 11 and list(span.times) == pytest.approx([position / 12 for position in span.positions])
 
 
-def test_spans_that_are_not_there(video, run):
+def test_spans_that_are_not_there(video, run, drawn):
     refused(viz_of(video, run, "--start", 9), ExitCode.USAGE, "--start 9 is beyond the end", "1.25 s", "`--start 0.25`")
     refused(viz_of(video, run, "--start", 9, "--end", 12), ExitCode.USAGE, "--start 9 is beyond the end")
     refused(viz_of(video, run, "--start", 1, "--end", 0.5), ExitCode.USAGE, "does not lie after", "leave `--end` out")
@@ -162,36 +150,11 @@ def test_spans_that_are_not_there(video, run):
     assert "has 4 frames and the model takes 8" in viz_of(video, run, "--start", 1).err
 
 
-SMALL = small()[1::2]
-
-
-@pytest.fixture(scope="module")
-def several(tmp_path_factory):
-    """Runs of several methods that were never trained, and a grid of some."""
-    runs = tmp_path_factory.mktemp("several") / "runs"
-    own = ("data.dataset=mine", *SMALL)
-    for name, changes in {
-        "trx": ("method=trx",),
-        "ple": ("frame_enrichment.enabled=false", "query_class.enabled=false"),
-        "strm": (),
-        "otam": ("method=otam",),
-        "long": ("input.frames=10",),
-        "large": ("input.size=40",),
-    }.items():
-        make_run(runs / name, *own, *changes)
-    cells = [Cell(label, run, small_recipe()) for label, run in (("TRX", "trx"), ("STRM", "strm"), ("TRX", "otam"))]
-    notes = {"recipe": "sprites", "commands": [], "threads": 1}
-    Grid("components", "grid", cells, Protocol(), notes, {}).write(runs)
-    return runs
-
-
 def side_by_side(data, several, *words):
     return strmctl("viz", "--data", data, "--runs", several, "--device", "cpu", *words)
 
 
-def test_several_runs_have_a_row_each_with_the_name_of_the_method(data, several, tmp_path, monkeypatch):
-    drawn = []
-    monkeypatch.setattr(attention, "draw_maps", lambda *args, **words: drawn.append((args, words)) or Figure())
+def test_several_runs_have_a_row_each_with_the_name_of_the_method(data, several, drawn):
     names = ("otam", "trx", "ple", "strm")
     words = [word for name in names for word in ("--run", name)]
     document = side_by_side(data, several, "--clip", "mine/swim/1", *words, "--json").json()
@@ -208,7 +171,7 @@ def test_several_runs_have_a_row_each_with_the_name_of_the_method(data, several,
     assert document["picture"] == str(several / "otam" / "viz" / "swim_1+trx+ple+strm.png")
 
 
-def test_contributions_of_a_grid_and_of_runs(data, several):
+def test_contributions_of_a_grid_and_of_runs(data, several, drawn):
     """Of each label of a grid the first run, in the order of the grid."""
     names = [
         [run["run"] for run in side_by_side(data, several, "--clip", "swim/1", *words, "--json").json()["runs"]]
@@ -223,19 +186,19 @@ def test_contributions_of_a_grid_and_of_runs(data, several):
     )
 
 
-def test_several_clips_have_a_picture_each_and_a_contact_sheet(data, several, tmp_path):
+def test_several_clips_have_a_picture_each_and_a_contact_sheet(data, several, tmp_path, drawn):
     video = write_video(tmp_path / "a video.mp4")
     words = ("--clip", "swim/1", "--clip", "mine/crawl/0", "--video", video, "--run", "strm")
     ran = side_by_side(data, several, *words, "--out", tmp_path / "new")
     names = ["a video.png", "swim_1.png", "crawl_0.png", "contact_sheet.png"]
     assert ran.out.split("\n")[:-1] == [str(tmp_path / "new" / name) for name in names]
-    sheet = matplotlib.image.imread(tmp_path / "new" / "contact_sheet.png")
-    assert sheet.shape[0] > 6 * 96  # frames and maps of three clips
-    refused(
-        side_by_side(data, several, *words, "--video", tmp_path / "other" / "a video.mp4", "--out", tmp_path / "b"),
-        ExitCode.DATA,
-        "no such file",
-    )
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(names)
+    (rows,), _ = drawn[-1]
+    clips = [video.parent.name + "/a video.mp4", "mine/swim/1", "mine/crawl/0"]
+    assert [row.name for row in rows] == [name for clip in clips for name in (clip, "in the enriched frame (E)")]
+    for (frames, maps), row in zip((given for given, _ in drawn[:-1]), rows[1::2], strict=True):
+        whole = overlay(frames, maps[-1].scaled)  # 32 pixels, and 96 on the sheet
+        np.testing.assert_array_equal(row.pictures, whole.repeat(3, axis=1).repeat(3, axis=2))
 
 
 @pytest.mark.parametrize(

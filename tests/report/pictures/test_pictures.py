@@ -12,8 +12,17 @@ from strmctl.report.drawing import save_picture
 from strmctl.report.pictures.attention import draw_maps
 from strmctl.report.pictures.confusion import draw_confusion
 from strmctl.report.pictures.contact_sheet import HEIGHT, SheetRow, draw_sheet
+from strmctl.report.pictures.match import CELL, MatchRow, Strip, draw_match, strips_in_a_line
 from strmctl.report.pictures.timeline import draw_timeline
-from tests.report.pictures.pictures_for_tests import LONG, counts_of, maps_of, names_of, rows_over_time, sheet_row
+from tests.report.pictures.pictures_for_tests import (
+    LONG,
+    counts_of,
+    maps_of,
+    names_of,
+    pictures_of,
+    rows_over_time,
+    sheet_row,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -37,6 +46,15 @@ def timeline(title, *, names=("a", "b"), seconds=10.0, seed=0):
     return draw_timeline(*rows_over_time(names, seconds, seed), title=title)
 
 
+def matched(title, *, classes=3, frames=2, name="W" * 200, seed=0):
+    """A query and classes, each with two lines of pairs of tuples; of whole clips where tuples have no frame."""
+    pictures = pictures_of((CELL, CELL), 8, seed=seed)
+    strip = Strip(pictures[:frames], pictures[: frames or 8], "0.31: 1, 4 and 12, 14 of " + name)
+    lines = [[strip] * strips_in_a_line(frames, frames or 8)] * 2
+    rows = [MatchRow(name, ["distance 1.234e-05", "W" * 200], place / classes, lines) for place in range(classes)]
+    return draw_match(pictures, ["12345"] * 8, rows, title=title, legend="many words " * 30)
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -56,6 +74,8 @@ def timeline(title, *, names=("a", "b"), seconds=10.0, seed=0):
         lambda: sheet("title", sheet_row(), SheetRow("a/failed", ["train"], [], "W" * 400), sheet_row()),
         *(lambda s=seconds: timeline("W" * 300, names=["W" * 300, "b"], seconds=s)
           for seconds in (0.8, 3.3, 10, 59.9, 3600, 36_000, 360_000)),
+        *(lambda n=count, w=frames, t=title: matched(t, classes=n, frames=w)
+          for count, frames, title in ((2, 1, "W" * 300), (5, 2, "many words " * 30), (20, 4, "t"), (1, 0, "t"))),
         lambda: timeline("many", names=names_of(40), seconds=100),
     ],
 )  # fmt: skip
@@ -83,13 +103,14 @@ def test_names_are_taken_as_they_are(tmp_path, name):
         (confusion(name, names=[name, "other"]), 2),
         (sheet(name, sheet_row(name, [name])), 3),
         (timeline(name, names=[name, "other"]), 2),
+        (matched(name, classes=1, name=name), 2),
     ):
         assert [text.get_text() for text in figure.texts].count(shown) == times
         save_picture(figure, tmp_path / "picture.png")
         assert matplotlib.image.imread(tmp_path / "picture.png").min() < 0.2
 
 
-@pytest.mark.parametrize("make", [maps, confusion, sheet, timeline])
+@pytest.mark.parametrize("make", [maps, confusion, sheet, timeline, matched])
 def test_the_same_values_give_the_same_bytes(tmp_path, make):
     written = []
     for seed in (0, 0, 1):
