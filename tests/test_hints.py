@@ -501,6 +501,11 @@ CASES = [
         add,
     ),
     Case("`--start {}` shows its last second", lambda w: drawn(w, "--start", 99), add),
+    Case(
+        "`--match {}`, or another of {}",
+        lambda w: [*w.words("viz", "--episode", 3, "--way", 2), *drawn(w)[3:]],
+        add,
+    ),
     Case("leave `--end` out", lambda w: drawn(w, "--end", 0.05), without_option("--end")),
     Case("leave `--end` out", lambda w: drawn(w, "--start", 0.2, "--end", 0.1), without_option("--end")),
     Case(

@@ -1,11 +1,4 @@
-"""Which frames of a query go with which frames of a class: what a method may say of how it compares clips.
-
-A method may add
-
-    correspondence(support, query, mask)    features as for `match` to a list of `Correspondence`
-
-A method that compares means over frames has none.
-"""
+"""Which frames of a query go with which frames of a class: what a method may say of how it compares clips."""
 
 from __future__ import annotations
 

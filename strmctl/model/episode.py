@@ -21,6 +21,10 @@ enough.
                                            row m holds what clip m as a query and each support clip decide
     match_pairs(tables, support, query)    tables `(N, N, …)` of N clips with themselves, and the rows of clips,
                                            `(B, C, K)` and `(B, Q)`, to the logits of `match` with all shots present
+
+A method that compares frames, or tuples of them, can say which of them go together, for pictures:
+
+    correspondence(support, query, mask)   features as for `match` to a list of `correspondence.Correspondence`
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from strmctl.model.correspondence import Correspondence, nearest_weights, single_frames
 from strmctl.model.enrichment import Clips, Enriched, enrich
 from strmctl.model.episode import Features, Logits, match_clips, mean_over_shots
 from strmctl.model.layers.frame_distances import cosine_distances, hausdorff
@@ -42,6 +43,18 @@ class BiMHM(nn.Module):
         """Logits `(B, Q, C)` from `support` `(B, C, K, L, D)`, `query` `(B, Q, L, D)` and `mask` `(B, C, K)`."""
         prototypes = mean_over_shots(support["frames"], mask)[:, None]  # (B, 1, C, L, D)
         return Logits(-hausdorff(cosine_distances(query["frames"][:, :, None], prototypes)))  # (B, Q, C)
+
+    def correspondence(
+        self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None
+    ) -> list[Correspondence]:
+        """Likeness of the frames that are nearest to each other, the same for all shots; arguments as for `match`."""
+        prototypes = mean_over_shots(support["frames"], mask)[:, None]  # (B, 1, C, L, D)
+        similarity = 1 - cosine_distances(query["frames"][:, :, None], prototypes)  # (B, Q, C, L, L)
+        similarity = similarity[:, :, :, None].expand(-1, -1, -1, support["frames"].shape[2], -1, -1)
+        weights = nearest_weights(similarity, mask, back=True, joint=False)
+        words = "cosine of the frames that are nearest to each other; those of a class are means over its shots"
+        frames = single_frames(weights.shape[-1])
+        return [Correspondence(words, weights, frames, frames)]
 
     def forward(self, support_clips: Clips, support_labels: Tensor, query_clips: Clips) -> Logits:
         """One episode from its clips; see `match_clips`. Logits `(Q, C)`."""

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from strmctl.model.backbones.build import Backbone
+from strmctl.model.correspondence import Correspondence, nearest_weights, single_frames
 from strmctl.model.enrichment import Clips, Enriched, enrich
 from strmctl.model.episode import Features, Logits, match_clips, mean_over_shots, pick
 from strmctl.model.layers.frame_distances import by_clips
@@ -91,10 +92,25 @@ class Chamfer(nn.Module):
 
     def match(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None) -> Logits:
         """Logits `(B, Q, C)` from `support` `(B, C, K, L, D)`, `query` `(B, Q, L, D)` and `mask` `(B, C, K)`."""
-        shots, queries = support["frames"], query["frames"]
+        return self._logits(*self._nearest(self._similarity(support["frames"], query["frames"])), mask)
+
+    @staticmethod
+    def _similarity(shots: Tensor, queries: Tensor) -> Tensor:
+        """Cosines of frames, `(B, C, K, L, D)` and `(B, Q, L, D)` to `(B, C, K, Q, L, L)`, the query's in rows."""
         similarity = queries.flatten(1, 2) @ shots.flatten(1, 3).transpose(1, 2)  # (B, Q·L, C·K·L)
-        similarity = by_clips(similarity, queries=queries.shape[1], shots=shots.shape[1:4])  # (B, C, K, Q, L, L)
-        return self._logits(*self._nearest(similarity), mask)
+        return by_clips(similarity, queries=queries.shape[1], shots=shots.shape[1:4])
+
+    def correspondence(
+        self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None
+    ) -> list[Correspondence]:
+        """Cosines of the frames, or tuples, that are nearest to each other; arguments as for `match`."""
+        similarity = self._similarity(support["frames"], query["frames"]).permute(
+            0, 3, 1, 2, 4, 5
+        )  # (B, Q, C, K, L, L)
+        weights = nearest_weights(similarity, mask, back=self.directions == "both", joint=True)
+        frames = single_frames(weights.shape[-1]) if self.tuples is None else self.tuples.tuples.indices
+        what = "frames" if self.tuples is None else "tuples of frames"
+        return [Correspondence(f"cosine of the {what} that are nearest to each other", weights, frames, frames)]
 
     def pairs(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor]) -> Features:
         """What M clips and N decide: `to`, `(M, N, L)`, and `back`, `(M, N)`; see `_nearest`."""

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from strmctl.model.correspondence import Correspondence, single_frames
 from strmctl.model.enrichment import Clips, Enriched, enrich
 from strmctl.model.episode import Features, Logits, match_clips, mean_over_shots, pick
 from strmctl.model.layers.frame_distances import alignment, by_clips, cosine_distances
@@ -63,10 +64,31 @@ class OTAM(nn.Module):
 
     def _distances(self, shots: Tensor, queries: Tensor) -> Tensor:
         """Distances of clips, `(B, C, K, L, D)` and `(B, Q, L, D)` to `(B, C, K, Q)`."""
+        return self._aligned(self._frame_distances(shots, queries))
+
+    @staticmethod
+    def _frame_distances(shots: Tensor, queries: Tensor) -> Tensor:
+        """Distances of frames, likewise to `(B, C, K, Q, L, L)`, those of the query in rows."""
         distances = cosine_distances(queries.flatten(1, 2), shots.flatten(1, 3))  # (B, Q·L, C·K·L)
-        pairs = by_clips(distances, queries=queries.shape[1], shots=shots.shape[1:4])  # (B, C, K, Q, L, L)
-        both = torch.stack([pairs, pairs.transpose(-2, -1)])  # (2, B, C, K, Q, L, L)
+        return by_clips(distances, queries=queries.shape[1], shots=shots.shape[1:4])
+
+    def _aligned(self, pairs: Tensor) -> Tensor:
+        """Distances of clips from those of frames, `(…, L, L)` to `(…)`: the alignments both ways."""
+        both = torch.stack([pairs, pairs.transpose(-2, -1)])  # (2, …, L, L)
         return alignment(both, self.smoothing).sum(dim=0)
+
+    def correspondence(
+        self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None
+    ) -> list[Correspondence]:
+        """How much the soft alignments use each pair of frames: the gradient of the distance; arguments as `match`."""
+        with torch.enable_grad():
+            pairs = self._frame_distances(support["frames"], query["frames"]).detach().requires_grad_()
+            (used,) = torch.autograd.grad(self._aligned(pairs).sum(), pairs)  # (B, C, K, Q, L, L)
+        weights = used.permute(0, 3, 1, 2, 4, 5) / 2  # (B, Q, C, K, L, L)
+        if mask is not None:
+            weights = weights.where(mask[:, None, :, :, None, None], 0)
+        frames = single_frames(weights.shape[-1])
+        return [Correspondence("use of a pair of frames in the soft alignment", weights, frames, frames)]
 
     def forward(self, support_clips: Clips, support_labels: Tensor, query_clips: Clips) -> Logits:
         """One episode from its clips; see `match_clips`. Logits `(Q, C)`."""

@@ -1,7 +1,8 @@
 """The table of methods: what the rest of strmctl knows of each. Recipes, builder, grids, reports and help read it.
 
 A new method is one file with `embed`, `match` and `enrich`, with `losses` where it is trained on more than its logits,
-and `pairs` and `match_pairs` where it may be tested faster (see `strmctl.model.episode`), and one entry in `METHODS`.
+`pairs` and `match_pairs` where it may be tested faster and `correspondence` where it compares frames (see
+`strmctl.model.episode`), and one entry in `METHODS`.
 Importing this file imports no torch.
 """
 
