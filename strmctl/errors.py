@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from enum import IntEnum
 
+SAME_COMMAND = "what was finished is kept, and the same command goes on from there"  # the command line knows better
 MOST_GUESSES = 4  # more names than these are no guess
 
 

@@ -143,7 +143,7 @@ class _Team:
                 process.start()
         except OSError as error:
             raise _does_not_start(error.strerror or str(error), what_helps(error.errno)) from error
-        self.ended.callback(_end, process)
+        self.ended.callback(end, process)
         return ours, process
 
 
@@ -163,7 +163,8 @@ def _does_not_start(reason: str, helps: str) -> StrmctlError:
     return StrmctlError(f"worker processes do not start: {reason}", f"{helps}; or {hint}" if helps else hint)
 
 
-def _end(process: BaseProcess) -> None:
+def end(process: BaseProcess) -> None:
+    """Ends a process."""
     process.terminate()
     process.join()
 

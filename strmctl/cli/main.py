@@ -17,12 +17,11 @@ from strmctl import __version__
 from strmctl.cli import console, streams
 from strmctl.cli.advice import options_of, with_folders
 from strmctl.cli.group import Group
-from strmctl.errors import ExitCode, StrmctlError, did_you_mean
+from strmctl.errors import SAME_COMMAND, ExitCode, StrmctlError, did_you_mean
 from strmctl.limits import what_helps
 from strmctl.memory import keep_memory
 from strmctl.threads import wait_briefly
 
-SAME_COMMAND = "what was finished is kept, and the same command goes on from there"
 RESUME = "what was saved last is kept: `strmctl train --resume` goes on from there"
 EXAMPLES = "features of examples are kept; the same command labels all videos anew"
 GOES_ON = {"train": RESUME, "bench": "", "classify": EXAMPLES}  # a bench begins anew

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -143,33 +142,23 @@ def ahead(function: Callable[[Item], Value], items: Iterable[Item], *, depth: in
 
 def embed_clips(model: nn.Module, loader: Loader, clips: Sequence[str], *, progress: Progress = silent) -> ClipFeatures:
     """Embeds each of the distinct clips once, in evaluation mode; the features stay on the model's device."""
-    return joined([embed_share(model, loader, clips, ALONE, progress=progress)], clips, model)
+    return collected(embed_batches(model, loader, clips), clips, model, progress)
 
 
 @torch.inference_mode()
-def embed_share(
-    model: nn.Module, loader: Loader, clips: Sequence[str], ranks: Ranks, *, progress: Progress = silent
-) -> list[dict[str, Tensor]]:
-    """Embeds this rank's share of the clips: every so manieth batch, as `joined` expects; with others, on the CPU."""
-    batches = [clips[first : first + CLIPS_PER_BATCH] for first in range(0, len(clips), CLIPS_PER_BATCH)]
-    own = [clip for batch in batches[ranks.rank :: ranks.count] for clip in batch]
-    parts: list[dict[str, Tensor]] = []
-    done = 0
+def collected(
+    parts: Iterable[dict[str, Tensor]], clips: Sequence[str], model: nn.Module, progress: Progress = silent
+) -> ClipFeatures:
+    """The features of clips, on the model's device, from those of a few at a time."""
     progress(0, len(clips), "")
-    for part in embed_batches(model, loader, own):
-        parts.append(part if ranks.count == 1 else {name: value.cpu() for name, value in part.items()})
-        done += len(next(iter(part.values()))) * ranks.count
-        progress(min(done, len(clips)), len(clips), "")
-    return parts
-
-
-@torch.inference_mode()
-def joined(shares: Sequence[Sequence[dict[str, Tensor]]], clips: Sequence[str], model: nn.Module) -> ClipFeatures:
-    """The features of clips, on the model's device, from the shares of all ranks."""
-    rounds = itertools.zip_longest(*shares)
-    parts = [part for parts in rounds for part in parts if part is not None]
+    found: list[dict[str, Tensor]] = []
+    done = 0
+    for part in parts:
+        found.append(part)
+        done += len(next(iter(part.values())))
+        progress(done, len(clips), "")
     device = next(model.parameters()).device
-    tensors = {name: torch.cat([part[name] for part in parts]).to(device) for name in parts[0]}
+    tensors = {name: torch.cat([part[name] for part in found]).to(device) for name in found[0]}
     return ClipFeatures(tensors, {clip: row for row, clip in enumerate(clips)})
 
 
@@ -183,6 +172,7 @@ def embed_batches(
     embed: Callable[[Clips], dict[str, Tensor]] | None = None,
     view: Callable[[str], Draws | None] = lambda clip: None,
     hint: str = "",
+    ranks: Ranks = ALONE,
 ) -> Iterator[dict[str, Tensor]]:
     """Features of `CLIPS_PER_BATCH` clips at a time, loaded ahead where that helps.
 
@@ -194,12 +184,15 @@ def embed_batches(
         embed: function of clips on the model's device; None for the model's own `embed`.
         view: function from a clip to the draws that jitter, crop and mirror it; without draws, as in a test.
         hint: what to do about features that are not finite; see `ClipFeatures.check_finite`.
+        ranks: processes that share out the clips, as `Ranks.led` expects; where there are others, features are on the
+            CPU.
 
     Raises:
         DataError: a clip cannot be read.
         NotFiniteError: its features are not finite.
     """
     batches = [clips[first : first + CLIPS_PER_BATCH] for first in range(0, len(clips), CLIPS_PER_BATCH)]
+    batches = batches[ranks.rank :: ranks.count]
     with ThreadPoolExecutor(LOADER_THREADS) as pool, evaluating(model), contextlib.ExitStack() as stack:
         depth = loading_depth(model) if depth is None else depth
 
@@ -213,4 +206,4 @@ def embed_batches(
                 stack.enter_context(folded_backbone(model, ready[0, :1]))
             features = (embed or model.embed)(ready)
             ClipFeatures(features, {clip: row for row, clip in enumerate(ids)}).check_finite(hint)
-            yield features
+            yield features if ranks.count == 1 else {name: value.cpu() for name, value in features.items()}

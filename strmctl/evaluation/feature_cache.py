@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from strmctl.episodes.clip_loader import FrameOrder
 from strmctl.errors import OutputError
-from strmctl.evaluation.embed import ClipFeatures, embed_batches, embed_clips
-from strmctl.evaluation.map_cache import evaluation_loader, maps_made_of
+from strmctl.evaluation.embed import ClipFeatures, collected
+from strmctl.evaluation.embedding_tasks import Share, embedded
+from strmctl.evaluation.map_cache import maps_made_of
 from strmctl.evaluation.tensor_cache import TensorCache
 from strmctl.frames.store.store import FrameStore
 from strmctl.model.backbones.table import backbone_entry
@@ -33,6 +30,7 @@ def split_features(
     order: FrameOrder = "natural",
     dtype: str = "float32",
     memory: int | None = None,
+    share: Share | None = None,
     progress: Progress = silent,
     announce: Callable[[str], None] = lambda message: None,
 ) -> ClipFeatures:
@@ -47,10 +45,10 @@ def split_features(
         order: order of the frames of each clip.
         dtype: precision of embedding, `float32` or `bfloat16`.
         memory: bytes; features that fit are read into memory, larger ones stay mapped. None: a quarter of what is free.
+        share: function that embeds some of the clips, see `embedded`; None: it is done here.
         progress: callable that receives (clips done, clips in all, stage of the work or "").
         announce: callable that receives a message when the disk has no room, and what room maps take.
     """
-    model = run.model if dtype == "float32" else copy.deepcopy(run.model).to(getattr(torch, dtype))
     made_of = {
         "weights_file": run.weights.name,
         "weights": run.weights_sha256,
@@ -64,11 +62,8 @@ def split_features(
     }
     if not run.recipe.backbone.trained:
         made_of["maps"] = maps_made_of(run.recipe, run.model, store, order)
-    load = partial(evaluation_loader, run, store, clips, order=order, progress=progress, announce=announce)
-
-    def embed(missing: Sequence[str]) -> Iterator[dict[str, Tensor]]:
-        return embed_batches(model, load(), missing)
-
+    how = {"order": order, "dtype": dtype, "share": share, "progress": progress, "announce": announce}
+    embed = partial(embedded, run, store, clips, **how)
     cache = TensorCache(run.folder / "cache", clips, made_of, replaces=partial(replaces, made_of))
     features = cache.read(announce)
     if features is None:
@@ -77,7 +72,7 @@ def split_features(
         except (OutputError, OSError) as error:
             reason = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else error.message
             announce(f"note: {reason}; they are not kept")
-            return embed_clips(model, load(), clips, progress=progress)
+            return collected(embed(), clips, run.model, progress)
     else:
         features.check_finite(f"remove {cache.folder}, and they are made again")
     if features.bytes > (_free_memory() // 4 if memory is None else memory):

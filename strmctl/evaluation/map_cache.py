@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from strmctl.draws import Draws
 from strmctl.episodes.clip_loader import ClipLoader, FrameOrder
 from strmctl.errors import OutputError, StrmctlError
 from strmctl.evaluation.embed import ClipFeatures, Loader, embed_batches
+from strmctl.evaluation.ranks import ALONE, Ranks
 from strmctl.evaluation.tensor_cache import INDEX, TensorCache
 from strmctl.frames.store.store import FrameStore
 from strmctl.model.backbones.table import backbone_entry
@@ -45,6 +47,7 @@ TOO_LARGE = "keep them as they are: `--set backbone.maps=float32`"
 ROOM = "make room, or keep fewer: a smaller `--set train.views=`, or `--set backbone.maps=half`"
 
 Unit = tuple[tuple[str, ...], int]  # clips of a class, and a view
+MakeMaps = Callable[[tuple[Sequence[str], int]], Iterator[dict[str, Tensor]]]
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ def evaluation_loader(
     clips: Sequence[str],
     *,
     order: FrameOrder = "natural",
+    make: MakeMaps | None = None,
     progress: Progress = silent,
     announce: Callable[[str], None] = lambda message: None,
 ) -> Loader:
@@ -117,6 +121,7 @@ def evaluation_loader(
         store: frame store of the clips.
         clips: ids of the clips.
         order: order of the frames of each clip.
+        make: see `keep_maps`.
         progress: callable that receives (clips that have maps, clips in all, stage of the work).
         announce: callable that receives what room maps take, or that there is none.
     """
@@ -132,9 +137,8 @@ def evaluation_loader(
 
     units = [(tuple(ids), 0) for ids in by_class.values()]
     try:
-        return keep_maps(
-            run.recipe, run.model, loader, units, run.folder.parent / MAPS, progress=stage, announce=announce
-        )
+        how = {"make": make, "progress": stage, "announce": announce}
+        return keep_maps(run.recipe, run.model, loader, units, run.folder.parent / MAPS, **how)
     except (OutputError, OSError) as error:
         announce(f"note: {error.message if isinstance(error, StrmctlError) else error}; frames are embedded instead")
         return loader
@@ -147,6 +151,7 @@ def keep_maps(
     units: Sequence[Unit],
     folder: Path,
     *,
+    make: MakeMaps | None = None,
     progress: Progress = silent,
     announce: Callable[[str], None] = lambda message: None,
 ) -> MapLoader:
@@ -158,6 +163,7 @@ def keep_maps(
         loader: reader of the frames.
         units: clips, each with a view; clips that are used together, such as those of a class, stand together.
         folder: folder of all maps.
+        make: function that yields the maps of clips in a view, some clips at a time; None: `make_maps`, here.
         progress: callable that receives (views that have maps, views in all, "maps of the backbone"); not called when
             none is missing.
         announce: callable that receives what room new maps take, and what is removed or damaged.
@@ -174,7 +180,12 @@ def keep_maps(
     if missing:
         _remove_earlier(folder, home, made_of, announce)
     total, left = (sum(len(clips) for clips, _ in some) for some in (units, missing))
-    maker = _Maker(recipe, model, loader, left, home, announce)
+    make = make or partial(make_maps, recipe, model, loader)
+    say_size = _SaySize(left, home, announce)
+
+    def making(view: int, clips: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+        return map(say_size, make((clips, view)))
+
     for unit in missing:
         before, left = total - left, left - len(unit[0])
 
@@ -182,7 +193,7 @@ def keep_maps(
             progress(before + done, total, "maps of the backbone")
 
         try:
-            opened[unit] = caches[unit].write(maker.of_view(unit[1]), report, further=left)
+            opened[unit] = caches[unit].write(partial(making, unit[1]), report, further=left)
         except OutputError as error:
             raise OutputError(error.message, ROOM) from error
     rows = {(clip, unit[1]): (found, row) for unit, found in opened.items() for clip, row in found.row.items()}
@@ -190,47 +201,55 @@ def keep_maps(
     return MapLoader(loader.store, rows, recipe.train.views, patches)
 
 
-@dataclass
-class _Maker:
-    """Makes maps of clips, and says once what room all of them take.
+def make_maps(
+    recipe: Recipe, model: nn.Module, loader: ClipLoader, unit: tuple[Sequence[str], int], ranks: Ranks = ALONE
+) -> Iterator[dict[str, Tensor]]:
+    """The maps of clips in a view as they are kept, some clips at a time.
 
-    Attributes:
+    Args:
         recipe: the experiment.
         model: model whose backbone is frozen.
         loader: reader of the frames.
+        unit: clips, and the view.
+        ranks: processes that share out the clips; see `embed_batches`.
+
+    Raises:
+        DataError: a clip cannot be read, or the maps are not finite in their precision.
+    """
+    clips, view = unit
+
+    def draws(clip: str) -> Draws | None:
+        return Draws("view", clip, view) if view else None
+
+    def embed(clips: Tensor) -> dict[str, Tensor]:
+        maps, kept = maps_of(recipe, model, clips), KEPT[recipe.backbone.maps]
+        return {"patches": maps.patches.to(kept), "mean": maps.mean.to(kept)}
+
+    hint = TOO_LARGE if recipe.backbone.maps == "half" else ""
+    return embed_batches(model, loader, clips, embed=embed, view=draws, hint=hint, ranks=ranks)
+
+
+def maps_of(recipe: Recipe, model: nn.Module, clips: Tensor) -> Maps:
+    """The maps of clips on the model's device, computed in the precision of the recipe's training."""
+    with torch.autocast(clips.device.type, torch.bfloat16, enabled=recipe.train.dtype == "bfloat16"):
+        return backbone_maps(clips, backbone=model.backbone, patches=model.patches)
+
+
+@dataclass
+class _SaySize:
+    """Says once what room all maps take, and passes them on.
+
+    Attributes:
         count: number of all clips and views to make.
         home: folder of the maps.
         announce: callable that receives their size; None when it was called.
     """
 
-    recipe: Recipe
-    model: nn.Module
-    loader: ClipLoader
     count: int
     home: Path
     announce: Callable[[str], None] | None
 
-    def of_view(self, view: int) -> Callable[[Sequence[str]], Iterator[dict[str, Tensor]]]:
-        """A function that yields the maps of clips in a view, some clips at a time."""
-
-        def draws(clip: str) -> Draws | None:
-            return Draws("view", clip, view) if view else None
-
-        def make(clips: Sequence[str]) -> Iterator[dict[str, Tensor]]:
-            hint = TOO_LARGE if self.recipe.backbone.maps == "half" else ""
-            for part in embed_batches(self.model, self.loader, clips, embed=self._embed, view=draws, hint=hint):
-                self._say_size(part)
-                yield part
-
-        return make
-
-    def _embed(self, clips: Tensor) -> dict[str, Tensor]:
-        with torch.autocast(clips.device.type, torch.bfloat16, enabled=self.recipe.train.dtype == "bfloat16"):
-            maps = backbone_maps(clips, backbone=self.model.backbone, patches=self.model.patches)
-        kept = KEPT[self.recipe.backbone.maps]
-        return {"patches": maps.patches.to(kept), "mean": maps.mean.to(kept)}
-
-    def _say_size(self, part: Mapping[str, Tensor]) -> None:
+    def __call__(self, part: dict[str, Tensor]) -> dict[str, Tensor]:
         if self.announce is not None:
             size = self.count * sum(value[0].numel() * value.element_size() for value in part.values())
             self.announce(
@@ -238,6 +257,7 @@ class _Maker:
                 "runs; remove that folder when you need them no more"
             )
             self.announce = None
+        return part
 
 
 def _remove_earlier(folder: Path, home: Path, made_of: Mapping[str, Any], announce: Callable[[str], None]) -> None:

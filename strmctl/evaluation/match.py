@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -17,9 +18,9 @@ from strmctl.evaluation.embed import (
     OVERFLOW,
     ClipFeatures,
     Loader,
-    embed_share,
+    collected,
+    embed_batches,
     evaluating,
-    joined,
     to_model,
 )
 from strmctl.evaluation.ranks import ALONE, Ranks
@@ -122,13 +123,14 @@ def evaluate(
         40
     """
     episodes = protocol.draw(clips, loader.store.groups)
-    parts = ranks.to_first(lambda: embed_share(model, loader, all_clips(clips), ranks, progress=embedding))
+    every = all_clips(clips)
 
-    def found() -> Evaluation:
-        features = joined(parts, all_clips(clips), model)
+    def found(share: Callable[[Sequence[str]], Iterator[dict[str, Tensor]]]) -> Evaluation:
+        features = collected(share(every), every, model, embedding)
         return match_episodes(model, features, episodes, protocol.shots, progress=matching)
 
-    return ranks.from_first(found)
+    result = ranks.led(partial(embed_batches, model, loader, ranks=ranks), found)
+    return ranks.from_first(lambda: result)
 
 
 def all_clips(clips: Mapping[str, Sequence[str]]) -> list[str]:

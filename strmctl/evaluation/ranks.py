@@ -1,32 +1,24 @@
-"""The processes that train one model together, its ranks: who they are, and what they tell each other.
-
-`torchrun`, or Slurm's `srun`, starts the same command several times and says in the environment which process is which.
-"""
+"""The processes that work on one thing together, its ranks: what they tell each other, and how they share out work."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from strmctl.errors import StrmctlError, UsageError
+from strmctl.errors import SAME_COMMAND, StrmctlError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+Task = TypeVar("Task")
 Value = TypeVar("Value")
+Result = TypeVar("Result")
 
-PATIENCE = timedelta(hours=2)  # while one rank validates or makes maps, the others wait
-LAUNCHERS = (  # variables of a process's number, the number of processes, and its number on its machine
-    ("RANK", "WORLD_SIZE", "LOCAL_RANK"),  # torchrun
-    ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID"),  # srun; a batch script by itself is no step
-)
-FIRST_PORT, PORTS = 20_000, 10_000  # of which a job of Slurm takes one where MASTER_PORT is not set
-GONE = "its message stands above; then `strmctl train --resume`, started alike, goes on from what was saved last"
+GONE = f"its message stands above; {SAME_COMMAND}"
+BEGIN, NEXT, END = "begin", "next", "end"  # what the first process tells those that follow it
 
 
 @dataclass(frozen=True)
@@ -110,19 +102,76 @@ class Ranks:
         """
         if self.count == 1:
             return [function()]
+        found = self._gathered(function)
+        self.from_first(lambda: _check(found))
+        return found
+
+    def led(
+        self, work: Callable[[Task], Iterator[Value]], lead: Callable[[Callable[[Task], Iterator[Value]]], Result]
+    ) -> Result | None:
+        """What a function gives in the first process, which hands tasks to all; the others work on these until it ends.
+
+        Args:
+            work: function of a task that yields this process's share of the values: the first rank has the first, the
+                second the next and so on, and after the last it is the first one's turn again.
+            lead: function that is called in the first process, with a function of a task that yields all its values.
+
+        Returns:
+            The value of `lead`; None in the other processes.
+
+        Raises:
+            SystemExit: something has failed somewhere; the first process raises the error itself.
+        """
+        if self.count == 1:
+            return lead(work)
+        if not self.first:
+            self._follow(work)
+            return None
+        try:
+            result = lead(partial(self._share, work))
+        except Exception as error:
+            with contextlib.suppress(StrmctlError):  # one that is lost hears nothing
+                self._tell(END, int(getattr(error, "exit_code", StrmctlError.exit_code)))
+            raise
+        self._tell(END)
+        return result
+
+    def _share(self, work: Callable[[Task], Iterator[Value]], task: Task) -> Iterator[Value]:
+        self._tell(BEGIN, task)
+        own, values = work(task), [()]
+        while not any(value is None for value in values):
+            self._tell(NEXT)
+            values = self._gathered(partial(next, own, None))
+            _check(values)
+            yield from (value for value in values if value is not None)
+
+    def _follow(self, work: Callable[[Task], Iterator[Value]]) -> None:
+        own: Iterator[Value] = iter(())
+        while True:
+            what, content = self._tell(END)
+            if what == BEGIN:  # the first may have given up an earlier task
+                own = work(content)
+            elif what == NEXT:
+                self._gathered(partial(next, own, None))
+            elif content is None:
+                return
+            else:
+                raise SystemExit(content)
+
+    def _tell(self, *said: Any) -> tuple[str, Any]:
+        """What the first process says: a word and, where there is more, its content."""
+        message = [(*said, None)[:2]]
+        self._together(lambda dist: dist.broadcast_object_list(message, src=0))
+        return message[0]
+
+    def _gathered(self, function: Callable[[], Value]) -> list:
+        """What a function gives in each process, or its error, by rank, in the first; in the others nothing."""
         try:
             own: Value | StrmctlError = function()
         except StrmctlError as problem:
             own = problem
         found: list = [None] * self.count if self.first else []
         self._together(lambda dist: dist.gather_object(own, found if self.first else None, dst=0))
-
-        def check() -> None:
-            for value in found:
-                if isinstance(value, StrmctlError):
-                    raise value
-
-        self.from_first(check)
         return found
 
     def _together(self, call: Callable) -> None:
@@ -139,78 +188,8 @@ class Ranks:
 ALONE = Ranks()
 
 
-@contextlib.contextmanager
-def joined(device: str = "auto") -> Iterator[Ranks]:
-    """Joins the processes that were started together, for a block; a process that was started alone stays alone.
-
-    Args:
-        device: `auto`, `cpu` or `cuda`; on GPUs, the ranks of a machine take one each.
-
-    Raises:
-        UsageError: the environment names ranks that make no sense, or the others do not answer.
-    """
-    ranks, address = in_environment(os.environ)
-    if ranks.count == 1:
-        yield ranks
-        return
-    import torch
-    import torch.distributed as dist
-
-    if ":" in device:
-        raise UsageError(f"{device} is one GPU, and {ranks.count} ranks take one each", "leave `--device` out")
-    backend = "nccl" if device in ("auto", "cuda") and torch.cuda.is_available() else "gloo"
-    if backend == "nccl":
-        if ranks.local >= torch.cuda.device_count():
-            raise UsageError(
-                f"rank {ranks.rank} is number {ranks.local} on its machine, which has {torch.cuda.device_count()} GPUs",
-                "start one process per GPU: `torchrun --nproc-per-node N -m strmctl train …`",
-            )
-        torch.cuda.set_device(ranks.local)
-        ranks = replace(ranks, device="cuda")
-    try:
-        dist.init_process_group(
-            backend, init_method=f"tcp://{address}", rank=ranks.rank, world_size=ranks.count, timeout=PATIENCE
-        )
-    except (RuntimeError, ValueError) as error:
-        raise UsageError(
-            f"rank {ranks.rank} of {ranks.count} cannot reach the others at {address}: {error}",
-            "start all of them at once with torchrun or srun; MASTER_ADDR and MASTER_PORT say where the first one is",
-        ) from error
-    try:
-        yield ranks
-    finally:
-        dist.destroy_process_group()
-
-
-def in_environment(environment: Mapping[str, str]) -> tuple[Ranks, str]:
-    """The ranks that torchrun or `srun` has named, and the address of the first, `host:port`.
-
-    Raises:
-        UsageError: a number makes no sense, or it is not known where the first is.
-    """
-    for names in LAUNCHERS:
-        if any(name not in environment for name in names):
-            continue
-        given = [environment[name] for name in names]
-        said = ", ".join(f"{name}={text}" for name, text in zip(names, given, strict=True))
-        rank, count, local = (int(text) if text.isascii() and text.isdigit() else -1 for text in given)
-        if not 0 <= rank < count or not 0 <= local < count:
-            raise UsageError(f"the environment names no rank of several: {said}", f"unset {names[1]} to train alone")
-        if count == 1:
-            return ALONE, ""
-        host = environment.get("MASTER_ADDR") or _first_host(environment.get("SLURM_STEP_NODELIST", ""))
-        job = environment.get("SLURM_JOB_ID", "")
-        port = environment.get("MASTER_PORT") or (job.isdigit() and FIRST_PORT + int(job) % PORTS)
-        if not host or not port:
-            raise UsageError(
-                f"the environment names a rank ({said}) and not where the first is",
-                "set MASTER_ADDR and MASTER_PORT, or start the command with torchrun or srun",
-            )
-        return Ranks(rank, count, local), f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return ALONE, ""
-
-
-def _first_host(names: str) -> str:
-    """The first machine of a list as Slurm writes it, such as `node[07-09,12],login1`."""
-    found = re.match(r"([^,\[\]]*)(?:\[([^-,\]]+)[^\]]*\]([^,]*))?", names)
-    return "".join(part or "" for part in found.groups()) if found else ""
+def _check(values: Sequence[Any]) -> None:
+    """Raises the first of the values that is an error."""
+    for value in values:
+        if isinstance(value, StrmctlError):
+            raise value

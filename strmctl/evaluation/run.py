@@ -13,10 +13,10 @@ import torch
 
 from strmctl.episodes.clip_loader import ORDERS, FrameOrder
 from strmctl.errors import DataError
-from strmctl.evaluation.embed import embed_clips
+from strmctl.evaluation.embed import collected
+from strmctl.evaluation.embedding_tasks import Share, embedded
 from strmctl.evaluation.episodes import Drawn
 from strmctl.evaluation.feature_cache import split_features
-from strmctl.evaluation.map_cache import evaluation_loader
 from strmctl.evaluation.match import Protocol, all_clips, evaluate_uncached, match_episodes
 from strmctl.evaluation.result_files import SETTINGS
 from strmctl.evaluation.select import EvaluationSet
@@ -39,6 +39,8 @@ def evaluate_run(
     dtype: str = "float32",
     cached: bool = True,
     memory: int | None = None,
+    share: Share | None = None,
+    ranks: int = 1,
     notes: Mapping[str, Any] = MappingProxyType({}),
     embedding: Progress = silent,
     matching: Progress = silent,
@@ -55,6 +57,8 @@ def evaluate_run(
         cached: whether features are computed once; False embeds every episode from its frames, in float32, which is
             slow and meant for comparison.
         memory: bytes that features may take up in memory; see `split_features`.
+        share: function that embeds clips, where other processes do their share; see `embedded`.
+        ranks: number of these processes, with this one.
         notes: further entries for the provenance of the result.
         embedding: progress in clips.
         matching: progress in episodes.
@@ -63,7 +67,7 @@ def evaluate_run(
     begin = middle = time.monotonic()
     shots = drawn.protocol.shots
     if cached:
-        how = {"memory": memory, "progress": embedding, "announce": announce}
+        how = {"memory": memory, "share": share, "progress": embedding, "announce": announce}
         features = split_features(run, tests.store, all_clips(tests.clips), order=order, dtype=dtype, **how)
         middle = time.monotonic()
         found = match_episodes(run.model, features, drawn.episodes, shots, progress=matching)
@@ -76,12 +80,18 @@ def evaluate_run(
         "cached": cached,
         "seconds": {"embedding": round(middle - begin, 3), "matching": round(time.monotonic() - middle, 3)},
         "narrow": found.narrow,
+        "ranks": ranks,
     }
     return _result(run, tests, drawn.protocol, found.rows, **source, **drawn.notes, **notes)
 
 
 def evaluate_controls(
-    run: LoadedRun, tests: EvaluationSet, protocol: Protocol, *, progress: Progress = silent
+    run: LoadedRun,
+    tests: EvaluationSet,
+    protocol: Protocol,
+    *,
+    share: Share | None = None,
+    progress: Progress = silent,
 ) -> list[tuple[str, EvalResult]]:
     """The score without motion, without the order of frames, and between opposite motions.
 
@@ -108,8 +118,8 @@ def evaluate_controls(
         progress(len(results), len(orders) + len(pairs), "")
 
     for order, name in orders.items():
-        loader = evaluation_loader(run, tests.store, all_clips(tests.clips), order=order)
-        features = embed_clips(run.model, loader, all_clips(tests.clips))
+        parts = embedded(run, tests.store, all_clips(tests.clips), order=order, share=share)
+        features = collected(parts, all_clips(tests.clips), run.model)
         test(f"all {len(tests.clips)} classes, {name}", tests, protocol, order)
     results.reverse()
     for pair in pairs:  # with the features of the clips as they are

@@ -20,9 +20,9 @@ from torch import nn
 from strmctl.disk import free_bytes
 from strmctl.errors import StrmctlError
 from strmctl.evaluation.embed import ClipFeatures, embed_clips, evaluating, loading_depth, to_model
+from strmctl.evaluation.map_cache import maps_of
 from strmctl.evaluation.match import all_clips, match_episodes
 from strmctl.memory import keep_memory, keep_within_free_memory, return_memory
-from strmctl.model.enrichment import Maps, backbone_maps
 from strmctl.recipe import Recipe
 from strmctl.runs.build import build_model
 from strmctl.runs.checkpoint import choose_device
@@ -151,7 +151,11 @@ def _training(recipe: Recipe, data: TrainingData, model: nn.Module) -> dict[str,
     episodes = training_episodes(sampler, loader, indices, loading_depth(model))
     if not recipe.backbone.trained:
         begin = time.perf_counter()
-        episodes = [(episode, tuple(_maps(recipe, model, clips) for clips in sides)) for episode, sides in episodes]
+        with torch.no_grad(), evaluating(model):
+            episodes = [
+                (episode, tuple(maps_of(recipe, model, to_model(clips, model)) for clips in sides))
+                for episode, sides in episodes
+            ]
         clips = [maps for _, sides in episodes for maps in sides]
         count = sum(len(maps.mean) for maps in clips)
         units = recipe.train.views * len(all_clips(data.train)) + len(all_clips(data.val))
@@ -171,13 +175,6 @@ def _training(recipe: Recipe, data: TrainingData, model: nn.Module) -> dict[str,
         seconds.append(end - begin)
         begin = end
     return found | {"seconds_per_episode": statistics.median(seconds[1:] or seconds)}
-
-
-@torch.no_grad()
-def _maps(recipe: Recipe, model: nn.Module, clips: torch.Tensor) -> Maps:
-    device = next(model.parameters()).device.type
-    with evaluating(model), torch.autocast(device, torch.bfloat16, enabled=recipe.train.dtype == "bfloat16"):
-        return backbone_maps(to_model(clips, model), backbone=model.backbone, patches=model.patches)
 
 
 def _validation(recipe: Recipe, data: TrainingData, model: nn.Module) -> float:

@@ -23,7 +23,7 @@ from strmctl.draws import Draws
 from strmctl.episodes.sampler import TRAIN_OPTIONS, Episode, EpisodeSampler
 from strmctl.errors import CheckpointError
 from strmctl.evaluation.embed import LOADER_THREADS, Loader, ahead, loading_depth, pinned
-from strmctl.evaluation.map_cache import keep_maps
+from strmctl.evaluation.map_cache import keep_maps, make_maps
 from strmctl.evaluation.ranks import ALONE, Ranks
 from strmctl.memory import return_memory
 from strmctl.model.enrichment import Clips
@@ -107,8 +107,7 @@ def train(
             ranks.from_first(run.keep_untrained)
         return read_notes(best)
     if run.done < settings.episodes:
-        maps = partial(_as_maps, recipe, folder, data, model, progress=embedding, announce=announce)
-        run.data = ranks.in_turn(maps)
+        run.data = _as_maps(recipe, folder, data, model, ranks, progress=embedding, announce=announce)
     log = ranks.from_first(lambda: TrainLog(folder, after=run.done, terms=terms_of(model)))
     with contextlib.ExitStack() as ends:
         watch = [CurvePicture(folder, settings.way, announce)]
@@ -213,14 +212,19 @@ def training_sampler(recipe: Recipe, data: TrainingData) -> EpisodeSampler | Non
     return EpisodeSampler(data.train, split="train", groups=groups, options=TRAIN_OPTIONS, **shape)
 
 
-def _as_maps(recipe: Recipe, folder: Path, data: TrainingData, model: nn.Module, **how: Any) -> TrainingData:
-    """The same data, read as the maps of its clips where the backbone is frozen."""
+def _as_maps(
+    recipe: Recipe, folder: Path, data: TrainingData, model: nn.Module, ranks: Ranks, **shown: Any
+) -> TrainingData:
+    """The same data, read as the maps of its clips where the backbone is frozen; all ranks make those."""
     if recipe.backbone.trained:
         return data
     views = range(recipe.train.views)
     units = [(tuple(clips), view) for view in views for clips in data.train.values()]
     units += [(tuple(clips), 0) for clips in data.val.values()]
-    return replace(data, loader=keep_maps(recipe, model, data.loader, units, folder.parent / MAPS, **how))
+    keep = partial(keep_maps, recipe, model, data.loader, units, folder.parent / MAPS)
+    make = partial(make_maps, recipe, model, data.loader, ranks=ranks)
+    loader = ranks.led(make, lambda share: keep(make=share, **shown))
+    return replace(data, loader=loader or keep())
 
 
 def training_episodes(

@@ -1,7 +1,8 @@
 import pytest
 
 from strmctl.errors import UsageError
-from strmctl.evaluation.ranks import ALONE, Ranks, in_environment
+from strmctl.evaluation.joining import in_environment
+from strmctl.evaluation.ranks import ALONE, Ranks
 
 SLURM = {"SLURM_PROCID": "3", "SLURM_STEP_NUM_TASKS": "4", "SLURM_LOCALID": "1", "SLURM_JOB_ID": "30077"}
 TORCHRUN = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "::1", "MASTER_PORT": "29500"}

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from strmctl.cli import console, eval_output, options
 from strmctl.cli.options import FOLDER, comma_separated
+
+if TYPE_CHECKING:
+    from strmctl.evaluation.embedding_tasks import LoadedFrom, Share
+    from strmctl.evaluation.select import EvaluationSet
+    from strmctl.results import EvalResult
+    from strmctl.runs.checkpoint import LoadedRun
 
 USUAL = (5, 1, 10_000, 0)  # way, queries, episodes, seed
 
@@ -87,6 +94,13 @@ USUAL = (5, 1, 10_000, 0)  # way, queries, episodes, seed
     "--controls", is_flag=True, help="Test with each --frame-order and on each pair of opposite classes (2-way)."
 )
 @click.option("--wide", is_flag=True, help="Print every interval, and the numbers of episodes and classes.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Processes that embed clips together, each on a GPU of its own; `torchrun` and `srun` start them as well.",
+)
 @options.data_option
 @options.runs_option
 @options.device_option
@@ -115,6 +129,7 @@ def command(
     no_pictures: bool,
     controls: bool,
     wide: bool,
+    jobs: int,
     data_dir: Path,
     runs: Path,
     device: str,
@@ -133,8 +148,11 @@ def command(
       strmctl eval --weights last
       strmctl eval --weights snapshots/25000.pt
       strmctl eval --recipe jhmdb_prototype
+      strmctl eval --jobs 4                            # on four GPUs
+      torchrun --nproc-per-node 4 -m strmctl eval      # the same; srun spans machines as well
 
     Each clip is embedded once, and its features are kept in runs/NAME/cache for the next test of the same weights.
+    However many processes embed, the features are the same, and one process matches, writes and prints.
     Results: runs/NAME/eval/*.json, *.csv with one row per query, and confusion matrices.
     """
     if min(shots) < 1:
@@ -154,52 +172,78 @@ def command(
     }
     if found := [message for message, wrong in refusals.items() if wrong]:
         raise click.UsageError(found[0])
-    from strmctl.episodes.files import write_episodes
-    from strmctl.evaluation.comparison.saved_results import agreement_with_float32
-    from strmctl.evaluation.comparison.seed_groups import check_one_recipe, group_summary
-    from strmctl.evaluation.episodes import draw_episodes, episodes_of_file
-    from strmctl.evaluation.match import Protocol
-    from strmctl.evaluation.result_files import result_stem
-    from strmctl.evaluation.run import evaluate_run
-    from strmctl.evaluation.select import select, store_of
-    from strmctl.runs.checkpoint import load_run
+    from strmctl.errors import UsageError
+    from strmctl.evaluation.embedding_tasks import Source, follow, together
+    from strmctl.evaluation.joining import joined, with_helpers
     from strmctl.runs.folder import run_folder
 
-    protocol = Protocol(split, way, sorted(set(shots)), queries, episodes, seed, distinct_groups)
-    tested = []
-    for name in (_made(recipe, runs, data_dir, device),) if recipe else run_names or (None,):
-        run = load_run(run_folder(runs, name, console.say), device=device, weights=weights)
-        tested.append((run, select(run, store_of(run, data_dir, dataset), split, classes, missing_classes)))
-    if controls:
-        _controls(*tested[0], protocol, as_json)
-        return
-    if len({run.name for run, _ in tested}) < len(tested):
-        raise click.UsageError("the same run is named twice")
-    check_one_recipe({run.name: run.recipe.model_dump() for run, _ in tested})
-    how = {"order": order, "dtype": dtype, "cached": not no_cache, "memory": memory, "announce": console.say}
-    results, stems = [], []
-    for run, tests in tested:
-        source = (tests.clips, tests.store.groups, protocol)
-        drawn = episodes_of_file(episodes_from, *source) if episodes_from else draw_episodes(*source)
-        if save_episodes is not None:
-            write_episodes(save_episodes, drawn.episodes)
-        with console.progress("embedding", "clips") as embedding, console.progress("matching", "episodes") as matching:
-            result = evaluate_run(run, tests, drawn, embedding=embedding, matching=matching, **how)
-        stem = result_stem(run, result)
-        written = eval_output.keep(result, stem, tables=not as_json, wide=wide)
-        results.append(result)
-        stems.append(stem)
-        eval_output.remark(result, tests, written)
-        if dtype != "float32":
-            eval_output.remark_agreement(agreement_with_float32(run, result))
+    def source() -> Source:
+        names = (_made(recipe, runs, data_dir, device),) if recipe else run_names or (None,)
+        folders = [run_folder(runs, name, console.say) for name in names]
+        if len(set(folders)) < len(folders):
+            raise UsageError("the same run is named twice", "name each run once")
+        return Source(folders, weights, device, data_dir, dataset)
+
+    def test(loaded: list[LoadedFrom], share: Share) -> None:
+        from strmctl.episodes.files import write_episodes
+        from strmctl.evaluation.comparison.seed_groups import check_one_recipe
+        from strmctl.evaluation.episodes import draw_episodes, episodes_of_file
+        from strmctl.evaluation.match import Protocol
+        from strmctl.evaluation.run import evaluate_run
+        from strmctl.evaluation.select import select
+
+        protocol = Protocol(split, way, sorted(set(shots)), queries, episodes, seed, distinct_groups)
+        tested = [(run, select(run, store, split, classes, missing_classes)) for run, store in loaded]
+        if controls:
+            _controls(*tested[0], protocol, share, as_json)
+            return
+        check_one_recipe({run.name: run.recipe.model_dump() for run, _ in tested})
+        how = {"order": order, "dtype": dtype, "cached": not no_cache, "memory": memory, "announce": console.say}
+        how |= {"share": share, "ranks": ranks.count}
+        results, stems = [], []
+        for run, tests in tested:
+            given = (tests.clips, tests.store.groups, protocol)
+            drawn = episodes_of_file(episodes_from, *given) if episodes_from else draw_episodes(*given)
+            if save_episodes is not None:
+                write_episodes(save_episodes, drawn.episodes)
+            with (
+                console.progress("embedding", "clips") as embedding,
+                console.progress("matching", "episodes") as matching,
+            ):
+                result = evaluate_run(run, tests, drawn, embedding=embedding, matching=matching, **how)
+            results.append(result)
+            stems.append(_keep(run, tests, result, as_json, wide))
+        _show(results, as_json)
+        if not no_pictures:
+            eval_output.draw(results, stems)
+
+    with joined(device, adds_up=False) if jobs == 1 else with_helpers(jobs, device, follow) as ranks:
+        together(ranks, source, test)
+
+
+def _keep(run: LoadedRun, tests: EvaluationSet, result: EvalResult, as_json: bool, wide: bool) -> Path:
+    """Writes a result and shows it; returns its path without suffix."""
+    from strmctl.evaluation.comparison.saved_results import agreement_with_float32
+    from strmctl.evaluation.result_files import result_stem
+
+    stem = result_stem(run, result)
+    written = eval_output.keep(result, stem, tables=not as_json, wide=wide)
+    eval_output.remark(result, tests, written)
+    if result.provenance["dtype"] != "float32":
+        eval_output.remark_agreement(agreement_with_float32(run, result))
+    return stem
+
+
+def _show(results: list[EvalResult], as_json: bool) -> None:
+    """Prints the documents of all runs, or what several have in common."""
+    from strmctl.evaluation.comparison.seed_groups import group_summary
+
     summary = group_summary(results) if len(results) > 1 else None
     if as_json:
         documents = [result.document() for result in results]
         console.print_json({"runs": documents, "summary": summary} if summary else documents[0])
     elif summary:
         eval_output.show_seeds(summary)
-    if not no_pictures:
-        eval_output.draw(results, stems)
 
 
 def _made(recipe: str, runs: Path, data_dir: Path, device: str) -> str:
@@ -209,7 +253,7 @@ def _made(recipe: str, runs: Path, data_dir: Path, device: str) -> str:
     return untrained_run(runs, recipe, data_dir, device=device, announce=console.say).name
 
 
-def _controls(run, tests, protocol, as_json: bool) -> None:
+def _controls(run, tests, protocol, share: Share, as_json: bool) -> None:
     from strmctl.evaluation.result_files import result_stem
     from strmctl.evaluation.run import evaluate_controls
     from strmctl.paths import write_json, write_text
@@ -217,7 +261,7 @@ def _controls(run, tests, protocol, as_json: bool) -> None:
     from strmctl.results import CONTROLS
 
     with console.progress("controls", "steps") as progress:
-        results = evaluate_controls(run, tests, protocol, progress=progress)
+        results = evaluate_controls(run, tests, protocol, share=share, progress=progress)
     documents = {name: result.document() for name, result in results}
     plain = result_stem(run, results[0][1])
     stem = plain.with_name(f"{CONTROLS}{plain.name}")

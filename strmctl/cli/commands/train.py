@@ -78,7 +78,7 @@ def command(
     `--set train.keep=[2000,4000]` the weights after these episodes are kept as well, for `strmctl eval --weights
     snapshots/02000.pt`. However many processes train it together, each step sums the gradients of the same episodes.
     """
-    from strmctl.evaluation.ranks import joined
+    from strmctl.evaluation.joining import joined
     from strmctl.training.run import begun_run, new_run
 
     if not resume and recipe is None:
