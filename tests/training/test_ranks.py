@@ -1,45 +1,24 @@
 """Several processes that train one run together, over Gloo on the CPU."""
 
-import os
 import shutil
-import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 
 from strmctl.model.weight_files import read_tensors
+from tests import together
 from tests.small_world import small
+from tests.together import ended, environment, free_port
 
-ROOT = Path(__file__).parents[2]
-IN_FLOAT64 = "import torch; torch.set_default_dtype(torch.float64); from strmctl.cli.main import main; main()"
+IN_FLOAT64 = f"import torch; torch.set_default_dtype(torch.float64); {together.MAIN}"
 # A validation and a snapshot between two steps.
 ELEVEN = ("train.episodes=11", "train.accumulate=4", "validation.every=6", "train.keep=[5, 8]")
 
 
-def environment(rank, count, port):
-    named = {"RANK": rank, "WORLD_SIZE": count, "LOCAL_RANK": rank, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    return os.environ | {name: str(value) for name, value in named.items()} | {"PYTHONPATH": path}
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
 def start(count, *words, code=IN_FLOAT64):
-    port = free_port()
-    command = [sys.executable, "-c", code, "train", *map(str, words), "--device", "cpu"]
-    how = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return [subprocess.Popen(command, env=environment(rank, count, port), **how) for rank in range(count)]
-
-
-def ended(processes):
-    return [(process.communicate(timeout=240), process.returncode) for process in processes]
+    return together.start(count, "train", *words, "--device", "cpu", code=code)
 
 
 def trained(count, *words):
