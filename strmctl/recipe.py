@@ -27,7 +27,7 @@ from pydantic import (
 
 from strmctl import yaml
 from strmctl.errors import RecipeError, did_you_mean
-from strmctl.model.backbones.table import BACKBONES, TIMM, backbone_entry
+from strmctl.model.backbones.table import BACKBONES, MOST_FRAMES, TIMM, backbone_entry
 from strmctl.model.methods.table import METHODS, Key
 from strmctl.model.presets import DEVIATIONS
 from strmctl.paths import shipped
@@ -76,7 +76,7 @@ class Data(Section):
 class Input(Section):
     """How a clip enters the model."""
 
-    frames: Annotated[int, Field(ge=2, le=64)]  # L, frames per clip
+    frames: Annotated[int, Field(ge=2, le=MOST_FRAMES)]  # L, frames per clip
     size: Annotated[int, Field(ge=16)]  # pixels, shorter side of the resized frames
     crop: Annotated[int, Field(ge=16)]  # pixels, side of the square that the model sees
     flip: bool  # whether half of the training clips are mirrored; false where left and right make classes
@@ -229,13 +229,13 @@ class Recipe(create_model("_MethodSections", __base__=_Sections, **_OWN)):
     @model_validator(mode="after")
     def _cardinalities_fit(self) -> Recipe:
         cardinalities = self.trm.cardinalities
-        if max(cardinalities) > self.input.frames or len(set(cardinalities)) < len(cardinalities):
-            problem = "must differ from each other and not exceed input.frames"
-            raise ValueError(f"trm.cardinalities {cardinalities} {problem} ({self.input.frames})")
-        if (own := getattr(getattr(self, self.method, None), "cardinality", 1)) > self.input.frames:
-            raise ValueError(
-                f"{self.method}.cardinality must not exceed input.frames ({self.input.frames}) (got {own})"
-            )
+        steps = self.steps or self.input.frames
+        most = steps if "trm" in METHODS[self.method].parts else self.input.frames
+        if max(cardinalities) > most or len(set(cardinalities)) < len(cardinalities):
+            problem = f"must differ from each other and not exceed {self._steps_in_words(max(cardinalities))}"
+            raise ValueError(f"trm.cardinalities {cardinalities} {problem}")
+        if (own := getattr(getattr(self, self.method, None), "cardinality", 1)) > steps:
+            raise ValueError(f"{self.method}.cardinality must not exceed {self._steps_in_words(own)} (got {own})")
         return self
 
     @model_validator(mode="after")
@@ -273,11 +273,35 @@ class Recipe(create_model("_MethodSections", __base__=_Sections, **_OWN)):
         return self
 
     @model_validator(mode="after")
+    def _frames_suit_the_backbone(self) -> Recipe:
+        name, frames = self.backbone.name, self.input.frames
+        if not self.steps:
+            entry = backbone_entry(name)
+            taken = [count for count in range(2, MOST_FRAMES + 1) if entry.steps(count)]
+            words = f"{taken[0]}" if len(taken) == 1 else f"{taken[0]} or more"
+            raise ValueError(f"input.frames must be {words} with backbone {name} (got {frames})")
+        return self
+
+    @model_validator(mode="after")
     def _deviations_suit_the_method(self) -> Recipe:
         parts = [p for p in METHODS[self.method].parts if getattr(getattr(self, p), "enabled", True)]
         if without := [name for name in self.model.deviations if DEVIATIONS[name].part not in parts]:
             raise ValueError(f"model.deviations: this {self.method} model has no place for {', '.join(without)}")
         return self
+
+    @property
+    def steps(self) -> int:
+        """L', the time steps of a clip that the method compares: its frames, or those of a network over clips."""
+        return backbone_entry(self.backbone.name).steps(self.input.frames)
+
+    def _steps_in_words(self, wanted: int) -> str:
+        """The number of time steps that there are, and the frames that it takes to have as many as are wanted."""
+        backbone, frames = self.backbone.name, self.input.frames
+        if self.steps == frames:
+            return f"input.frames ({frames})"
+        more = backbone_entry(backbone).frames_for(wanted)
+        advice = f"; input.frames {more} would do" if more else ""
+        return f"the {self.steps} time steps that backbone {backbone} makes of {frames} frames{advice}"
 
     def settled(self) -> dict[str, Any]:
         """The recipe with what its method decides, so that it says what is done.

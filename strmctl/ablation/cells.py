@@ -13,6 +13,7 @@ from typing import Any
 
 from strmctl.episodes.clip_loader import FrameOrder
 from strmctl.errors import UsageError, did_you_mean
+from strmctl.model.backbones.table import backbone_entry
 from strmctl.model.methods.table import METHODS
 from strmctl.recipe import Recipe, load_recipe
 
@@ -111,10 +112,12 @@ def cardinality(base: Base, sets: Sequence[Sequence[int]] = CARDINALITIES) -> li
     """Sets of cardinalities, for TRM and QC alike (Table 2)."""
     recipe, cells = _strm(base), []
     for ways in sets:
-        if max(ways) > recipe.input.frames:
+        if max(ways) > recipe.steps:
+            more = backbone_entry(recipe.backbone.name).frames_for(max(map(max, sets)))
+            unit = "frames" if recipe.steps == recipe.input.frames else "time steps"
             raise UsageError(
-                f"there are no tuples of {max(ways)} of the {recipe.input.frames} frames of a clip",
-                f"`--set input.frames={max(map(max, sets))}` takes more",
+                f"there are no tuples of {max(ways)} of the {recipe.steps} {unit} of a clip",
+                f"`--set input.frames={more}` takes more" if more else f"backbone {recipe.backbone.name} makes no more",
             )
         label = ",".join(map(str, ways))
         cells += base.cells(label, {"trm.cardinalities": list(ways)}, f"strm-w{label.replace(',', '')}")

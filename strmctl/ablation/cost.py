@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from strmctl.errors import RecipeError
+from strmctl.model.backbones.table import backbone_entry
 from strmctl.model.methods.table import METHODS
 from strmctl.recipe import Recipe, load_recipe
 from strmctl.runs.build import build_model
@@ -60,8 +61,9 @@ def cost_table(
         UsageError: the backbone needs a package that is not installed.
     """
     recipe = load_recipe("ssv2_r50") if recipe is None else recipe
-    if recipe.input.frames < 3:
-        raise RecipeError("TRX {2,3} compares triples of frames", "write `input.frames: 3` or more in the recipe")
+    if recipe.steps < 3:
+        more = backbone_entry(recipe.backbone.name).frames_for(3)
+        raise RecipeError("TRX {2,3} compares triples of frames", f"write `input.frames: {more}` or more in the recipe")
     models = {
         f"{method.label} {{{','.join(map(str, method.cardinalities or (2,)))}}}": _model(recipe, name)
         for name, method in METHODS.items()
@@ -112,7 +114,9 @@ def _flops(model: nn.Module, clip: Tensor, *, way: int, shot: int, queries: int,
     return {
         "embed_clip": embed,
         "match_episode": match,
-        "frame": embed["total"] // clip.shape[1],  # every part does the same for each frame of a clip
+        "frame": embed["total"]
+        // clip.shape[1],  # every part does the same for each frame of a clip; on average, where
+        # a network over clips makes fewer steps
         "episode": {name: way * (shot + queries) * count + match.get(name, 0) for name, count in embed.items()},
         "cached_evaluation": _with_total(cached, cached),
     }
@@ -123,7 +127,7 @@ def _embed_flops(model: nn.Module, clip: Tensor) -> dict[str, int]:
     """Operations by part for everything that depends on one clip `(1, L, 3, H, W)` alone."""
     enriched = model.enrich(clip)
     inputs = {
-        "backbone": clip.flatten(0, 1),  # (L, 3, H, W)
+        "backbone": clip,  # (1, L, 3, H, W)
         "PLE": enriched.map_patches,  # (1, L, P², D)
         "FLE": enriched.frames,  # (1, L, D)
         "TRM": enriched.enriched_frames,  # (1, L, D)

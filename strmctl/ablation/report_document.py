@@ -173,7 +173,7 @@ def _dataset(one: Tested) -> str:
 
 
 def _tuples(recipe: Recipe) -> int:
-    return sum(len(tuple_indices(recipe.input.frames, w)) for w in recipe.trm.cardinalities)
+    return sum(len(tuple_indices(recipe.steps, w)) for w in recipe.trm.cardinalities)
 
 
 def _changed(recipes: Sequence[Recipe]) -> list[str]:

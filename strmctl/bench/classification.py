@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from strmctl.bench.evaluation import check_backbone
+from strmctl.bench.evaluation import check_backbone, clip_shape
 from strmctl.classify import WINDOW
 from strmctl.classify.classifier import Classifier
 from strmctl.classify.examples import Example, Examples, find_videos
@@ -89,7 +89,8 @@ def bench_classify(
         UsageError: unknown backbone, or windows that make no sense.
     """
     check_backbone(backbone)
-    recipe = load_recipe("classify", [f"backbone.name={backbone}", "backbone.weights=none"])
+    frames = f"input.frames={clip_shape(backbone)[0]}"
+    recipe = load_recipe("classify", [f"backbone.name={backbone}", "backbone.weights=none", frames])
     model = build_model(recipe, pretrained=False).eval()
     names = [str(path) for path in find_videos([videos])[0][:clips]]
     if len(names) < FEWEST:

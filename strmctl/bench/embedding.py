@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from strmctl.bench.evaluation import DTYPES, as_others, check_backbone, side
+from strmctl.bench.evaluation import DTYPES, as_others, check_backbone, clip_shape
 from strmctl.evaluation.embed import CLIPS_PER_BATCH
 from strmctl.memory import keep_memory
 from strmctl.model.backbones.build import build_backbone
@@ -24,7 +24,6 @@ from strmctl.model.backbones.folding import folded
 from strmctl.progress import Progress, silent
 
 WAYS = ("as strmctl does", "plain PyTorch")
-FRAMES = 8  # of a clip
 SQUARE = 2048  # rows of the matrix product
 
 
@@ -35,7 +34,7 @@ def bench_embedding(
 
     Args:
         backbone: key of `BACKBONES`, or `timm:` and the name of a model in timm.
-        clips: clips that are embedded at a time, eight frames each.
+        clips: clips that are embedded at a time, each of `clip_shape`.
         seconds: duration of a measurement; two batches are measured at least.
         repeats: repetitions of each measurement.
         progress: callable that receives (measurements done, measurements in all, next measurement).
@@ -79,18 +78,17 @@ def _embed(backbone: str, clips: int, seconds: float, way: str, dtype: str) -> d
     if way == WAYS[0]:
         keep_memory()
     network = build_backbone(backbone, weights="none").eval().to(DTYPES[dtype])
-    pixels = side(backbone)
-    frames = torch.randint(256, (clips * FRAMES, 3, pixels, pixels), dtype=torch.uint8)
+    pixels = torch.randint(256, (clips, *clip_shape(backbone)), dtype=torch.uint8)
     if way == WAYS[0]:
-        network = folded(network, frames[:1].to(DTYPES[dtype]) / 255)
+        network = folded(network, network.least(pixels).to(DTYPES[dtype]) / 255)
     square = torch.rand(SQUARE, SQUARE).to(DTYPES[dtype])
     with torch.inference_mode():
         with FlopCounterMode(display=False) as counter:
-            _once(network, frames, dtype)
-        _once(network, frames, dtype)
+            _once(network, pixels, dtype)
+        _once(network, pixels, dtype)
         before, begin, done = _used(), time.perf_counter(), 0
         while done < 2 * clips or time.perf_counter() - begin < seconds:
-            _once(network, frames, dtype)
+            _once(network, pixels, dtype)
             done += clips
         taken, after = time.perf_counter() - begin, _used()
         product = _seconds_of_product(square)
@@ -104,8 +102,8 @@ def _embed(backbone: str, clips: int, seconds: float, way: str, dtype: str) -> d
     }
 
 
-def _once(network: nn.Module, frames: torch.Tensor, dtype: str) -> None:
-    network(frames.to(DTYPES[dtype]) / 255)
+def _once(network: nn.Module, pixels: torch.Tensor, dtype: str) -> None:
+    network(pixels.to(DTYPES[dtype]) / 255)
 
 
 def _seconds_of_product(square: torch.Tensor) -> float:

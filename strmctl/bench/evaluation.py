@@ -12,7 +12,7 @@ import functools
 import multiprocessing.pool
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -25,7 +25,7 @@ from strmctl.evaluation.embed import ClipFeatures
 from strmctl.evaluation.match import Protocol, match_episodes
 from strmctl.memory import HUGE_PAGES
 from strmctl.model.backbones.build import build_backbone
-from strmctl.model.backbones.table import BACKBONES, TIMM
+from strmctl.model.backbones.table import BACKBONES, TIMM, backbone_entry
 from strmctl.model.methods.strm import STRM, build_strm
 from strmctl.progress import Progress, silent
 from strmctl.threads import environment
@@ -42,7 +42,7 @@ def bench_eval(
 
     Args:
         backbone: key of `BACKBONES`.
-        clips: clips that are embedded at a time, eight frames each.
+        clips: clips that are embedded at a time, each of `clip_shape`.
         episodes: episodes that are matched per repetition, 5-way 5-shot with one query per class, from features: the
             SSv2 test split has too many clips for tables of pairs.
         repeats: repetitions of each measurement.
@@ -58,11 +58,11 @@ def bench_eval(
         UsageError: unknown backbone.
     """
     check_backbone(backbone)
-    pixels = side(backbone)
+    shape = clip_shape(backbone)
     model = _model(backbone)
     models = {name: copy.deepcopy(model).to(dtype) for name, dtype in DTYPES.items()}
-    batch = {name: torch.rand(clips, 8, 3, pixels, pixels).to(dtype) for name, dtype in DTYPES.items()}
-    features = {name: _random_features(model, dtype, pixels) for name, dtype in DTYPES.items()}
+    batch = {name: torch.rand(clips, *shape).to(dtype) for name, dtype in DTYPES.items()}
+    features = {name: _random_features(model, dtype, shape) for name, dtype in DTYPES.items()}
     drawn = _episodes(episodes)
     jobs: dict[tuple[str, str], Callable[[], Any]] = {}
     for name, dtype in DTYPES.items():
@@ -103,9 +103,11 @@ def check_backbone(name: str) -> None:
         raise UsageError(f"no backbone named {name!r}", hint)
 
 
-def side(backbone: str) -> int:
-    """Pixels along each side of the frames."""
-    return 64 if backbone == "conv3" else 224
+def clip_shape(backbone: str) -> tuple[int, int, int, int]:
+    """The shape of a clip, `(L, 3, H, W)`: eight frames, or what a network over clips was published with, up to 16."""
+    video = backbone_entry(backbone).video
+    side = video.pixels if video else 64 if backbone == "conv3" else 224
+    return min(video.frames, 16) if video else 8, 3, side, side
 
 
 @contextlib.contextmanager
@@ -116,16 +118,17 @@ def as_others() -> Iterator[multiprocessing.pool.Pool]:
 
 
 def _model(backbone: str) -> STRM:
-    return build_strm(backbone=build_backbone(backbone, weights="none")).eval()
+    frames = backbone_entry(backbone).steps(clip_shape(backbone)[0])
+    return build_strm(backbone=build_backbone(backbone, weights="none"), frames=frames).eval()
 
 
 @functools.cache
 def _peer(backbone: str) -> tuple[STRM, Tensor, Tensor]:
     """The model and one episode, of other code's process."""
-    pixels = side(backbone)
+    shape = clip_shape(backbone)
     peer = _model(backbone).to(memory_format=torch.contiguous_format)
-    peer.backbone = peer.backbone.trunk  # `Backbone` would bring its frames into the faster order of memory
-    return peer, torch.rand(WAY * SHOT, 8, 3, pixels, pixels), torch.rand(WAY * QUERIES, 8, 3, pixels, pixels)
+    peer.backbone.memory_format = torch.contiguous_format  # not the faster order of memory
+    return peer, torch.rand(WAY * SHOT, *shape), torch.rand(WAY * QUERIES, *shape)
 
 
 @torch.inference_mode()
@@ -149,10 +152,10 @@ def _measure(jobs: dict[Any, Callable[[], Any]], repeats: int, progress: Progres
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def _random_features(model: STRM, dtype: torch.dtype, pixels: int) -> ClipFeatures:
+def _random_features(model: STRM, dtype: torch.dtype, shape: Sequence[int]) -> ClipFeatures:
     """Features of as many clips as the SSv2 test split has, as evaluation holds them; too many for tables of pairs."""
     with torch.inference_mode():
-        one = model.embed(torch.rand(1, 8, 3, pixels, pixels))
+        one = model.embed(torch.rand(1, *shape))
     tensors = {name: torch.randn(SSV2_CLIPS, *value.shape[1:]).to(dtype) for name, value in one.items()}
     return ClipFeatures(tensors, {f"{row:04d}": row for row in range(SSV2_CLIPS)})
 

@@ -1,10 +1,11 @@
-"""Features of the windows of a video: a frame that several windows take passes the backbone once."""
+"""Features of the windows of a video: a frame that several windows take passes a backbone of frames once."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import repeat
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,8 +37,9 @@ def embed_windows(
         DataError: the video has a single frame.
         NotFiniteError: features are not finite.
     """
-    batches = _batches(windows, shape)
-    maps: dict[int, Maps] = {}  # by position, of one frame each
+    whole = model.backbone.whole_clips
+    batches = _batches(windows, shape, CLIPS_PER_BATCH if whole else MOST)
+    known: dict[int, Any] = {}  # by position, what there is of each frame: its `Maps`, or pixels for whole clips
     with contextlib.ExitStack() as stack:
         stack.enter_context(one_thread())
         stack.enter_context(evaluating(model))
@@ -45,28 +47,32 @@ def embed_windows(
             if batch is None:
                 return
             found, positions, pixels = batch
-            if positions:
-                frames = to_model(pixels, model)[None]  # (1, F, 3, crop, crop)
-                if number == 0:
-                    stack.enter_context(folded_backbone(model, frames[0, :1]))
+            frames = to_model(pixels, model)[None]  # (1, F, 3, crop, crop)
+            if whole:
+                known |= zip(positions, frames[0], strict=True)
+                frames = torch.stack([torch.stack(own) for own in _of_windows(known, found)])  # (W, L, 3, crop, crop)
+            if number == 0:
+                stack.enter_context(folded_backbone(model, frames))
+            if positions and not whole:
                 made = backbone_maps(frames, backbone=model.backbone, patches=model.patches)
-                maps |= {position: _frame(made, row) for row, position in enumerate(positions)}
-            features = model.embed(_clips([[maps[position] for position in window.positions] for window in found]))
+                known |= {position: _frame(made, row) for row, position in enumerate(positions)}
+            features = model.embed(frames if whole else _clips(_of_windows(known, found)))
             names = {f"{windows.path} at {window.start:.1f} s": row for row, window in enumerate(found)}
             ClipFeatures(features, names).check_finite()
             yield found, features
             latest = found[-1].positions[0]  # no later window goes back before it
-            maps = {position: own for position, own in maps.items() if position >= latest}
+            known = {position: own for position, own in known.items() if position >= latest}
 
 
-def _batches(windows: VideoWindows, shape: Input) -> Iterator[Batch]:
+def _batches(windows: VideoWindows, shape: Input, most: int) -> Iterator[Batch]:
+    """Windows until they have as many new frames as a batch of clips, or are `most`."""
     known: set[int] = set()  # positions that were handed over and may be taken again
     found: list[Window] = []
     new: dict[int, bytes] = {}
     for window in windows:
         found.append(window)
         new |= {position: image for position, image in window.images.items() if position not in known}
-        if len(new) >= CLIPS_PER_BATCH * shape.frames or len(found) == MOST:
+        if len(new) >= CLIPS_PER_BATCH * shape.frames or len(found) == most:
             yield found, list(new), _pixels(new.values(), shape)
             known = {position for position in known | new.keys() if position >= window.positions[0]}
             found, new = [], {}
@@ -79,6 +85,11 @@ def _pixels(images: Collection[bytes], shape: Input) -> Tensor:
     if not images:
         return torch.empty(0, 3, shape.crop, shape.crop, dtype=torch.uint8)
     return centre_crop(to_shorter_side(decode_frames(images), shape.size), shape.crop)
+
+
+def _of_windows(known: Mapping[int, Any], windows: Sequence[Window]) -> list[list[Any]]:
+    """What is known of the frames of each window."""
+    return [[known[position] for position in window.positions] for window in windows]
 
 
 def _frame(maps: Maps, row: int) -> Maps:

@@ -203,7 +203,7 @@ def embed_batches(
         for number, loaded in enumerate(ahead(load, batches, depth=depth)):
             ids, ready = batches[number], to_model(loaded, model)
             if number == 0 and not isinstance(ready, Maps):
-                stack.enter_context(folded_backbone(model, ready[0, :1]))
+                stack.enter_context(folded_backbone(model, ready))
             features = (embed or model.embed)(ready)
             ClipFeatures(features, {clip: row for row, clip in enumerate(ids)}).check_finite(hint)
             yield features if ranks.count == 1 else {name: value.cpu() for name, value in features.items()}

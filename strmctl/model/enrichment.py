@@ -1,7 +1,8 @@
 """From frames to H and E: backbone, patch-level enrichment, mean over patches, frame-level enrichment.
 
 A method without PLE takes the mean over the backbone's whole map as H. What a frozen backbone makes of a clip can be
-kept as `Maps`, which take the place of the clip from here on.
+kept as `Maps`, which take the place of the clip from here on. A network over whole clips may make fewer time steps L'
+than it is given frames; from the maps on, L is their number, and a step is what the paper calls a frame.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ class Maps:
 
     Attributes:
         patches: its map, max-pooled to patches, row by row, `(N, L, P², D)`; None where no PLE needs them.
-        mean: the mean over the whole map of each frame, `(N, L, D)`.
+        mean: the mean over the whole map of each time step, `(N, L, D)`.
         pixels: the clips themselves, for a method in training whose losses read them; None elsewhere.
     """
 
@@ -61,10 +62,10 @@ class Enriched:
 
 def backbone_maps(clips: Tensor, *, backbone: nn.Module, patches: int) -> Maps:
     """What a backbone makes of clips `(N, L, 3, H, W)`, float in [0, 1]; arguments as for `enrich`."""
-    clip_axes = clips.shape[:2]
-    maps = backbone(clips.flatten(0, 1))  # (N·L, D, h, w)
-    pooled = F.adaptive_max_pool2d(maps, patches).flatten(2).transpose(1, 2)  # (N·L, P², D)
-    return Maps(pooled.unflatten(0, clip_axes), maps.mean(dim=(2, 3)).unflatten(0, clip_axes))
+    maps = backbone(clips)  # (N, L', D, h, w)
+    axes, maps = maps.shape[:2], maps.flatten(0, 1)  # (N·L', D, h, w)
+    pooled = F.adaptive_max_pool2d(maps, patches).flatten(2).transpose(1, 2)  # (N·L', P², D)
+    return Maps(pooled.unflatten(0, axes), maps.mean(dim=(2, 3)).unflatten(0, axes))
 
 
 def enrich(
@@ -79,7 +80,7 @@ def enrich(
 
     Args:
         clips: `(N, L, 3, H, W)`, float in [0, 1]; or their `Maps`, for which the backbone is left out.
-        backbone: module from frames `(N·L, 3, H, W)` to maps `(N·L, D, h, w)`.
+        backbone: module from clips `(N, L, 3, H, W)` to maps `(N, L', D, h, w)`.
         patches: P, patches along each side of a frame.
         patch_enrichment: PLE, on `(N, L, P², D)`; None to leave it out.
         frame_enrichment: FLE, on `(N, L, D)`; None to leave it out.

@@ -19,7 +19,7 @@ from torchvision import models
 
 from strmctl.errors import DataError
 from strmctl.model.backbones.compiling import compiled
-from strmctl.model.backbones.table import BACKBONES, TIMM, Entry
+from strmctl.model.backbones.table import BACKBONES, TIMM, Entry, backbone_entry
 from strmctl.model.backbones.timm_network import Known, look_at, timm_trunk
 from strmctl.model.backbones.weights import WAYS_OUT, fetch_torchvision, load_trunk
 from strmctl.model.weight_files import read_state_dict
@@ -54,15 +54,16 @@ def conv3_trunk() -> nn.Module:
 
 
 class Backbone(nn.Module):
-    """Frames in [0, 1] to feature maps.
+    """Clips in [0, 1] to feature maps.
 
     Args:
-        trunk: the network itself.
+        trunk: the network itself, from frames `(N·L, 3, H, W)` to `(N·L, D, h, w)`.
         dim: D, channels of its maps.
         batch_norm: statistics in training: `batch`, those of the batch, or `frozen`, the running ones, which stay.
         mean: number per colour that is subtracted; None leaves pixels as they are.
         std: number per colour that the difference is divided by; given together with `mean`.
         trained: whether training changes it; False keeps it in evaluation, without a gradient.
+        whole_clips: whether the network is one from clips `(N, 3, L, H, W)` to `(N, D, L', h, w)`.
     """
 
     def __init__(
@@ -74,10 +75,13 @@ class Backbone(nn.Module):
         mean: tuple[float, ...] | None = None,
         std: tuple[float, ...] | None = None,
         trained: bool = True,
+        whole_clips: bool = False,
     ) -> None:
         super().__init__()
         # Convolutions on a CPU are up to twice as fast in this order of memory, with the same numbers.
-        self.trunk = trunk.to(memory_format=torch.channels_last)
+        self.memory_format = torch.channels_last_3d if whole_clips else torch.channels_last
+        self.trunk = trunk.to(memory_format=self.memory_format)
+        self.whole_clips = whole_clips
         self.dim = dim
         self.batch_norm = batch_norm
         self.trained = trained
@@ -98,12 +102,20 @@ class Backbone(nn.Module):
                     module.eval()
         return self
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """Frames `(N·L, 3, H, W)`, float in [0, 1], to maps `(N·L, D, h, w)`."""
+    def forward(self, clips: Tensor) -> Tensor:
+        """Clips `(N, L, 3, H, W)`, float in [0, 1], to maps `(N, L', D, h, w)`, L' = L where frames pass singly."""
         if self.mean is not None:
-            frames = (frames - self.mean.to(frames.dtype)) / self.std.to(frames.dtype)
+            clips = (clips - self.mean.to(clips.dtype)) / self.std.to(clips.dtype)
         trunk = self.fast_trunk if self.training and self.fast_trunk else self.trunk
-        return trunk(frames.contiguous(memory_format=torch.channels_last))
+        if self.whole_clips:
+            inputs = clips.transpose(1, 2)  # (N, 3, L, H, W)
+            return trunk(inputs.contiguous(memory_format=self.memory_format)).transpose(1, 2)  # (N, L', D, h, w)
+        maps = trunk(clips.flatten(0, 1).contiguous(memory_format=self.memory_format))  # (N·L, D, h, w)
+        return maps.unflatten(0, clips.shape[:2])
+
+    def least(self, clips: Tensor) -> Tensor:
+        """As little of clips as the network takes, to try it on: one frame of one, or a whole one."""
+        return clips[:1] if self.whole_clips else clips[:1, :1]
 
     def prepare_training(self, *, compiles: bool) -> None:
         """Compiles the network as training uses it, where that is wanted; evaluation computes as before.
@@ -150,7 +162,8 @@ def build_backbone(
         about = BACKBONES[name]
         trunk = _table_trunk(name, weights=weights, announce=announce)
     mean, std = (about.mean, about.std) if normalize else (None, None)
-    return Backbone(trunk=trunk, dim=about.dim, batch_norm=batch_norm, trained=trained, mean=mean, std=std)
+    how = {"batch_norm": batch_norm, "trained": trained, "whole_clips": backbone_entry(name).video is not None}
+    return Backbone(trunk=trunk, dim=about.dim, mean=mean, std=std, **how)
 
 
 def _table_trunk(name: str, *, weights: str, announce: Announce) -> nn.Module:

@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+CONVOLUTIONS, NORMS = (nn.Conv2d, nn.Conv3d), (nn.BatchNorm2d, nn.BatchNorm3d)
 TOLERANCE = 1e-4  # of the largest number in the network's maps
 
 
 @torch.no_grad()
-def folded(network: nn.Module, frames: Tensor) -> nn.Module:
+def folded(network: nn.Module, clips: Tensor) -> nn.Module:
     """A copy of a network in evaluation whose convolutions do what the batch norms after them did.
 
     Batch norm follows a convolution where it is the next part of the same module. Other networks may compute in another
@@ -27,7 +28,7 @@ def folded(network: nn.Module, frames: Tensor) -> nn.Module:
 
     Args:
         network: network in evaluation mode.
-        frames: frames to try it on, `(N, 3, H, W)`.
+        clips: clips to try it on, `(N, L, 3, H, W)`.
 
     Returns:
         The copy, in the network's precision; the network itself where there is nothing to fold, or where the copy would
@@ -35,11 +36,11 @@ def folded(network: nn.Module, frames: Tensor) -> nn.Module:
     """
     precision = next(network.parameters()).dtype
     exact = copy.deepcopy(network).to(torch.promote_types(precision, torch.float32))
-    frames = frames.to(next(exact.parameters()).dtype)
-    expected = exact(frames)
+    clips = clips.to(next(exact.parameters()).dtype)
+    expected = exact(clips)
     if not _fold(exact):
         return network
-    found = exact(frames)
+    found = exact(clips)
     same = found.shape == expected.shape and (found - expected).abs().max() <= TOLERANCE * expected.abs().max()
     return exact.to(precision) if same else network
 
@@ -50,7 +51,7 @@ def _fold(network: nn.Module) -> bool:
         (parent, layer, name, norm)
         for parent in network.modules()
         for (_, layer), (name, norm) in pairwise(parent.named_children())
-        if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and norm.track_running_stats
+        if isinstance(layer, CONVOLUTIONS) and isinstance(norm, NORMS) and norm.track_running_stats
     ]
     for parent, layer, name, norm in pairs:
         if layer.out_channels == norm.num_features:
@@ -61,10 +62,10 @@ def _fold(network: nn.Module) -> bool:
 
 
 @contextlib.contextmanager
-def folded_backbone(model: nn.Module, frames: Tensor) -> Iterator[None]:
-    """Gives a model in evaluation mode, for a block, the `folded` copy of its backbone; `frames` as for that."""
+def folded_backbone(model: nn.Module, clips: Tensor) -> Iterator[None]:
+    """Gives a model in evaluation mode, for a block, the `folded` copy of its backbone; `clips` as for that."""
     before = model.backbone
-    model.backbone = folded(before, frames)
+    model.backbone = folded(before, before.least(clips))
     try:
         yield
     finally:

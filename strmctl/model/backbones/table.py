@@ -1,4 +1,4 @@
-"""The table of backbones: networks that turn single frames into feature maps. Recipes, builder and reports read it.
+"""The table of backbones: networks from frames or clips to feature maps. Recipes, builder and reports read it.
 
 A new backbone is one function that makes its network, and one entry in `BACKBONES`; those of timm need none. Importing
 this file imports no torch.
@@ -6,9 +6,28 @@ this file imports no torch.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 Colours = tuple[float, float, float]
+MOST_FRAMES = 64  # of a clip
+
+
+@dataclass(frozen=True)
+class Video:
+    """What there is to say of a network over whole clips.
+
+    Attributes:
+        steps: L, the frames of a clip, to L', the time steps of its map; 0 where the network takes no such clip.
+        frames: frames of the clips that its published accuracy was measured on.
+        rate: number of these frames per second of video; here, frames are spread over the whole of a clip instead.
+        pixels: side of these frames.
+    """
+
+    steps: Callable[[int], int]
+    frames: int
+    rate: float
+    pixels: int
 
 
 @dataclass(frozen=True)
@@ -16,7 +35,8 @@ class Entry:
     """What strmctl knows of a backbone; code is named as `module:name` and imported when it is needed.
 
     Attributes:
-        trunk: makes the network, `(N·L, 3, H, W)` to `(N·L, D, h, w)`, with random weights.
+        trunk: makes the network with random weights: from frames `(N·L, 3, H, W)` to `(N·L, D, h, w)`, or with `video`
+            from clips `(N, 3, L, H, W)` to `(N, D, L', h, w)`.
         dim: D, channels of the map; None for networks of timm, which are known when they are built.
         mean: mean per colour of pixels in [0, 1], used when the recipe asks for normalisation.
         std: standard deviation per colour, likewise.
@@ -28,6 +48,7 @@ class Entry:
         batch_norm: whether it has batch norm.
         table1: name in Table 1 of the paper; None where it is not there.
         libraries: libraries besides torch and torchvision that compute its maps.
+        video: what there is to say of a network over whole clips; None for one of frames.
     """
 
     trunk: str
@@ -41,6 +62,15 @@ class Entry:
     batch_norm: bool = True
     table1: str | None = None
     libraries: tuple[str, ...] = ()
+    video: Video | None = None
+
+    def steps(self, frames: int) -> int:
+        """L', the time steps of the map of a clip of L frames; 0 where the network takes no such clip."""
+        return frames if self.video is None else self.video.steps(frames)
+
+    def frames_for(self, steps: int) -> int | None:
+        """The fewest frames of a clip, up to `MOST_FRAMES`, that give so many time steps; None where none do."""
+        return next((frames for frames in range(2, MOST_FRAMES + 1) if self.steps(frames) >= steps), None)
 
 
 HERE, VISION = "strmctl.model.backbones", "torchvision.models"

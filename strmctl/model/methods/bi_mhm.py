@@ -22,7 +22,7 @@ class BiMHM(nn.Module):
     """Nearest frames of a class's mean clip, both ways.
 
     Args:
-        backbone: frames `(N·L, 3, H, W)` to maps `(N·L, D, h, w)`.
+        backbone: clips `(N, L, 3, H, W)` to maps `(N, L', D, h, w)`.
         patches: P, patches along each side of a frame, only for attention maps.
     """
 

@@ -57,7 +57,7 @@ class Chamfer(nn.Module):
     """Nearest frames, or tuples of frames, of a class.
 
     Args:
-        backbone: frames `(N·L, 3, H, W)` to maps `(N·L, D, h, w)`.
+        backbone: clips `(N, L, 3, H, W)` to maps `(N, L', D, h, w)`.
         tuples: frames `(N, L, D)` to tuples `(N, T, D')`, which take their place; the scale is then learned. None to
             compare frames as they are.
         directions: `query`, from each frame of the query to its nearest in the class, or `both`, and back.

@@ -118,7 +118,7 @@ class HyRSM(nn.Module):
     """Relations within each clip and among the clips of an episode, then Bi-MHM.
 
     Args:
-        backbone: frames `(N·L, 3, H, W)` to maps `(N·L, D, h, w)`.
+        backbone: clips `(N, L, 3, H, W)` to maps `(N, L', D, h, w)`.
         positions: positional encoding of frames.
         within: layer in which the frames of a clip attend to each other.
         among: `TaskRelation`.

@@ -137,7 +137,7 @@ class MoLo(nn.Module):
     """Bi-MHM of frames and of motion, each of which know their clip.
 
     Args:
-        backbone: frames `(N·L, 3, H, W)` to maps `(N·L, D, h, w)`.
+        backbone: clips `(N, L, 3, H, W)` to maps `(N, L', D, h, w)`.
         motion: differences of maps.
         branches: `frames` and `motion`, a `Branch` for each.
         motion_weight: weight of the distance of motion.

@@ -28,7 +28,7 @@ class OTAM(nn.Module):
     """Ordered temporal alignment.
 
     Args:
-        backbone: frames `(N·L, 3, H, W)` to maps `(N·L, D, h, w)`.
+        backbone: clips `(N, L, 3, H, W)` to maps `(N, L', D, h, w)`.
         smoothing: lambda of softmin.
         patches: P, patches along each side of a frame, only for attention maps.
     """

@@ -21,7 +21,7 @@ class Prototype(nn.Module):
     """Distance of mean features to class means.
 
     Args:
-        backbone: frames `(N·L, 3, H, W)` to maps `(N·L, D, h, w)`.
+        backbone: clips `(N, L, 3, H, W)` to maps `(N, L', D, h, w)`.
         distance: `squared`, squared Euclidean distance, or `cosine`.
         scale: factor of cosine logits, which otherwise lie between -1 and 1, too close together for cross-entropy.
         patches: P, patches along each side of a frame, only for attention maps.

@@ -34,7 +34,7 @@ class STRM(nn.Module):
     """The whole model; each block but TRM can be left out.
 
     Args:
-        backbone: frames `(N·L, 3, H, W)` to maps `(N·L, D, h, w)`.
+        backbone: clips `(N, L, 3, H, W)` to maps `(N, L', D, h, w)`.
         patch_enrichment: PLE, on `(N, L, P², D)`; None to leave it out.
         frame_enrichment: FLE, on `(N, L, D)`; None to leave it out.
         temporal_relations: TRM, with `embed` and `match`.

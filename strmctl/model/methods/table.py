@@ -40,8 +40,8 @@ class Method:
         source: where it was published.
         faithful: how near this is to what was published.
         builder: `module:function` that builds the model; imported only then.
-        arguments: argument of the builder -> recipe key. `backbone`, and what the deviations from the paper's model
-            that suit `parts` set, are passed as well.
+        arguments: argument of the builder -> recipe key, or `steps`, the time steps of a clip. `backbone`, and what the
+            deviations from the paper's model that suit `parts` set, are passed as well.
         keys: keys of the method's own recipe section, which is named after the method.
         parts: parts of STRM that the method has, by their recipe sections.
         learned: whether it has weights of its own beside the backbone's; it does where it has parts of STRM.
@@ -85,7 +85,7 @@ class Method:
 
 PATCHES = {"patches": "patch_enrichment.patches"}  # every method has patches, some for attention maps alone
 RELATIONS = {
-    "frames": "input.frames",
+    "frames": "steps",
     "cardinalities": "trm.cardinalities",
     "dim": "trm.dim",
     "distance": "trm.distance",
@@ -201,7 +201,7 @@ METHODS: dict[str, Method] = {
         faithful="the head as published, on frames in place of clips, trained with the backbone",
         builder="strmctl.model.methods.chamfer:build_chamfer_tuples",
         arguments=PATCHES
-        | {"frames": "input.frames", "seed": "train.seed"}
+        | {"frames": "steps", "seed": "train.seed"}
         | {name: f"chamfer_tuples.{name}" for name in ("cardinality", "dim", "directions", "scale")},
         keys={
             "cardinality": Key(int, 2, {"ge": 1, "le": 8}, "frames per tuple [ours]"),
@@ -225,7 +225,7 @@ METHODS: dict[str, Method] = {
         source="Wang et al., CVPR 2022",
         faithful="as in the authors' code; classes are means of shots, as there for 2 to 5",
         builder="strmctl.model.methods.hyrsm:build_hyrsm",
-        arguments=PATCHES | {"frames": "input.frames", "seed": "train.seed"} | own("hyrsm", HYRSM),
+        arguments=PATCHES | {"frames": "steps", "seed": "train.seed"} | own("hyrsm", HYRSM),
         keys=HYRSM,
         learned=True,
     ),
@@ -235,7 +235,7 @@ METHODS: dict[str, Method] = {
         source="Wang et al., arXiv 2301.03330",
         faithful="as in the authors' code, supervised only",
         builder="strmctl.model.methods.hyrsm:build_hyrsm",
-        arguments=PATCHES | {"frames": "input.frames", "seed": "train.seed"} | own("hyrsm_pp", HYRSM | HYRSM_PP),
+        arguments=PATCHES | {"frames": "steps", "seed": "train.seed"} | own("hyrsm_pp", HYRSM | HYRSM_PP),
         keys=HYRSM | HYRSM_PP,
         learned=True,
     ),
@@ -245,7 +245,7 @@ METHODS: dict[str, Method] = {
         source="Wang et al., CVPR 2023",
         faithful="as in the authors' code where patch_enrichment.patches keeps the map whole",
         builder="strmctl.model.methods.molo:build_molo",
-        arguments=PATCHES | {"frames": "input.frames", "seed": "train.seed"} | own("molo", MOLO),
+        arguments=PATCHES | {"frames": "steps", "seed": "train.seed"} | own("molo", MOLO),
         keys=MOLO,
         learned=True,
         maps=True,

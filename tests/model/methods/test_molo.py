@@ -56,7 +56,7 @@ def branch_of(branch, sequence):
 
 def parts_of(model, clip):
     """x `(1 + L, D)`, y `(L, D)` and m `(L - 1, D / 8, P, P)` of a clip."""
-    maps = model.backbone(clip)  # (L, D, h, w)
+    maps = model.backbone(clip[None])[0]  # (L, D, h, w)
     x = branch_of(model.branches["frames"], list(maps.mean(dim=(2, 3))))
     patches = F.adaptive_max_pool2d(maps, SIDE)
     reduced = convolved(patches, model.motion.reduce)
