@@ -39,7 +39,7 @@ def maps_by_hand(model, pixels):
     patches, means = [], []
     with torch.no_grad():
         for clip in pixels:
-            maps = model.eval().backbone(clip / 255)  # (L, D, h, w)
+            maps = model.eval().backbone(clip[None] / 255)[0]  # (L, D, h, w)
             assert maps.shape[-2:] == (2, 2) and model.patches == 2  # each place of the map is a patch
             patches.append(maps.flatten(2).transpose(1, 2))
             means.append(maps.sum(dim=(2, 3)) / 4)

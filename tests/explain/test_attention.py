@@ -38,7 +38,7 @@ def hooked(model, clip):
         if block is not None:
             block.register_forward_hook(lambda _, __, output, name=name: features.update({name: output}))
     maps = attention_maps(model, clip)
-    arrays = {name: value.numpy() if name == "backbone" else value[0].numpy() for name, value in features.items()}
+    arrays = {name: value[0].numpy() for name, value in features.items()}
     return maps, arrays
 
 

@@ -44,7 +44,7 @@ def match(layer, support, labels, queries):
 
 def maps_of(model, videos):
     with torch.no_grad():
-        return [model.backbone(clip).numpy() for clip in videos]
+        return [model.backbone(clip[None])[0].numpy() for clip in videos]
 
 
 def by_label(maps, labels):

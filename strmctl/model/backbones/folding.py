@@ -20,7 +20,7 @@ TOLERANCE = 1e-4  # of the largest number in the network's maps
 
 
 @torch.no_grad()
-def folded(network: nn.Module, clips: Tensor) -> nn.Module:
+def folded(network: nn.Module, inputs: Tensor) -> nn.Module:
     """A copy of a network in evaluation whose convolutions do what the batch norms after them did.
 
     Batch norm follows a convolution where it is the next part of the same module. Other networks may compute in another
@@ -28,7 +28,7 @@ def folded(network: nn.Module, clips: Tensor) -> nn.Module:
 
     Args:
         network: network in evaluation mode.
-        clips: clips to try it on, `(N, L, 3, H, W)`.
+        inputs: what the network takes, such as clips `(N, L, 3, H, W)`, to try it on.
 
     Returns:
         The copy, in the network's precision; the network itself where there is nothing to fold, or where the copy would
@@ -36,11 +36,11 @@ def folded(network: nn.Module, clips: Tensor) -> nn.Module:
     """
     precision = next(network.parameters()).dtype
     exact = copy.deepcopy(network).to(torch.promote_types(precision, torch.float32))
-    clips = clips.to(next(exact.parameters()).dtype)
-    expected = exact(clips)
+    inputs = inputs.to(next(exact.parameters()).dtype)
+    expected = exact(inputs)
     if not _fold(exact):
         return network
-    found = exact(clips)
+    found = exact(inputs)
     same = found.shape == expected.shape and (found - expected).abs().max() <= TOLERANCE * expected.abs().max()
     return exact.to(precision) if same else network
 
@@ -63,7 +63,7 @@ def _fold(network: nn.Module) -> bool:
 
 @contextlib.contextmanager
 def folded_backbone(model: nn.Module, clips: Tensor) -> Iterator[None]:
-    """Gives a model in evaluation mode, for a block, the `folded` copy of its backbone; `clips` as for that."""
+    """Gives a model in evaluation mode, for a block, the `folded` copy of its backbone, tried on clips."""
     before = model.backbone
     model.backbone = folded(before, before.least(clips))
     try:

@@ -84,7 +84,7 @@ def test_equal_outputs(reference, name, offline, size):
     backbone = build_backbone(name, normalize=True).double().eval()
     frames = torch.rand(2, 3, *size, dtype=torch.float64)
     scaled = (255 * frames - 127) / 128
-    maps, theirs = backbone(frames), reference.extract_features(scaled)
+    maps, theirs = backbone(frames[None])[0], reference.extract_features(scaled)
     assert maps.shape[1] == backbone.dim == 1280
     assert relative_error(maps, theirs) < 1e-12
     assert relative_error(reference._fc(maps.mean(dim=(2, 3))), reference(scaled)) < 1e-12
@@ -96,7 +96,7 @@ def test_equal_outputs(reference, name, offline, size):
 def test_a_real_clip_is_embedded_without_the_net_and_recognised(reference, name, offline):
     clip = read_video(REAL, frames=8, size=224, crop=224).pixels  # (L, 3, 224, 224)
     backbone = build_backbone(name, normalize=True).double().eval()
-    frames = backbone(clip.double() / 255).mean(dim=(2, 3))
+    frames = backbone(clip[None].double() / 255)[0].mean(dim=(2, 3))
     assert relative_error(frames, reference.extract_features((clip.double() - 127) / 128).mean(dim=(2, 3))) < 1e-12
     names = models.ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
     shares = reference._fc(frames).softmax(dim=-1).mean(dim=0)

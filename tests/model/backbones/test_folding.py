@@ -37,19 +37,20 @@ def test_batch_norms_are_folded_and_the_maps_stay(name):
     crop = 64 if name.startswith("timm:") else None
     network = with_statistics(build_backbone(name, weights="none", normalize=True, crop=crop)).double()
     before = copy.deepcopy(network.state_dict())
-    other = folded(network, FRAMES.double())
+    clips = FRAMES.double()[None]
+    other = folded(network, clips)
     assert len(norms(network)) > len(norms(other)) == LEFT[name]
     with torch.inference_mode():
-        torch.testing.assert_close(other(FRAMES.double()), network(FRAMES.double()), rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(other(clips), network(clips), rtol=1e-9, atol=1e-9)
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
 
 def test_the_copy_has_the_precision_of_the_network():
     network = with_statistics(build_backbone("conv3", weights="none"))
     rounded = copy.deepcopy(network).bfloat16()
-    other = folded(rounded, FRAMES.bfloat16())
+    other = folded(rounded, FRAMES.bfloat16()[None])
     assert {value.dtype for value in other.parameters()} == {torch.bfloat16}
-    found, expected = other(FRAMES.bfloat16()).float(), network(FRAMES)
+    found, expected = other(FRAMES.bfloat16()[None]).float(), network(FRAMES[None])
     assert (found - expected).abs().max() < 0.03 * expected.abs().max()
 
 
@@ -100,7 +101,7 @@ def test_where_there_is_nothing_to_fold(network):
 def test_a_model_has_its_own_backbone_again_also_after_an_error():
     model = nn.Module()
     model.backbone = network = with_statistics(build_backbone("conv3", weights="none"))
-    with pytest.raises(ValueError, match="broken"), folded_backbone(model, FRAMES):
+    with pytest.raises(ValueError, match="broken"), folded_backbone(model, FRAMES[None]):
         assert not norms(model.backbone)
         raise ValueError("broken")
     assert model.backbone is network

@@ -81,7 +81,7 @@ def without_blocks(trunk):
 def test_channels_and_size_of_the_map_at_the_networks_own_size_and_others(model, crop, dim, side):
     backbone = built(model, crop)
     pixels = crop or backbone.trunk.network.pretrained_cfg["input_size"][-1]
-    maps = backbone(torch.rand(2, 3, pixels, pixels, dtype=torch.float64))
+    maps = backbone(torch.rand(1, 2, 3, pixels, pixels, dtype=torch.float64))[0]
     assert backbone.dim == backbone.trunk.network.num_features == (dim or backbone.dim)
     assert maps.shape == (2, backbone.dim, side, side)
     assert maps.isfinite().all()
@@ -98,7 +98,7 @@ def test_a_place_in_the_map_is_that_of_its_patch(model, crop):
     if model == SWIN:  # whose patches are normalised
         norm = backbone.trunk.network.patch_embed.norm
         expected = norm(expected.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-    assert relative_error(backbone(frames), expected) < 1e-12
+    assert relative_error(backbone(frames[None])[0], expected) < 1e-12
 
 
 @torch.no_grad()
@@ -108,7 +108,7 @@ def test_rows_and_columns_of_frames_that_are_no_squares():
     for height, width in ((64, 128), (128, 64), (48, 160)):
         frames = torch.rand(1, 3, height, width, dtype=torch.float64)
         expected = F.conv2d(frames, patches.weight, patches.bias, stride=16)
-        assert relative_error(backbone(frames), expected) < 1e-12
+        assert relative_error(backbone(frames[None])[0], expected) < 1e-12
 
 
 @torch.no_grad()
@@ -121,11 +121,11 @@ def test_weights_from_a_file_give_the_features_of_timm(tmp_path, model, suffix):
     frames = torch.rand(1, 3, 160, 160, dtype=torch.float64)
     theirs = network.forward_features(frames)
     tokens = theirs[:, 1:].transpose(1, 2).unflatten(2, (10, 10)) if model == VIT else theirs
-    assert relative_error(backbone(frames), tokens) < 1e-12
+    assert relative_error(backbone(frames[None])[0], tokens) < 1e-12
     again = tmp_path / "ours.pt"
     for state in (backbone.state_dict(), {f"backbone.{name}": value for name, value in backbone.state_dict().items()}):
         torch.save(state, again)
-        assert torch.equal(built(model, weights=str(again))(frames), backbone(frames))
+        assert torch.equal(built(model, weights=str(again))(frames[None]), backbone(frames[None]))
     assert "state_dict" not in backbone.trunk.network.pretrained_cfg
 
 
@@ -171,7 +171,7 @@ def test_normalisation_is_that_of_timms_data_config():
     normalizing.load_state_dict(plain.state_dict())
     frames, config = torch.rand(1, 3, 64, 64, dtype=torch.float64), timm.get_pretrained_cfg(CNN)
     colours = [(frames[:, i] - config.mean[i]) / config.std[i] for i in range(3)]
-    assert relative_error(normalizing(frames), plain(torch.stack(colours, dim=1))) < 1e-12
+    assert relative_error(normalizing(frames[None]), plain(torch.stack(colours, dim=1)[None])) < 1e-12
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_group_by_label_sorts_classes_keeps_clips_in_order_and_masks_what_is_mis
 def test_enrich_shows_every_stage():
     full, plain, videos = build(), build(**OFF), clips(2)
     stages, without = full.enrich(videos), plain.enrich(videos)
-    maps = full.backbone(videos.flatten(0, 1)).detach().numpy()
+    maps = full.backbone(videos).flatten(0, 1).detach().numpy()
     pooled = np.array([reference.pooled_patches(m, 2) for m in maps])
     ple = reference.part(weights_of(full), "patch_enrichment")
     patches = np.array([reference.patch_enrichment(ple, frame) for frame in pooled])
