@@ -66,13 +66,13 @@ def bench_eval(
     drawn = _episodes(episodes)
     jobs: dict[tuple[str, str], Callable[[], Any]] = {}
     for name, dtype in DTYPES.items():
-        jobs["embed", name] = lambda name=name: models[name].embed(batch[name])
+        jobs["embed", name] = lambda name=name: _embed(models[name], batch[name])
         jobs["match", name] = lambda name=name: match_episodes(model, features[name], drawn, (SHOT,))
         square = torch.rand(SQUARE, SQUARE).to(dtype)
         jobs["product", name] = lambda square=square: square @ square
     with as_others() as other:
         jobs["peers", "float32"] = lambda: other.apply(_peer_episode, (backbone,))
-        seconds = _measure(jobs, repeats, progress)
+        seconds = take_turns(jobs, repeats, progress)
     embed = {name: 1e3 * seconds["embed", name] / clips for name in DTYPES}  # ms per clip
     match = {name: episodes / seconds["match", name] for name in DTYPES}  # episodes per second
     rate = {name: 2 * SQUARE**3 / seconds["product", name] for name in DTYPES}  # floating-point operations per second
@@ -132,12 +132,16 @@ def _peer(backbone: str) -> tuple[STRM, Tensor, Tensor]:
 
 
 @torch.inference_mode()
+def _embed(model: STRM, clips: Tensor) -> None:
+    model.embed(clips)
+
+
+@torch.inference_mode()
 def _peer_episode(backbone: str) -> None:
     peer_episode(*_peer(backbone))
 
 
-@torch.inference_mode()
-def _measure(jobs: dict[Any, Callable[[], Any]], repeats: int, progress: Progress) -> dict[Any, float]:
+def take_turns(jobs: dict[Any, Callable[[], Any]], repeats: int, progress: Progress) -> dict[Any, float]:
     """Median seconds of each job; the jobs take turns. The first turn, which warms up, does not count."""
     times: dict[Any, list[float]] = {name: [] for name in jobs}
     total = (repeats + 1) * len(jobs)

@@ -27,13 +27,14 @@ repeats_option = click.option(
 def command() -> None:
     """Measure speed on this machine.
 
-    `eval`, `embed`, `train` and `threads` use random weights and frames and need no data; `classify` and `prepare` need
-    a folder of videos.
+    `eval`, `embed`, `methods`, `train` and `threads` use random weights and frames and need no data; `classify` and
+    `prepare` need a folder of videos.
 
     \b
     Examples:
       strmctl bench eval --backbone resnet50
       strmctl bench embed --backbone efficientnet_lite0
+      strmctl bench methods --recipe sprites
       strmctl bench classify --videos ~/UCF-101/Archery
       strmctl bench train --recipe ssv2_r50
       strmctl bench prepare --videos ~/UCF-101/Archery
@@ -96,6 +97,56 @@ def embedding(backbone: str, clips: int, seconds: float, repeats: int, as_json: 
     console.print_table(f"Embedding with {backbone}, {found['threads']} threads", *benchmarks.embedding(found))
     faster = " and ".join(f"{times:.1f} ({dtype})" for dtype, times in found["faster"].items())
     console.say(f"as strmctl does: {faster} times as fast; {clips} clips at a time, median of {repeats}")
+
+
+@command.command(name="methods")
+@click.option(
+    "--recipe", default="sprites", show_default=True, type=NAME_OR_PATH, metavar="NAME|FILE", help="Recipe of all."
+)
+@set_option
+@click.option(
+    "--methods",
+    "names",
+    metavar="NAME,...",
+    callback=comma_separated(str),
+    help="Methods; the others are compared with the first.  [default: all, against strm]",
+)
+@click.option("--episodes", type=click.IntRange(1), default=64, show_default=True, help="Test episodes per repetition.")
+@threads_option
+@repeats_option
+@json_option
+def methods(
+    recipe: str,
+    assignments: tuple[str, ...],
+    names: tuple[str, ...] | None,
+    episodes: int,
+    repeats: int,
+    as_json: bool,
+) -> None:
+    """Methods beside each other: time of a training episode, and test episodes per second from cached features.
+
+    Every method has the recipe's backbone, episodes and optimizer. Test episodes are 5-way 5-shot with one query per
+    class, out of more clips than there would be tables of pairs for.
+
+    \b
+    Examples:
+      strmctl bench methods --recipe sprites
+      strmctl bench methods --recipe jhmdb_lite --methods strm,trx,otam --repeats 5
+    """
+    from strmctl.bench.methods import bench_methods
+    from strmctl.report.terminal import benchmarks
+
+    how = {"methods": names} if names else {}
+    with console.progress("measuring", "steps") as progress:
+        found = bench_methods(
+            recipe=recipe, assignments=assignments, episodes=episodes, repeats=repeats, progress=progress, **how
+        )
+    if as_json:
+        console.print_json(found)
+        return
+    title = f"Methods of {recipe} with {found['backbone']}, {found['threads']} threads"
+    console.print_table(title, *benchmarks.methods(found))
+    console.say(f"median of {repeats}; times as fast as {next(iter(found['methods']))}")
 
 
 @command.command(name="classify")

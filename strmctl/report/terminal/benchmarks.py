@@ -22,6 +22,25 @@ def evaluation(found: dict[str, Any]) -> Table:
     ]
 
 
+def methods(found: dict[str, Any]) -> Table:
+    """A row per method, of `strmctl bench methods`."""
+    columns = ["method", "ms per training episode", "times as fast", "test episodes/s", "times as fast"]
+
+    def ratio(value: float | None) -> str:
+        return "-" if value is None else f"{value:.2f}"
+
+    return columns, [
+        [
+            name,
+            "-" if own["training_seconds_per_episode"] is None else f"{1e3 * own['training_seconds_per_episode']:.0f}",
+            ratio(own["training_times_as_fast"]),
+            f"{own['test_episodes_per_second']:.0f}",
+            ratio(own["test_times_as_fast"]),
+        ]
+        for name, own in found["methods"].items()
+    ]
+
+
 def threads(found: dict[str, Any]) -> Table:
     """A row per way to set threads up, a column per number of busy processes, of `strmctl bench threads`."""
     rates = found["steps_per_second"]
