@@ -217,14 +217,14 @@ def test_training_learns_and_says_so(tmp_path):
 def test_a_loss_or_gradient_that_is_not_finite_stops_with_the_last_good_state(
     tmp_path, store, monkeypatch, spoil, what
 ):
-    real, calls = step.episode_loss, []
+    real, calls = step.forward, []
 
-    def loss(*args, **kwargs):
+    def forward(*args, **kwargs):
         calls.append(1)
-        value = real(*args, **kwargs)
-        return spoil(value) if len(calls) == 8 else value
+        logits, losses, finish = real(*args, **kwargs)
+        return logits, losses | {"trm": spoil(losses["trm"])} if len(calls) == 8 else losses, finish
 
-    monkeypatch.setattr(step, "episode_loss", loss)
+    monkeypatch.setattr(step, "forward", forward)
     with pytest.raises(StrmctlError, match=f"{what} at training episode 8") as caught:
         run(tmp_path, recipe_of(), store)
     assert "after episode 4 is kept" in caught.value.hint
