@@ -45,3 +45,17 @@ def nearest_weights(similarity: Tensor, mask: Tensor | None, *, back: bool, join
     if back:
         nearest |= similarity == similarity.amax(dim=4, keepdim=True)
     return similarity.where(nearest, 0).clamp(min=0)
+
+
+def nearest_of_means(distances: Tensor, shots: int, mask: Tensor | None) -> list[Correspondence]:
+    """What Bi-MHM adds up where a class is the mean of its shots frame by frame: the same for all of these.
+
+    Args:
+        distances: cosine distances of frames of queries and of classes, `(B, Q, C, L, M)`.
+        shots: K.
+        mask: as above.
+    """
+    similarity = (1 - distances)[:, :, :, None].expand(-1, -1, -1, shots, -1, -1)
+    weights = nearest_weights(similarity, mask, back=True, joint=False)
+    words = "cosine of the frames that are nearest to each other; those of a class are means over its shots"
+    return [Correspondence(words, weights, *map(single_frames, distances.shape[-2:]))]

@@ -3,9 +3,12 @@
 import pytest
 import torch
 
+from strmctl.model.episode import mean_over_shots
 from strmctl.model.layers.frame_distances import cosine_distances
 from strmctl.model.methods.bi_mhm import BiMHM
 from strmctl.model.methods.chamfer import Chamfer, build_chamfer_tuples
+from strmctl.model.methods.hyrsm import build_hyrsm
+from strmctl.model.methods.molo import build_molo
 from strmctl.model.methods.otam import OTAM
 from tests.model.small import maps_as_clips
 
@@ -63,6 +66,35 @@ def test_bi_mhm_names_the_nearest_frames_of_the_mean_clip():
         for k in range(3):
             expected = cosines.where(nearest, 0).clamp(min=0) if MASK[b, c, k] else torch.zeros(4, 4)
             torch.testing.assert_close(found.weights[b, q, c, k], expected.double())
+
+
+def test_molo_names_those_of_bi_mhm_without_the_tokens_of_whole_clips():
+    model = build_molo(backbone=maps_as_clips(5), frames=4)
+    support, query = sides(frames=5)
+    without = [{"frames": side["frames"][..., 1:, :]} for side in (support, query)]
+    (found,), (expected,) = (
+        model.correspondence(support, query, MASK),
+        BiMHM(backbone=model.backbone).correspondence(*without, MASK),
+    )
+    assert torch.equal(found.weights, expected.weights) and found.query_frames.tolist() == [[0], [1], [2], [3]]
+
+
+@torch.no_grad()
+def test_hyrsm_names_the_nearest_frames_as_the_episode_makes_them():
+    model = build_hyrsm(backbone=maps_as_clips(5), frames=4, heads=2).double().eval()
+    embedded = [model.among.embed(side["frames"].flatten(0, -3)) for side in sides()]
+    support, query = (
+        {name: value.unflatten(0, axes) for name, value in side.items()}
+        for side, axes in zip(embedded, [(2, 2, 3), (2, 2)], strict=True)
+    )
+    (found,) = model.correspondence(support, query, MASK)
+    means = {name: mean_over_shots(value, MASK) for name, value in support.items()}
+    classes, queries = model.among(means, query)
+    for b, q, c, k in torch.cartesian_prod(*map(torch.arange, (2, 2, 2, 3))).tolist():
+        cosines = torch.cosine_similarity(queries[b, q][:, None], classes[b, q, c], dim=-1)
+        nearest = (cosines == cosines.amax(dim=1, keepdim=True)) | (cosines == cosines.amax(dim=0, keepdim=True))
+        expected = cosines.where(nearest, 0).clamp(min=0) if MASK[b, c, k] else torch.zeros(4, 4).double()
+        torch.testing.assert_close(found.weights[b, q, c, k], expected)
 
 
 @pytest.mark.parametrize("mask", [None, MASK])

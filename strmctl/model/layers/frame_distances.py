@@ -20,6 +20,12 @@ def cosine_distances(rows: Tensor, columns: Tensor) -> Tensor:
     return 1 - rows @ columns.transpose(-2, -1) / (lengths + 0.01)
 
 
+def cosine_distances_of_pairs(queries: Tensor, classes: Tensor) -> Tensor:
+    """Those between the frames of each query, `(B, Q, L, D)`, and each class, `(B, C, M, D)`: `(B, Q, C, L, M)`."""
+    distances = cosine_distances(queries.flatten(1, 2), classes.flatten(1, 2))  # (B, Q·L, C·M)
+    return distances.unflatten(2, classes.shape[1:3]).unflatten(1, queries.shape[1:3]).transpose(2, 3)
+
+
 def by_clips(frames: Tensor, *, queries: int, shots: tuple[int, int, int]) -> Tensor:
     """Numbers of pairs of frames, `(B, Q·L, C·K·M)`, as those of pairs of clips, `(B, C, K, Q, L, M)`.
 

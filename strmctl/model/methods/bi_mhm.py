@@ -12,10 +12,10 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from strmctl.model.correspondence import Correspondence, nearest_weights, single_frames
+from strmctl.model.correspondence import Correspondence, nearest_of_means
 from strmctl.model.enrichment import Clips, Enriched, enrich
 from strmctl.model.episode import Features, Logits, match_clips, mean_over_shots
-from strmctl.model.layers.frame_distances import cosine_distances, hausdorff
+from strmctl.model.layers.frame_distances import cosine_distances_of_pairs, hausdorff
 
 
 class BiMHM(nn.Module):
@@ -41,20 +41,17 @@ class BiMHM(nn.Module):
 
     def match(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None) -> Logits:
         """Logits `(B, Q, C)` from `support` `(B, C, K, L, D)`, `query` `(B, Q, L, D)` and `mask` `(B, C, K)`."""
-        prototypes = mean_over_shots(support["frames"], mask)[:, None]  # (B, 1, C, L, D)
-        return Logits(-hausdorff(cosine_distances(query["frames"][:, :, None], prototypes)))  # (B, Q, C)
+        return Logits(-hausdorff(self._distances(support, query, mask)))
 
     def correspondence(
         self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None
     ) -> list[Correspondence]:
-        """Likeness of the frames that are nearest to each other, the same for all shots; arguments as for `match`."""
-        prototypes = mean_over_shots(support["frames"], mask)[:, None]  # (B, 1, C, L, D)
-        similarity = 1 - cosine_distances(query["frames"][:, :, None], prototypes)  # (B, Q, C, L, L)
-        similarity = similarity[:, :, :, None].expand(-1, -1, -1, support["frames"].shape[2], -1, -1)
-        weights = nearest_weights(similarity, mask, back=True, joint=False)
-        words = "cosine of the frames that are nearest to each other; those of a class are means over its shots"
-        frames = single_frames(weights.shape[-1])
-        return [Correspondence(words, weights, frames, frames)]
+        """Likeness of the frames that are nearest to each other; arguments as for `match`."""
+        return nearest_of_means(self._distances(support, query, mask), support["frames"].shape[2], mask)
+
+    def _distances(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None) -> Tensor:
+        """Distances between frames of queries and of mean clips, `(B, Q, C, L, L)`."""
+        return cosine_distances_of_pairs(query["frames"], mean_over_shots(support["frames"], mask))
 
     def forward(self, support_clips: Clips, support_labels: Tensor, query_clips: Clips) -> Logits:
         """One episode from its clips; see `match_clips`. Logits `(Q, C)`."""

@@ -35,6 +35,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from strmctl.model.backbones.build import Backbone
+from strmctl.model.correspondence import Correspondence, nearest_of_means
 from strmctl.model.enrichment import Clips, Enriched, enrich
 from strmctl.model.episode import Features, Logits, Truth, match_clips, mean_over_shots
 from strmctl.model.layers.attention import MultiHeadAttention, TransformerLayer
@@ -175,14 +176,32 @@ class HyRSM(nn.Module):
         In training, `other` holds the incoherence of each class as each query sees it, and of the query itself,
         `(B, Q, C + 1)`.
         """
-        names = ("frames", "token", "projected")
-        prototypes = {name: mean_over_shots(support[name], mask) for name in names}
-        classes, queries = (F.normalize(frames, dim=-1) for frames in self.among(prototypes, query))
+        classes, queries = self._related(support, query, mask)
         other = None
         if self.training and self.coherence is not None:
             other = torch.cat([self.coherence(classes), self.coherence(queries)[..., None]], dim=-1)
-        distances = 1 - queries[:, :, None] @ classes.transpose(-2, -1)  # (B, Q, C, L, L)
-        return Logits(-hausdorff(distances), other=other)
+        return Logits(-hausdorff(self._distances(classes, queries)), other=other)
+
+    def correspondence(
+        self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None
+    ) -> list[Correspondence]:
+        """Likeness of the frames that are nearest to each other; arguments as for `match`."""
+        distances = self._distances(*self._related(support, query, mask))
+        return nearest_of_means(distances, support["frames"].shape[2], mask)
+
+    def _related(
+        self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Frames z, of length 1, of classes `(B, Q, C, L, D)` and of queries `(B, Q, L, D)`."""
+        names = ("frames", "token", "projected")
+        prototypes = {name: mean_over_shots(support[name], mask) for name in names}
+        classes, queries = self.among(prototypes, query)
+        return F.normalize(classes, dim=-1), F.normalize(queries, dim=-1)
+
+    @staticmethod
+    def _distances(classes: Tensor, queries: Tensor) -> Tensor:
+        """Cosine distances of frames, `(B, Q, C, L, L)`, queries in rows."""
+        return 1 - queries[:, :, None] @ classes.transpose(-2, -1)
 
     @property
     def terms(self) -> tuple[str, ...]:

@@ -35,10 +35,11 @@ from torch import Tensor, nn
 
 from strmctl.errors import RecipeError
 from strmctl.model.backbones.build import Backbone
+from strmctl.model.correspondence import Correspondence, nearest_of_means
 from strmctl.model.enrichment import Clips, Enriched, Maps, enrich
 from strmctl.model.episode import Features, Logits, Truth, match_clips, mean_over_shots
 from strmctl.model.layers.attention import TransformerLayer
-from strmctl.model.layers.frame_distances import cosine_distances, hausdorff
+from strmctl.model.layers.frame_distances import cosine_distances_of_pairs, hausdorff
 from strmctl.model.layers.scaled_positions import ScaledPositions
 from strmctl.model.seeding import seeded
 
@@ -217,11 +218,22 @@ class MoLo(nn.Module):
 
     def match(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None) -> Logits:
         """Logits `(B, Q, C)` from outputs of `embed`, `(B, C, K, …)` and `(B, Q, …)`, and `mask` `(B, C, K)`."""
-        total = 0
-        for name, weight in self.weights.items():
-            prototypes = mean_over_shots(support[name][..., 1:, :], mask)[:, None]  # (B, 1, C, T, D)
-            total = total - weight * hausdorff(cosine_distances(query[name][:, :, None, 1:], prototypes))
-        return Logits(total)
+        distances = {name: self._distances(name, support, query, mask) for name in BRANCHES}
+        return Logits(-sum(self.weights[name] * hausdorff(own) for name, own in distances.items()))
+
+    def correspondence(
+        self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None
+    ) -> list[Correspondence]:
+        """Likeness of the frames that are nearest to each other, without motion; arguments as for `match`."""
+        return nearest_of_means(self._distances("frames", support, query, mask), support["frames"].shape[2], mask)
+
+    @staticmethod
+    def _distances(
+        name: str, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None
+    ) -> Tensor:
+        """Distances between tokens of queries and of classes, those of whole clips left out, `(B, Q, C, T, T)`."""
+        prototypes = mean_over_shots(support[name][..., 1:, :], mask)  # (B, C, T, D)
+        return cosine_distances_of_pairs(query[name][:, :, 1:], prototypes)
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -240,9 +252,10 @@ class MoLo(nn.Module):
         found["class"] = self.class_weight * truth.class_cross_entropy(support["classes"], query["classes"])
         contrast = 0
         for name, scale in self.training_only.scales.items():
-            classes, queries = support[name].mean(dim=2)[:, None], query[name][:, :, None]  # (B, 1, C, …), (B, Q, 1, …)
-            for local, whole in ((classes, queries), (queries, classes)):
-                distances = cosine_distances(local[..., 1:, :], whole[..., :1, :])  # (B, Q, C, T, 1)
+            classes, queries = support[name].mean(dim=2), query[name]  # (B, C, 1 + T, D) and (B, Q, 1 + T, D)
+            tokens_of_class = cosine_distances_of_pairs(queries[:, :, :1], classes[:, :, 1:])  # (B, Q, C, 1, T)
+            tokens_of_query = cosine_distances_of_pairs(queries[:, :, 1:], classes[:, :, :1])  # (B, Q, C, T, 1)
+            for distances in (tokens_of_class, tokens_of_query):
                 contrast = contrast + truth.cross_entropy(-scale * distances.sum(dim=(-2, -1)))
         found["contrast"] = self.contrast_weight * contrast
         if self.reads_pixels:
