@@ -773,6 +773,7 @@ EXEMPT = {
             "`--workers 1` does without them",
             "leave `--jobs` out",
             "`--jobs 1` needs none",
+            "`--out {}` takes any number",
         ),
         ELSEWHERE,
     ),

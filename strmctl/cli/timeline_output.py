@@ -50,7 +50,7 @@ def _draw(timeline: Timeline, path: Path) -> None:
 def _annotate(timeline: Timeline, path: Path) -> None:
     from strmctl.classify.timeline import shown_at
     from strmctl.report.pictures.caption import draw_caption
-    from strmctl.videos.annotate import annotate
+    from strmctl.videos.write_video import annotate
 
     shown, whole = shown_at(timeline), max(1, round(timeline.duration))
 

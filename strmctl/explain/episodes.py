@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from strmctl.episodes.sampler import Episode
 from strmctl.errors import DataError, UsageError
 from strmctl.evaluation.match import Protocol
 from strmctl.evaluation.select import select
@@ -19,46 +18,46 @@ from strmctl.runs.checkpoint import LoadedRun
 Support = Mapping[str, Sequence[tuple[FrameStore, str]]]  # class -> clips, each in its store
 
 
-def named_support(run: LoadedRun, data_dir: Path, names: Sequence[str]) -> Support:
-    """Clips that a user names, by their classes.
+def named_match(run: LoadedRun, data_dir: Path, query: str, names: Sequence[str]) -> Match:
+    """Compares a query with clips that a user names, by their classes.
+
+    Args:
+        run: run whose model compares.
+        data_dir: folder of the frame stores.
+        query: path of a video, or name of a clip.
+        names: names of the clips.
 
     Raises:
         DataError: there is no such clip, or it has no class.
+        UsageError: the query is one of them.
     """
     found: dict[str, list[tuple[FrameStore, str]]] = defaultdict(list)
     for name in names:
         store, clip = stored_clip(run.recipe, data_dir, name)
         if not (cls := store.by_id[clip].cls):
-            raise DataError(
-                f"the clip {clip} of {store.name} has no class", "a store with classes has support for a query"
-            )
+            raise DataError(f"the clip {clip} of {store.name} has no class", "support comes from a store with classes")
         found[cls].append((store, clip))
-    return found
+    return _matched(run, data_dir, query, found)
 
 
-def drawn_episode(run: LoadedRun, data_dir: Path, protocol: Protocol, index: int) -> tuple[FrameStore, Episode]:
-    """Episode number `index` of a test of a run, and the store of its clips.
+def episode_match(run: LoadedRun, data_dir: Path, query: str | None, protocol: Protocol, index: int) -> Match:
+    """Compares a query with the support of episode number `index` of a test of the run; see `named_match`.
 
     Raises:
-        UsageError: the split has too few classes or clips, or the run was trained on one of its classes.
+        UsageError: no query is named, the split has too few classes or clips, or the run was trained on one of them.
         DataError: the store is missing.
     """
     tests = select(run, frame_store(run.recipe.data, data_dir), protocol.split)
-    return tests.store, protocol.sampler(tests.clips, tests.store.groups).episode(index)
+    episode = protocol.sampler(tests.clips, tests.store.groups).episode(index)
+    if query is None:
+        first, *others = episode.query_clips
+        hint = f"`--match {first}`, or another of {', '.join(others)}"
+        raise UsageError(f"episode {index} has {1 + len(others)} queries, and none is named", hint)
+    pairs = zip(episode.classes, episode.support, strict=True)
+    return _matched(run, data_dir, query, {name: [(tests.store, clip) for clip in ids] for name, ids in pairs})
 
 
-def support_of(store: FrameStore, episode: Episode) -> Support:
-    """The support of an episode."""
-    return {name: [(store, clip) for clip in ids] for name, ids in zip(episode.classes, episode.support, strict=True)}
-
-
-def matched(run: LoadedRun, data_dir: Path, query: str, support: Support) -> Match:
-    """Compares a query, the path of a video or the name of a clip, with its support.
-
-    Raises:
-        DataError: there is no such clip.
-        UsageError: the query is part of the support.
-    """
+def _matched(run: LoadedRun, data_dir: Path, query: str, support: Support) -> Match:
     shape, true = run.recipe.input, None
     if Path(query).is_file():
         subject: Subject = video_subject(Path(query), shape)

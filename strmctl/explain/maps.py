@@ -3,33 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
 from strmctl.explain.attention import WORDS, attention_maps
+from strmctl.explain.motion import write_film
 from strmctl.explain.subjects import Subject
 from strmctl.explain.viewers import Viewer
+from strmctl.progress import Progress, silent
 
 if TYPE_CHECKING:
     from strmctl.report.pictures.attention import MapRow
     from strmctl.report.pictures.contact_sheet import SheetRow
 
 Maps = dict[str, np.ndarray]  # key of `WORDS` -> (L, h, w)
-COMPARED = "Each row: how far each place of a frame agrees with the vector of the frame that this model compares. "
 
 
-def all_maps(subject: Subject, viewers: Sequence[Viewer]) -> list[Maps]:
-    """The maps that each model makes of a clip.
+def draw_clip(
+    subject: Subject, viewers: Sequence[Viewer], path: Path, *, progress: Progress = silent
+) -> tuple[dict[str, Any], list[SheetRow]]:
+    """Draws the maps of a clip into a PNG file, or as a film into an MP4 or GIF file.
+
+    Args:
+        subject: the clip.
+        viewers: models whose maps to draw.
+        path: file to write.
+        progress: callable that receives (frames done, frames in all, "") of a film.
+
+    Returns:
+        What was drawn, in numbers, and the rows of a contact sheet: the frames, and the last map of each model.
 
     Raises:
         NotFiniteError: a map is not finite.
+        UsageError: a GIF would have too many frames.
+        OutputError: a film cannot be written.
     """
-    return [attention_maps(viewer.run.model, subject.pixels) for viewer in viewers]
+    from strmctl.report.drawing import save_picture
+    from strmctl.report.pictures.attention import draw_maps
+
+    maps = [attention_maps(viewer.run.model, subject.pixels) for viewer in viewers]
+    rows = _map_rows(viewers, maps)
+    by = f"run {viewers[0].run.name}" if len(viewers) == 1 else ", ".join(viewer.label for viewer in viewers)
+    title = f"{subject.name}, seen by {by}"
+    if path.suffix.lower() == ".png":
+        save_picture(draw_maps(subject.frames, rows, title=title, captions=subject.captions), path)
+    else:
+        write_film(subject, rows, path, title=title, progress=progress)
+    return _document(subject, viewers, maps), _sheet_rows(subject, rows[-len(viewers) :])
 
 
-def map_rows(viewers: Sequence[Viewer], maps: Sequence[Maps]) -> list[MapRow]:
+def draw_contact_sheet(rows: Sequence[SheetRow], path: Path, *, clips: int) -> None:
+    """Draws a contact sheet of so many clips into a PNG file."""
+    from strmctl.report.drawing import save_picture
+    from strmctl.report.pictures.contact_sheet import draw_sheet
+
+    save_picture(draw_sheet(rows, title=f"{clips} clips"), path)
+
+
+def _map_rows(viewers: Sequence[Viewer], maps: Sequence[Maps]) -> list[MapRow]:
     """The rows to draw."""
     from strmctl.report.pictures.attention import MapRow
 
@@ -39,13 +73,7 @@ def map_rows(viewers: Sequence[Viewer], maps: Sequence[Maps]) -> list[MapRow]:
     return [MapRow(viewer.label, f"run {viewer.run.name}", own[list(own)[-1]]) for viewer, own in pairs]
 
 
-def title_of(subject: Subject, viewers: Sequence[Viewer]) -> str:
-    """The title of the picture of a clip."""
-    by = f"run {viewers[0].run.name}" if len(viewers) == 1 else ", ".join(viewer.label for viewer in viewers)
-    return f"{subject.name}, seen by {by}"
-
-
-def map_document(subject: Subject, viewers: Sequence[Viewer], maps: Sequence[Maps]) -> dict[str, Any]:
+def _document(subject: Subject, viewers: Sequence[Viewer], maps: Sequence[Maps]) -> dict[str, Any]:
     """What was drawn, in numbers."""
     each = [
         {"run": viewer.run.name, "method": viewer.label, "maps": {key: _range(value) for key, value in own.items()}}
@@ -59,8 +87,8 @@ def _range(values: np.ndarray) -> dict[str, Any]:
     return {"min": float(values.min()), "max": float(values.max()), "places": list(values.shape[1:])}
 
 
-def sheet_rows(subject: Subject, rows: Sequence[MapRow]) -> list[SheetRow]:
-    """A clip on a contact sheet: its frames, and below them the last map of each row of the picture."""
+def _sheet_rows(subject: Subject, rows: Sequence[MapRow]) -> list[SheetRow]:
+    """A clip on a contact sheet: its frames, and rows of maps below them."""
     from strmctl.report.pictures.contact_sheet import HEIGHT, SheetRow
     from strmctl.report.pictures.overlay import overlay
 

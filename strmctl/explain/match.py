@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -140,35 +139,3 @@ def _pairs(found: Correspondence, column: int) -> list[Pair]:
         )
         for row in order
     ]
-
-
-def match_document(match: Match) -> dict[str, Any]:
-    """All numbers of a match; frames by their positions in their clips."""
-    return {
-        "query": match.query.source,
-        "frames": list(match.query.positions),
-        "true": match.true,
-        "predicted": match.classes[0].name,
-        "classes": [
-            {
-                "class": one.name,
-                "distance": one.distance,
-                "probability": one.probability,
-                "parts": dict(one.parts),
-                "support": [shot.source["clip"] for shot in one.shots],
-                "pairs": [_pair_document(pair, match.query, one.shots) for kind in one.pairs for pair in kind],
-            }
-            for one in match.classes
-        ],
-    }
-
-
-def _pair_document(pair: Pair, query: Subject, shots: Sequence[Subject]) -> dict[str, Any]:
-    shot = shots[pair.shot]
-    return {
-        "weight": pair.weight,
-        "meaning": pair.words,
-        "query_frames": [query.positions[frame] for frame in pair.query_frames],
-        "clip": shot.source["clip"],
-        "support_frames": [shot.positions[frame] for frame in pair.support_frames],
-    }

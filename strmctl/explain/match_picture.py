@@ -1,44 +1,42 @@
-"""A match as a picture: the strongest pairs of each class as strips of frames."""
+"""A match as a picture, the strongest pairs of each class as strips of frames, and as numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
 from strmctl.explain.match import ClassMatch, Match, Pair
 from strmctl.explain.subjects import Subject
+from strmctl.explain.viewers import Viewer
 
 if TYPE_CHECKING:
-    from strmctl.report.drawing import Figure
     from strmctl.report.pictures.match import MatchRow, Strip
 
 NO_PAIRS = "This method compares no single frames, so distances are all there is; a support clip stands beside each."
 STRONGEST = "Beside each class, the strongest pairs: frames of the query (blue) and those of a support clip (orange)"
 
 
-def match_picture(match: Match, *, seen_by: str) -> Figure:
-    """A match as a figure.
-
-    Args:
-        match: the match.
-        seen_by: name of the method and of the run, for the title.
-    """
+def draw_match_of(match: Match, viewer: Viewer, path: Path) -> None:
+    """Draws a match, by a model, into a PNG file."""
+    from strmctl.report.drawing import save_picture
     from strmctl.report.pictures.match import draw_match
 
     first = match.classes[0]
     truth = f" (true class: {match.true})" if match.true not in (None, first.name) else ""
     words = list(dict.fromkeys(pair.words for kind in first.pairs for pair in kind))
     legend = f"{STRONGEST}, with their weight: {'; '.join(words)}." if words else NO_PAIRS
-    return draw_match(
+    figure = draw_match(
         _small(match.query, range(len(match.query.positions))),
         [str(position) for position in match.query.positions],
         [_row(match, one) for one in match.classes],
-        title=f"{match.query.name} is taken for {first.name}{truth} by {seen_by}",
+        title=f"{match.query.name} is taken for {first.name}{truth} by {viewer.label} (run {viewer.run.name})",
         legend=f"Bars: softmax of minus the distances, not calibrated. {legend} Numbers below frames count from 0.",
     )
+    save_picture(figure, path)
 
 
 def _row(match: Match, one: ClassMatch) -> MatchRow:
@@ -75,3 +73,35 @@ def _small(subject: Subject, which: Sequence[int]) -> list[np.ndarray]:
     frames = subject.frames
     smooth = cv2.INTER_AREA if frames.shape[1] > CELL else cv2.INTER_NEAREST
     return [cv2.resize(frames[frame], (CELL, CELL), interpolation=smooth) for frame in which]
+
+
+def match_document(match: Match) -> dict[str, Any]:
+    """All numbers of a match; frames by their positions in their clips."""
+    return {
+        "query": match.query.source,
+        "frames": list(match.query.positions),
+        "true": match.true,
+        "predicted": match.classes[0].name,
+        "classes": [
+            {
+                "class": one.name,
+                "distance": one.distance,
+                "probability": one.probability,
+                "parts": dict(one.parts),
+                "support": [shot.source["clip"] for shot in one.shots],
+                "pairs": [_pair_document(pair, match.query, one.shots) for kind in one.pairs for pair in kind],
+            }
+            for one in match.classes
+        ],
+    }
+
+
+def _pair_document(pair: Pair, query: Subject, shots: Sequence[Subject]) -> dict[str, Any]:
+    shot = shots[pair.shot]
+    return {
+        "weight": pair.weight,
+        "meaning": pair.words,
+        "query_frames": [query.positions[frame] for frame in pair.query_frames],
+        "clip": shot.source["clip"],
+        "support_frames": [shot.positions[frame] for frame in pair.support_frames],
+    }

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
 import numpy as np
+import torch
 from torch import Tensor
 
 from strmctl.episodes.clip_loader import ClipLoader, FrameOrder
@@ -16,8 +19,10 @@ from strmctl.frames.store.manifest import STORED
 from strmctl.frames.store.store import FrameStore
 from strmctl.recipe import Input, Recipe
 from strmctl.runs.build import frame_store
+from strmctl.videos.extract import resize
 from strmctl.videos.frame_positions import even_positions
-from strmctl.videos.read_video import read_video
+from strmctl.videos.pixels import centre_crop, decode_frames, to_shorter_side
+from strmctl.videos.read_video import frames_in_span, read_video
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,7 @@ class Subject:
         count: number of frames that there are.
         fps: frames per second; 0 when unknown.
         source: `video` and its path, or `store` and `clip`.
+        every: function that gives the position and the pixels, uint8 (S, S, 3), RGB, of each of the `count` frames.
     """
 
     name: str
@@ -43,6 +49,7 @@ class Subject:
     count: int
     fps: float
     source: dict[str, str]
+    every: Callable[[], Iterator[tuple[int, np.ndarray]]] = field(repr=False, compare=False)
 
     @property
     def frames(self) -> np.ndarray:
@@ -67,10 +74,14 @@ def video_subject(path: Path, shape: Input, *, start: float | None = None, end: 
     times = clip.times or [position / clip.fps for position in clip.positions if clip.fps]
     until = "end" if end is None else f"{end:g}s"
     span = "" if start is end is None else f"_{start or 0:g}-{until}"
-    source = {"video": str(path)}
-    return Subject(
-        "/".join(path.parts[-2:]), path.stem + span, clip.pixels, clip.positions, times, clip.count, clip.fps, source
-    )
+
+    def every() -> Iterator[tuple[int, np.ndarray]]:
+        for position, frame in frames_in_span(path, start or 0.0, math.inf if end is None else end):
+            pixels = torch.from_numpy(cv2.cvtColor(resize(frame, shape.size), cv2.COLOR_BGR2RGB))
+            yield position, centre_crop(pixels.permute(2, 0, 1), shape.crop).permute(1, 2, 0).numpy()
+
+    what = ("/".join(path.parts[-2:]), path.stem + span, clip.pixels, clip.positions, times, clip.count, clip.fps)
+    return Subject(*what, {"video": str(path)}, every)
 
 
 def stored_clip(recipe: Recipe, data_dir: Path, name: str) -> tuple[FrameStore, str]:
@@ -104,9 +115,13 @@ def clip_subject(store: FrameStore, clip: str, shape: Input, *, order: FrameOrde
     row = store.by_id[clip]
     loader = ClipLoader(store, frames=shape.frames, size=shape.size, crop=shape.crop, flip=False, order=order)
     positions = even_positions(row.frames, shape.frames)
-    every = store.settings.get("frames", "all") == "all"
-    times = [position / row.fps for position in positions] if every and row.fps and order == "natural" else []
-    source = {"store": store.name, "clip": clip}
-    name = f"{store.name}/{clip}"
-    stem = clip.replace("/", "_")
-    return Subject(name, stem, loader.load(clip), positions, times, row.frames, row.fps if every else 0, source)
+    all_kept = store.settings.get("frames", "all") == "all"
+    times = [position / row.fps for position in positions] if all_kept and row.fps and order == "natural" else []
+
+    def every() -> Iterator[tuple[int, np.ndarray]]:
+        for position in range(row.frames):
+            pixels = to_shorter_side(decode_frames(store.read(clip, [position])), shape.size)
+            yield position, centre_crop(pixels, shape.crop)[0].permute(1, 2, 0).numpy()
+
+    what = (f"{store.name}/{clip}", clip.replace("/", "_"), loader.load(clip), positions, times, row.frames)
+    return Subject(*what, row.fps if all_kept else 0, {"store": store.name, "clip": clip}, every)

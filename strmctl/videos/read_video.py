@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from strmctl.errors import DataError, UsageError
@@ -107,6 +109,17 @@ def times_in_span(path: Path, start: float, end: float) -> dict[int, float]:
             f"from {start:g} to {end:g} s {path} has {len(inside)} frames, and a clip needs two", "leave `--end` out"
         )
     return inside
+
+
+def frames_in_span(path: Path, start: float, end: float) -> Iterator[tuple[int, np.ndarray]]:
+    """The position and the pixels, uint8 BGR (height, width, 3), of the frames shown from `start` to `end`, seconds."""
+    video = decode(path)
+    with contextlib.closing(video.pictures):
+        for position, (time, picture) in enumerate(timed(video)):
+            if time >= end - TOLERANCE:
+                return
+            if time >= start - TOLERANCE:
+                yield position, picture.pixels()
 
 
 def _read_span(path: Path, frames: int, size: int, crop: int, span: tuple[float, float]) -> VideoClip:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     from strmctl.explain.match import Match
     from strmctl.explain.subjects import Subject
     from strmctl.explain.viewers import Viewer
-    from strmctl.report.drawing import Figure
 
 PICTURE = ("the picture is a PNG file", ".png")
+FILM = ("maps are a picture, PNG, or in motion MP4 or GIF", ".png", ".mp4", ".gif")
 LONGEST_NAME = 200  # bytes of a picture's file name
 
 
@@ -69,7 +70,7 @@ LONGEST_NAME = 200  # bytes of a picture's file name
     "--out",
     type=FOLDER,
     metavar="FILE|DIR",
-    help="PNG file to write; a folder for several clips.  [default: in RUNS/RUN/viz]",
+    help="PNG file to write, or MP4 or GIF for maps in motion; a folder for several clips.  [default: in RUNS/RUN/viz]",
 )
 @data_option
 @device_option
@@ -101,7 +102,8 @@ def command(
     The picture shows the frames that the model sees, in the order of time. With one run, each row below them shows one
     map: the length of the vectors of the backbone and of PLE, then the product of each patch vector of PLE with the
     frame's vector in H and in E, 0 where negative. With several, each row shows the last map of one run. Of several
-    clips, each has a picture, and a contact sheet shows all of them.
+    clips, each has a picture, and a contact sheet shows all of them. With --out look.mp4 or look.gif, every frame of
+    the video is shown, and those that the model sees are marked.
 
     With --match, it shows the distance of each class, and side by side the frames of query and support that count most
     together: the tuples that TRM attends to, or the frames that are aligned. --json has the numbers of all tuples.
@@ -110,6 +112,7 @@ def command(
     Examples:
       strmctl viz --video my_clip.mp4
       strmctl viz --video my_clip.mp4 --start 2 --end 4.5 --run sprites --out look.png
+      strmctl viz --video my_clip.mp4 --out look.gif
       strmctl viz --clip sprites/drop/003 --run sprites-trx-s0 --run sprites-strm-s0
       strmctl viz --clip drop/003 --clip lift/011 --contributions sprites-components
       strmctl viz --match drop/003 --support drop/001 --support lift/002 --support up/000
@@ -132,7 +135,7 @@ def command(
         raise click.UsageError(found[0])
     _check_span(start, end, clips)
     if out is not None and (len(videos) + len(clips) < 2 or out.suffix):
-        check_suffix("--out", out, *PICTURE)
+        check_suffix("--out", out, *(PICTURE if matches else FILM))
 
     from strmctl.explain.viewers import load_viewers
 
@@ -143,7 +146,14 @@ def command(
         names = list(runs_named(runs, contributions))
     viewers = load_viewers(runs, names, device=device, announce=console.say)
     if matches:
-        match = _match(viewers[0], data_dir, query, support, episode, (split, way, shots, seed))
+        from strmctl.evaluation.match import Protocol
+        from strmctl.explain.episodes import episode_match, named_match
+
+        run = viewers[0].run
+        if episode is None:
+            match = named_match(run, data_dir, str(query), support)
+        else:
+            match = episode_match(run, data_dir, query, Protocol(split, way, (shots,), seed=seed), episode)
         document = _draw_match(viewers[0], match, out, as_json)
     else:
         subjects = _subjects(videos, clips, viewers[0], data_dir, start=start, end=end)
@@ -186,60 +196,32 @@ def _subjects(
 
 def _draw_maps(subjects: Sequence[Subject], viewers: Sequence[Viewer], out: Path | None, as_json: bool) -> Any:
     """Draws the maps of each clip, and of several a contact sheet; returns the document."""
-    from strmctl.explain.maps import all_maps, map_document, map_rows, sheet_rows, title_of
-    from strmctl.report.pictures.attention import draw_maps
-    from strmctl.report.pictures.contact_sheet import draw_sheet
+    from strmctl.explain.maps import draw_clip, draw_contact_sheet
 
     documents, sheet = [], []
     files = _files(out, subjects, viewers)
     for subject, path in zip(subjects, files, strict=True):
-        maps = all_maps(subject, viewers)
-        rows = map_rows(viewers, maps)
-        title = title_of(subject, viewers)
-        with console.picture(path, asked_for=True):
-            _save(draw_maps(subject.frames, rows, title=title, captions=subject.captions), path, as_json)
-        documents.append({"picture": str(path)} | map_document(subject, viewers, maps))
-        sheet += sheet_rows(subject, rows[-1:] if len(viewers) == 1 else rows)
+        with _picture(path, as_json), console.progress(path.name, "frames") as progress:
+            document, rows = draw_clip(subject, viewers, path, progress=progress)
+        documents.append({"picture": str(path)} | document)
+        sheet += rows
     if len(subjects) == 1:
         return documents[0]
     path = files[0].with_name("contact_sheet.png")
-    with console.picture(path, asked_for=True):
-        _save(draw_sheet(sheet, title=f"{len(subjects)} clips"), path, as_json)
+    with _picture(path, as_json):
+        draw_contact_sheet(sheet, path, clips=len(subjects))
     return {"contact_sheet": str(path), "pictures": documents}
-
-
-def _match(
-    viewer: Viewer,
-    data_dir: Path,
-    query: str | None,
-    support: Sequence[str],
-    episode: int | None,
-    test: tuple[str, int, int, int],
-) -> Match:
-    """The match of a query with clips that are named, or with the support of an episode of a test."""
-    from strmctl.evaluation.match import Protocol
-    from strmctl.explain.episodes import drawn_episode, matched, named_support, support_of
-
-    if episode is None:
-        return matched(viewer.run, data_dir, query, named_support(viewer.run, data_dir, support))
-    split, way, shots, seed = test
-    store, drawn = drawn_episode(viewer.run, data_dir, Protocol(split, way, (shots,), seed=seed), episode)
-    if query is None:
-        hint = f"`--match {drawn.query_clips[0]}`, or another of {', '.join(drawn.query_clips[1:])}"
-        raise UsageError(f"episode {episode} has {len(drawn.query_clips)} queries, and none is named", hint)
-    return matched(viewer.run, data_dir, query, support_of(store, drawn))
 
 
 def _draw_match(viewer: Viewer, match: Match, path: Path | None, as_json: bool) -> Any:
     """Draws a match; returns its document."""
-    from strmctl.explain.match import match_document
-    from strmctl.explain.match_picture import match_picture
+    from strmctl.explain.match_picture import draw_match_of, match_document
 
     path = path or viewer.run.folder / "viz" / f"match_{match.query.stem}.png"
     if not match.classes[0].pairs:
         console.say(f"note: method {viewer.label} compares no single frames, so distances are all there is to draw")
-    with console.picture(path, asked_for=True):
-        _save(match_picture(match, seen_by=f"{viewer.label} (run {viewer.run.name})"), path, as_json)
+    with _picture(path, as_json):
+        draw_match_of(match, viewer, path)
     return {"picture": str(path), "run": viewer.run.name, "method": viewer.label} | match_document(match)
 
 
@@ -253,11 +235,13 @@ def _files(out: Path | None, subjects: Sequence[Subject], viewers: Sequence[View
     return list(file_of_each("--out", out or viewers[0].run.folder / "viz", named, *PICTURE).values())
 
 
-def _save(figure: Figure, path: Path, as_json: bool) -> None:
-    from strmctl.report.drawing import save_picture
-
-    if path.exists():
-        console.say(f"note: {path} is replaced")
-    save_picture(figure, path)
+@contextlib.contextmanager
+def _picture(path: Path, as_json: bool) -> Iterator[None]:
+    """Draws a picture, and prints where it is."""
+    there = path.exists()
+    with console.picture(path, asked_for=True):
+        yield
+    if there:
+        console.say(f"note: {path} was replaced")
     if not as_json:
         click.echo(path)

@@ -13,7 +13,7 @@ import pytest
 from strmctl.classify.timeline import Segment, Timeline
 from strmctl.cli.timeline_output import write_table
 from strmctl.report.pictures.caption import BLUE as BAR
-from strmctl.videos import annotate as annotate_module
+from strmctl.videos import write_video as annotate_module
 from strmctl.videos.decode import decode
 from tests.classify.small import recipe_file
 from tests.classify.test_find import COLOURS, montage, overlap, plain
@@ -276,7 +276,7 @@ def videos_of(table):
 @pytest.mark.slow
 def test_a_kill_leaves_no_half_written_copy(world):
     code = (
-        "import os, signal, strmctl.videos.annotate as module\n"
+        "import os, signal, strmctl.videos.write_video as module\n"
         "before, count = module.laid_over, 0\n"
         "def killed(frame, strip):\n"
         "    global count\n"

@@ -9,6 +9,7 @@ import pytest
 
 from strmctl.episodes.clip_loader import ClipLoader
 from strmctl.errors import ExitCode
+from strmctl.explain import motion
 from strmctl.explain.attention import attention_maps
 from strmctl.frames.store.store import FrameStore
 from strmctl.report.pictures.overlay import overlay
@@ -110,7 +111,9 @@ def test_what_is_no_video_is_a_data_error_that_names_it(tmp_path, run, make, pro
 
 def test_usage_errors(video, run):
     refused(strmctl("viz", "--runs", run.parent), ExitCode.USAGE, "--video FILE, --clip ID or --match CLIP")
-    refused(viz_of(video, run, "--out", "look.jpg"), ExitCode.USAGE, "`--out look.png`")
+    for name in ("look.jpg", "look.webm", "look.png.txt"):
+        stem = name.rpartition(".")[0]
+        refused(viz_of(video, run, "--out", name), ExitCode.USAGE, "MP4 or GIF", f"`--out {stem}.png`")
     refused(viz_of(video, run, "--out", "look"), ExitCode.USAGE, "`--out look.png`")
     refused(viz_of(video, run, "--video", video, "--out", "look.png"), ExitCode.USAGE, "`--out look` is a folder")
     refused(viz_of(video, run, "--run", "small", "--contributions", "small"), ExitCode.USAGE, "leave out --run")
@@ -222,3 +225,22 @@ def test_clips_of_a_store_are_drawn_whole(data, several):
 def test_runs_that_take_other_frames_do_not_stand_side_by_side(data, several, other, key):
     ran = side_by_side(data, several, "--clip", "swim/1", "--run", "strm", "--run", "trx", "--run", other)
     refused(ran, ExitCode.USAGE, f"strm and {other} take different inputs: {key}", "a single `--run`")
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".gif", ".MP4"])
+def test_maps_in_motion_show_every_frame_of_a_span(video, run, tmp_path, suffix):
+    out = tmp_path / f"look{suffix}"
+    document = viz_of(video, run, "--start", 0.4, "--out", out, "--json").json()
+    reader, count = cv2.VideoCapture(str(out)), 0
+    while reader.read()[0]:
+        count += 1
+    assert document["picture"] == str(out) and count == 11 and document["frames"][0] == 6
+    assert reader.get(cv2.CAP_PROP_FPS) == pytest.approx(12 if suffix != ".gif" else 12.5)  # hundredths of a second
+
+
+def test_a_gif_of_many_frames_is_refused(data, several, tmp_path, monkeypatch):
+    monkeypatch.setattr(motion, "LONGEST_GIF", 9)
+    words = ("--clip", "swim/1", "--run", "otam", "--out", tmp_path / "look.gif")
+    hint = f"`--out {tmp_path / 'look.mp4'}`"
+    refused(side_by_side(data, several, *words), ExitCode.USAGE, "9 frames at most, and mine/swim/1 has 10", hint)
+    assert side_by_side(data, several, *words[:-1], tmp_path / "look.mp4").code == 0

@@ -113,6 +113,7 @@ def test_a_method_that_compares_no_frames_says_so(data, several, drawn):
         (("--match", "swim/1", *named("walk/1"), "--episode", 1), ExitCode.USAGE, ("leave out --support",)),
         (("--match", "swim/1", *named("walk/1"), "--start", 1), ExitCode.USAGE, ("are for --video",)),
         (("--match", "swim/1", *named("walk/1"), "--out", "x.jpg"), ExitCode.USAGE, ("`--out x.png`",)),
+        (("--match", "swim/1", *named("walk/1"), "--out", "x.mp4"), ExitCode.USAGE, ("`--out x.png`",)),
     ],
 )
 def test_what_makes_no_sense(data, several, words, code, parts):

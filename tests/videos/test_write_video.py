@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from strmctl.errors import DataError, OutputError
-from strmctl.videos import annotate as module
-from strmctl.videos.annotate import annotate, laid_over
+from strmctl.videos import write_video as module
 from strmctl.videos.decode import decode
+from strmctl.videos.write_video import annotate, laid_over
 from tests.videos_for_tests import pictures_of, rotate_mp4, write_odd_video, write_video
 
 

@@ -1,12 +1,13 @@
-"""A copy of a video with captions on its frames, MPEG-4 in MP4, without its sound.
+"""Videos that are written, whole or not at all: MPEG-4 in MP4, GIF, and copies with captions on their frames.
 
-OpenCV writes frames at one rate, the video's. Where its own time stamps vary, a frame is repeated or left out, so that
-each is shown when it was, to half a frame.
+A copy has no sound. OpenCV writes frames at one rate, the video's. Where its own time stamps vary, a frame is repeated
+or left out, so that each is shown when it was, to half a frame. The one file that knows Pillow, which comes with
+matplotlib.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -19,10 +20,56 @@ from strmctl.videos.frame_times import USUAL_FPS, timed
 from strmctl.videos.plain_path import plain_path
 from strmctl.videos.video import Video
 
+FASTEST_GIF = 50.0  # frames per second: browsers slow down what is faster
+COLOURS = 256  # of a frame of a GIF
 SMALLEST, LARGEST_SIDE = 240, 4096  # pixels: shorter side on which a caption can be read, and what decoders take
 FASTEST = 120.0  # frames per second; some files claim thousands
 
 Caption = Callable[[float, int, int], np.ndarray | None]
+
+
+def write_mp4(target: Path, frames: Iterable[np.ndarray], *, fps: float, size: tuple[int, int]) -> None:
+    """Writes frames as a video.
+
+    Args:
+        target: the file, with the suffix `.mp4`.
+        frames: uint8 BGR (height, width, 3).
+        fps: frames per second.
+        size: width and height in pixels, even numbers.
+
+    Raises:
+        OutputError: OpenCV cannot write there.
+    """
+    kind = cv2.VideoWriter_fourcc(*"mp4v")
+    with replacing(target, suffix=".mp4") as temporary, plain_path(temporary) as plain:
+        writer = cv2.VideoWriter(str(plain), kind, fps, size)
+        if not writer.isOpened():
+            raise OutputError(f"OpenCV cannot write {target}", "is the folder writable, and the disk not full?")
+        count = 0
+        try:
+            for frame in frames:
+                writer.write(frame)
+                count += 1
+        finally:
+            writer.release()
+        written = int(cv2.VideoCapture(str(plain)).get(cv2.CAP_PROP_FRAME_COUNT))
+        if written != count:  # the writer reports no error
+            hint = "is the disk full, or the size of files limited (`ulimit -f`)?"
+            raise OutputError(f"OpenCV could not write the whole of {target}", hint)
+
+
+def write_gif(target: Path, frames: Iterable[np.ndarray], *, fps: float) -> None:
+    """Writes frames, uint8 RGB (height, width, 3), as a GIF that goes round.
+
+    All frames are held in memory, a byte for each pixel; each has its own palette.
+    """
+    from PIL import Image
+
+    pictures = (Image.fromarray(frame).quantize(COLOURS, dither=Image.Dither.NONE) for frame in frames)
+    first = next(pictures)
+    with replacing(target, suffix=".gif") as temporary:
+        duration = round(1000 / min(fps, FASTEST_GIF))  # milliseconds
+        first.save(temporary, format="GIF", save_all=True, append_images=pictures, duration=duration, loop=0)
 
 
 def annotate(
@@ -46,24 +93,14 @@ def annotate(
     video = decode(source)
     fps = round(min(video.fps or USUAL_FPS, FASTEST), 3)
     width, height = _even_size(video.width, video.height)
-    kind = cv2.VideoWriter_fourcc(*"mp4v")
-    with replacing(target, suffix=".mp4") as temporary, plain_path(temporary) as plain:
-        writer = cv2.VideoWriter(str(plain), kind, fps, (width, height))
-        if not writer.isOpened():
-            raise OutputError(f"OpenCV cannot write {target}", "is the folder writable, and the disk not full?")
-        try:
-            count = 0
-            for second, frame in _steady(video, fps, (width, height)):
-                strip = caption(second, width, height)
-                writer.write(frame if strip is None else laid_over(frame, strip))
-                count += 1
-                seen(second)
-        finally:
-            writer.release()
-        written = int(cv2.VideoCapture(str(plain)).get(cv2.CAP_PROP_FRAME_COUNT))
-        if written != count:  # the writer reports no error
-            hint = "is the disk full, or the size of files limited (`ulimit -f`)?"
-            raise OutputError(f"OpenCV could not write the whole of {target}", hint)
+
+    def captioned() -> Iterator[np.ndarray]:
+        for second, frame in _steady(video, fps, (width, height)):
+            strip = caption(second, width, height)
+            yield frame if strip is None else laid_over(frame, strip)
+            seen(second)
+
+    write_mp4(target, captioned(), fps=fps, size=(width, height))
 
 
 def laid_over(frame: np.ndarray, strip: np.ndarray) -> np.ndarray:
