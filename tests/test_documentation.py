@@ -16,7 +16,7 @@ def text_of(name):
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/scale.md"])
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
 def test_every_path_that_is_named_exists(name):
     text = text_of(name)
     links = {*re.findall(r'(?:\]\(|src=")([^)#"]+)[)"]', text)}

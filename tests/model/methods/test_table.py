@@ -100,9 +100,3 @@ def test_a_recipe_may_leave_out_the_sections_of_other_methods(tmp_path):
     (tmp_path / "short.yaml").write_text(text)
     assert load_recipe(tmp_path / "short.yaml") == load_recipe("sprites")
     assert load_recipe(tmp_path / "short.yaml", ["method=otam", "otam.smoothing=0.2"]).otam.smoothing == 0.2
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_the_readme_tells_of_every_method(name):
-    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
-    assert f"| `{name}` | {METHODS[name].summary} |" in readme

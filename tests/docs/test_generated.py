@@ -1,0 +1,43 @@
+"""What pages generate from the tables of the tool: nothing is missing, and nobody writes a row by hand."""
+
+import re
+
+import pytest
+
+from docs.hooks import GENERATED, MARK, with_generated
+from strmctl.model.backbones.table import BACKBONES
+from strmctl.model.methods.table import METHODS
+from tests.docs.pages import DOCS, ROOT, text_of
+
+
+def rows(page):
+    """The cells of each row of each table of a page, without backticks and links."""
+    lines = [line for line in text_of(ROOT / "docs" / page).splitlines() if line.startswith("| ")]
+    cells = [re.split(r"(?<!\\)\|", line.strip("| ")) for line in lines]
+    return [[re.sub(r"\[?`([^`]+)`(\]\(.+?\))?", r"\1", cell.strip()) for cell in row] for row in cells]
+
+
+def test_every_mark_is_known_and_everything_generated_is_shown():
+    marks = [mark for page in DOCS for mark in MARK.findall(page.read_text(encoding="utf-8"))]
+    assert sorted(marks) == sorted(GENERATED)
+    with pytest.raises(KeyError):
+        with_generated("<!-- generated: nothing of ours -->")
+
+
+def test_the_methods_are_those_of_the_table():
+    shown = {row[0]: row[1:] for row in rows("methods.md")}
+    for name, method in METHODS.items():
+        assert shown[name] == [method.label, method.summary, method.source, method.faithful]
+        for key, own in method.keys.items():
+            default, values, note = shown[f"{name}.{key}"]
+            assert (default, note) == (str(own.default), own.note)
+            assert (
+                all(word in values for word in own.kind) if isinstance(own.kind, tuple) else own.kind.__name__ in values
+            )
+
+
+def test_the_backbones_are_those_of_the_table():
+    shown = {row[0]: row for row in rows("backbones.md") if len(row) == 6}
+    assert list(BACKBONES) == [name for name in shown if name in BACKBONES]
+    for name, entry in BACKBONES.items():
+        assert shown[name][1:4] == [str(entry.dim), str(entry.crop or "any"), str(entry.steps(8) or "not taken")]
