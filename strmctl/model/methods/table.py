@@ -122,6 +122,22 @@ MOLO = POSITIONS | {
         float, 0.1, {"ge": 0}, "weight of the decoder's error; no such loss with a frozen backbone [their code]"
     ),
 }
+TEAM = {
+    "tokens": Key(int, 60, {"ge": 1}, "M; 60 at 1 shot, 80 at 5 shots [their code]"),
+    "dropout": Key(float, 0.1, {"ge": 0, "lt": 1}, "of encoded frames, attention and patterns [their code]"),
+}
+TARN = {
+    "hidden": Key(int, 256, {"ge": 1}, "width of the GRUs' states [unofficial code]"),
+    "comparison": Key(
+        ("cosine_euclid", "multiply", "subtract", "nn", "submultnn"),
+        "cosine_euclid",
+        note="of a segment with what is aligned to it [unofficial code]",
+    ),
+}
+ARN = {
+    "attention": Key(("spatial", "temporal", "both"), "spatial", note="what is weighted: places, frames [their code]"),
+    "sigma": Key(float, 100.0, {"gt": 0}, "slope of the power normalisation [their code]"),
+}
 
 
 def own(method: str, keys: Mapping[str, Key]) -> dict[str, str]:
@@ -249,6 +265,41 @@ METHODS: dict[str, Method] = {
         keys=MOLO,
         learned=True,
         maps=True,
+    ),
+    "team": Method(
+        label="TEAM",
+        summary="pattern tokens, adapted between classes",
+        source="Lee et al., CVPR 2025",
+        faithful="as in the authors' code, read in a copy",
+        builder="strmctl.model.methods.team:build_team",
+        arguments=PATCHES | {"frames": "steps", "seed": "train.seed"} | own("team", TEAM),
+        keys=TEAM,
+        learned=True,
+    ),
+    "tarn": Method(
+        label="TARN",
+        summary="aligned segments, a learned comparison",
+        source="Bishay et al., BMVC 2019",
+        faithful="after an unofficial implementation and a summary of the paper, on frames in place of segments; "
+        "which comparison is the paper's could not be verified",
+        builder="strmctl.model.methods.tarn:build_tarn",
+        arguments=PATCHES | {"seed": "train.seed"} | own("tarn", TARN),
+        keys=TARN,
+        learned=True,
+        table1="TARN",
+    ),
+    "arn": Method(
+        label="ARN",
+        summary="second-order descriptors, a relation network",
+        source="Zhang et al., ECCV 2020",
+        faithful="attention, descriptor and relation network as in the authors' code, on the map of a 2D backbone in "
+        "place of their 3D encoder; without their self-supervised losses, whose weights are unknown",
+        builder="strmctl.model.methods.arn:build_arn",
+        arguments=PATCHES | {"seed": "train.seed"} | own("arn", ARN),
+        keys=ARN,
+        learned=True,
+        maps=True,
+        table1="ARN",
     ),
     "prototype": Method(
         label="prototype",

@@ -7,6 +7,7 @@ from strmctl.model.episode import Logits
 from strmctl.model.methods.chamfer import Chamfer, build_chamfer_tuples
 from strmctl.model.methods.otam import OTAM
 from strmctl.model.methods.strm import build_strm
+from strmctl.model.methods.tarn import build_tarn
 from strmctl.model.methods.trx import build_trx
 from strmctl.model.presets import DEVIATIONS, preset_arguments
 from strmctl.model.tuples import keep_tuples
@@ -23,6 +24,7 @@ CASES = {
     "chamfer": lambda: Chamfer(backbone=convolution()),
     "chamfer of the query": lambda: Chamfer(backbone=convolution(), directions="query", scale=3.0),
     "chamfer of tuples": lambda: build_chamfer_tuples(backbone=convolution(), frames=FRAMES, dim=5),
+    "tarn": lambda: build_tarn(backbone=convolution(), hidden=4),
     "otam smooth": lambda: OTAM(backbone=convolution(), smoothing=1.5),
     **{
         f"deviation {name}": lambda name=name: build_strm(
@@ -76,7 +78,7 @@ def test_a_share_of_the_tuples(case, fraction):
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("case", ["strm (2, 3)", "otam", "chamfer"])
+@pytest.mark.parametrize("case", ["strm (2, 3)", "otam", "chamfer", "tarn"])
 def test_rows_do_not_depend_on_other_queries(case):
     model = model_of(case)
     features = model.embed(clips(14))
