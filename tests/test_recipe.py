@@ -109,7 +109,7 @@ def test_all_problems_are_reported_together():
         ("train.keep=[0]", "greater than or equal to 1"),
         ("train.keep=5", "list"),
         ("train.keep=[2.5]", "integer"),
-        ("method=trn", r"'trm', 'trx', 'strm', .* or '\w+', did you mean trx\? \(got 'trn'\)"),
+        ("method=trxx", r"'trm', 'trx', 'strm', .* or '\w+', did you mean trx\? \(got 'trxx'\)"),
         ("model.preset=ours", "'paper' or 'released'"),
         ("model.deviations=[gates]", r"model\.deviations\.0: should be 'unscaled_scores', 'gate'"),
         ("model.deviations=[gate, gate]", "deviations must differ"),
