@@ -12,7 +12,7 @@ import click
 
 from strmctl.cli import console
 from strmctl.cli.options import (
-    NAME_OR_PATH,
+    RECIPE,
     comma_separated,
     data_option,
     device_option,
@@ -31,7 +31,7 @@ SEEDS = comma_separated(int)
 OPTIONS = (
     click.option(
         "--recipe",
-        type=NAME_OR_PATH,
+        type=RECIPE,
         default="sprites",
         show_default=True,
         metavar="NAME|FILE",

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from strmctl.errors import UsageError, did_you_mean
 
 
 class Group(click.Group):
-    """A group whose unknown subcommands are errors of ours."""
+    """A group whose unknown subcommands are errors of ours, and whose help lists them in whole sentences."""
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """As in Click, which cuts off what is longer than a line."""
+        commands = {name: self.get_command(context, name) for name in self.list_commands(context)}
+        rows = [(name, command.get_short_help_str(sys.maxsize)) for name, command in commands.items() if command]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
     def resolve_command(
         self, context: click.Context, words: list[str]

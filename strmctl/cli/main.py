@@ -65,20 +65,30 @@ class LazyGroup(Group):
         sys.exit(result if isinstance(result, int) else ExitCode.DONE)
 
 
-@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+COMPLETION = """\b
+Completion of commands, options, recipes, runs and data sets, in ~/.bashrc:
+  eval "$(_STRMCTL_COMPLETE=bash_source strmctl)"
+or with zsh_source in ~/.zshrc; in ~/.config/fish/completions/strmctl.fish:
+  _STRMCTL_COMPLETE=fish_source strmctl | source"""
+
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=COMPLETION,
+)
 @click.version_option(__version__, prog_name="strmctl")
 @click.option("--traceback", is_flag=True, help="Show the Python traceback of an error.")
 def main(traceback: bool) -> None:
     """Few-shot action recognition with STRM: prepare videos, train, evaluate, look inside.
 
     \b
-    A first run, nothing to download:
+    Name your own videos, from a few examples of each class (extra `lite`):
+      strmctl classify --examples my_actions new_clip.mp4
+    See the whole pipeline, with nothing to download:
       strmctl demo
-    The same by hand:
-      strmctl prepare sprites
-      strmctl train --recipe sprites
-      strmctl eval --shots 1,5
-      strmctl viz --video my_clip.mp4
+    Go from a data set to a number with its interval:
+      strmctl prepare sprites && strmctl train --recipe sprites && strmctl eval
 
     Results go to stdout (with --json as one document), messages and progress to stderr.
     Exit codes: 0 done, 1 unexpected, 2 usage, 3 data missing or damaged, 4 recipe, 5 checkpoint, 130 interrupted.

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from strmctl.paths import with_home
+from strmctl.datasets.catalogue import DATA_SETS
+from strmctl.errors import StrmctlError
+from strmctl.model.methods.table import METHODS
+from strmctl.paths import names_in, shipped, with_home
+from strmctl.runs.folder import run_names
 from strmctl.threads import use_threads
+
+Names = Callable[[Path, Path], Iterable[str]]  # from the folders of data and of runs
 
 
 class HomePath(click.Path):
@@ -24,12 +32,37 @@ class HomePath(click.Path):
         return super().convert(with_home(os.fspath(value)), parameter, context)
 
 
-class NameOrPath(click.types.StringParamType):
-    """The name of something that we know, or a path, with `~` spelled out."""
+class Name(click.types.StringParamType):
+    """The name of something that there is, which a shell can complete.
+
+    Attributes:
+        kinds: callables that list such names, from the folders of data and of runs that the command has.
+        path: whether a path may stand in its place, with `~` spelled out.
+        joined: whether several may be joined by commas.
+    """
+
+    def __init__(self, *kinds: Names, path: bool = False, joined: bool = False) -> None:
+        self.kinds, self.path, self.joined = kinds, path, joined
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
         """As in Click."""
-        return with_home(super().convert(value, parameter, context))
+        word = super().convert(value, parameter, context)
+        return with_home(word) if self.path else word
+
+    def shell_complete(
+        self, context: click.Context, parameter: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """The names that begin with what is typed, and where a path may stand, what the shell finds."""
+        folders = [context.params.get(name) or Path(usual) for name, usual in (("data_dir", "data"), ("runs", "runs"))]
+        before, comma, begin = incomplete.rpartition(",") if self.joined else ("", "", incomplete)
+        names: set[str] = set()
+        for kind in self.kinds:
+            try:
+                names.update(name for name in kind(*folders) if name.startswith(begin))
+            except StrmctlError:  # a folder that cannot be read has no names
+                continue
+        files = [CompletionItem(incomplete, type="file")] if self.path else []
+        return [CompletionItem(f"{before}{comma}{name}") for name in sorted(names)] + files
 
 
 class Device(click.types.StringParamType):
@@ -44,7 +77,34 @@ class Device(click.types.StringParamType):
 
 FOLDER = HomePath()
 FILE = HomePath(dir_okay=False)
-NAME_OR_PATH = NameOrPath()
+
+
+def _recipes(data: Path, runs: Path) -> Iterator[str]:
+    return (path.stem for path in shipped("recipes").glob("*.yaml"))
+
+
+def _runs(data: Path, runs: Path) -> Iterable[str]:
+    return run_names(runs)
+
+
+def _grids(data: Path, runs: Path) -> Iterator[str]:
+    return (name for name in names_in(runs) if (runs / name / "grid.json").is_file())
+
+
+def _stores(data: Path, runs: Path) -> Iterator[str]:
+    return (name for name in names_in(data) if (data / name / "manifest.csv").is_file())
+
+
+RECIPE = Name(_recipes, path=True)
+RUN = Name(_runs)
+RUNS = Name(_runs, joined=True)
+GRID_OR_RUN = Name(_grids, _runs)
+STORE = Name(_stores)
+DATA_SET = Name(lambda data, runs: DATA_SETS)
+DATA_SET_OR_FOLDER = Name(lambda data, runs: DATA_SETS, path=True)
+METHOD = Name(lambda data, runs: METHODS)
+METHOD_LIST = Name(lambda data, runs: METHODS, joined=True)
+WEIGHTS = Name(lambda data, runs: ("best", "last"), path=True)
 
 data_option = click.option(
     "--data",
@@ -59,7 +119,6 @@ data_option = click.option(
 runs_option = click.option(
     "--runs", type=FOLDER, default=Path("runs"), show_default=True, help="Folder of the training runs."
 )
-run_option = click.option("--run", "run_name", metavar="NAME", help="Run to use.  [default: the newest]")
 device_option = click.option(
     "--device",
     type=Device(),

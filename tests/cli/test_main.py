@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 
@@ -78,10 +79,28 @@ def test_traceback_on_request(monkeypatch):
     assert "Traceback" in CliRunner().invoke(main, ["--traceback", "train"]).stderr
 
 
+@pytest.mark.parametrize("columns", [60, 80, 110])
+def test_help_lists_subcommands_in_whole_sentences(monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    groups = {(): main} | {(name,): main.get_command(click.Context(main), name) for name in COMMANDS}
+    for words, group in groups.items():
+        shown = " ".join(CliRunner().invoke(main, [*words, "--help"], terminal_width=columns).stdout.split())
+        for name in group.list_commands(click.Context(group)) if isinstance(group, click.Group) else []:
+            command = group.get_command(click.Context(group), name)
+            paragraph = " ".join((command.short_help or command.help).partition("\n\n")[0].split())
+            sentence = re.split(r"(?<=\.) ", paragraph)[0].rstrip(".")
+            assert f" {name} {sentence}" in shown, (words, name)
+
+
 @pytest.mark.parametrize(("words", "said"), [([], "Usage: "), (["recipe"], "Usage: "), (["trian"], "error: ")])
 def test_without_a_command_there_is_help(words, said):
     shown = CliRunner().invoke(main, words)
     assert shown.exit_code == 2 and shown.stderr.startswith(said)
+
+
+def test_without_a_command_three_examples_come_first():
+    shown = CliRunner().invoke(main, []).stderr.partition("\nCommands:\n")
+    assert shown[2] and len(re.findall(r"^    strmctl ", shown[0], re.MULTILINE)) == 3
 
 
 def test_a_killed_training_is_told_how_to_go_on(monkeypatch, capsys):

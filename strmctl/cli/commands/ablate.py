@@ -10,7 +10,7 @@ import click
 
 from strmctl.cli.grid_command import grid_options, planned, run_grid, run_grids
 from strmctl.cli.group import Group
-from strmctl.cli.options import FILE, FOLDER, comma_separated
+from strmctl.cli.options import FILE, FOLDER, METHOD_LIST, comma_separated
 from strmctl.model.methods.table import METHODS
 
 if TYPE_CHECKING:
@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 def methods_option(default: str) -> Callable:
     """The option `--methods` of a grid."""
     known = f"Methods, out of {', '.join(METHODS)}."
-    return click.option("--methods", default=default, show_default=True, callback=comma_separated(str), help=known)
+    return click.option(
+        "--methods",
+        type=METHOD_LIST,
+        default=default,
+        show_default=True,
+        callback=comma_separated(str),
+        help=known,
+    )
 
 
 @click.group(cls=Group, name="ablate", context_settings={"help_option_names": ["-h", "--help"]})

@@ -10,7 +10,8 @@ from strmctl.cli import console
 from strmctl.cli.group import Group
 from strmctl.cli.options import (
     FOLDER,
-    NAME_OR_PATH,
+    METHOD_LIST,
+    RECIPE,
     comma_separated,
     device_option,
     json_option,
@@ -100,13 +101,12 @@ def embedding(backbone: str, clips: int, seconds: float, repeats: int, as_json: 
 
 
 @command.command(name="methods")
-@click.option(
-    "--recipe", default="sprites", show_default=True, type=NAME_OR_PATH, metavar="NAME|FILE", help="Recipe of all."
-)
+@click.option("--recipe", default="sprites", show_default=True, type=RECIPE, metavar="NAME|FILE", help="Recipe of all.")
 @set_option
 @click.option(
     "--methods",
     "names",
+    type=METHOD_LIST,
     metavar="NAME,...",
     callback=comma_separated(str),
     help="Methods; the others are compared with the first.  [default: all, against strm]",
@@ -200,9 +200,7 @@ def classification(
 
 
 @command.command(name="train")
-@click.option(
-    "--recipe", type=NAME_OR_PATH, metavar="NAME|FILE", required=True, help="Recipe whose training to measure."
-)
+@click.option("--recipe", type=RECIPE, metavar="NAME|FILE", required=True, help="Recipe whose training to measure.")
 @set_option
 @click.option(
     "--modes",

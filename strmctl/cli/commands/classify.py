@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 @click.command(name="classify", short_help="Name what videos show, from a few examples of each class.")
 @click.argument("videos", nargs=-1, required=True, type=FOLDER, metavar="VIDEO|DIR...")
 @click.option("--examples", type=FOLDER, required=True, help="Folder of class folders with example videos.")
-@click.option("--run", "run_name", metavar="NAME", help="Trained run to use.  [default: none, see --recipe]")
+@click.option(
+    "--run", "run_name", type=options.RUN, metavar="NAME", help="Trained run to use.  [default: none, see --recipe]"
+)
 @click.option(
     "--recipe",
-    type=options.NAME_OR_PATH,
+    type=options.RECIPE,
     metavar="NAME|FILE",
     help="Recipe of the model, which is used without training.  [default: classify, the frozen EfficientNet-Lite0]",
 )

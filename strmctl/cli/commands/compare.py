@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from strmctl.cli import console
-from strmctl.cli.options import json_option, runs_option
+from strmctl.cli.options import RUNS, json_option, runs_option
 
 
 @click.command(name="compare", short_help="Compare runs, or groups of seeds, on the same episodes.")
-@click.argument("names", metavar="RUN RUN …", nargs=-1, required=True)
+@click.argument("names", type=RUNS, metavar="RUN RUN …", nargs=-1, required=True)
 @click.option(
     "--result",
     "stems",

@@ -11,7 +11,7 @@ import click
 
 from strmctl.cli import console
 from strmctl.cli.group import Group
-from strmctl.cli.options import FOLDER, data_option, json_option
+from strmctl.cli.options import FOLDER, STORE, data_option, json_option
 from strmctl.errors import DataError, ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, type=STORE)
 @click.option("--quick", is_flag=True, help="Open each clip only: no checksums, no decoding, no duplicates.")
 @click.option("--all", "every", is_flag=True, help="Print all classes, however many.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one per CPU]")
@@ -78,7 +78,7 @@ def check(name: str | None, quick: bool, every: bool, workers: int | None, data_
 
 
 @command.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, type=STORE)
 @click.argument("clips", metavar="[CLIP]...", nargs=-1)
 @click.option(
     "--per-class", type=click.IntRange(min=1), help="Clips of each class.  [default: 2; without classes, a sheet full]"

@@ -23,13 +23,14 @@ USUAL = (5, 1, 10_000, 0)  # way, queries, episodes, seed
 @click.option(
     "--run",
     "run_names",
+    type=options.RUN,
     metavar="NAME",
     multiple=True,
     help="Run to test; give it several times for training seeds of one recipe.  [default: the newest]",
 )
 @click.option(
     "--recipe",
-    type=options.NAME_OR_PATH,
+    type=options.RECIPE,
     metavar="NAME|FILE",
     help="Recipe without training (train.episodes 0) to test; its run is made where it is missing.",
 )
@@ -46,7 +47,9 @@ USUAL = (5, 1, 10_000, 0)  # way, queries, episodes, seed
 @click.option(
     "--classes", metavar="A,B,…", callback=comma_separated(str), help="Classes of the split to test on.  [default: all]"
 )
-@click.option("--dataset", metavar="NAME", help="Frame store to test on.  [default: that of the training]")
+@click.option(
+    "--dataset", type=options.STORE, metavar="NAME", help="Frame store to test on.  [default: that of the training]"
+)
 @click.option(
     "--missing-classes",
     type=click.Choice(["error", "drop"]),
@@ -54,7 +57,7 @@ USUAL = (5, 1, 10_000, 0)  # way, queries, episodes, seed
 )
 @click.option(
     "--weights",
-    type=options.NAME_OR_PATH,
+    type=options.WEIGHTS,
     default="best",
     show_default=True,
     metavar="best|last|FILE",

@@ -9,7 +9,7 @@ import click
 
 from strmctl.cli import console
 from strmctl.cli.advice import elsewhere
-from strmctl.cli.options import FOLDER, json_option, runs_option
+from strmctl.cli.options import DATA_SET, FOLDER, json_option, runs_option
 
 
 @click.command(name="import", short_help="Make a run from a checkpoint of the authors' released code.")
@@ -17,6 +17,7 @@ from strmctl.cli.options import FOLDER, json_option, runs_option
 @click.option("--name", metavar="NAME", required=True, help="Name of the run.")
 @click.option(
     "--dataset",
+    type=DATA_SET,
     metavar="NAME",
     help="Data set it was trained on, whose training classes are then never tested on.  [default: not known]",
 )

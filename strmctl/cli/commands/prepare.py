@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from strmctl.cli import console
-from strmctl.cli.options import FILE, FOLDER, NAME_OR_PATH, data_option, json_option
+from strmctl.cli.options import DATA_SET_OR_FOLDER, FILE, FOLDER, data_option, json_option
 from strmctl.cli.prepare_output import print_fetch, print_left_out, print_summary
 from strmctl.errors import ExitCode, UsageError
 
@@ -35,7 +35,7 @@ def split_option(context: click.Context, parameter: click.Parameter, path: Path 
 
 
 @click.command(name="prepare", short_help="Extract the frames of videos into a frame store.")
-@click.argument("what", metavar="DATASET|FOLDER", type=NAME_OR_PATH)
+@click.argument("what", metavar="DATASET|FOLDER", type=DATA_SET_OR_FOLDER)
 @click.option("--videos", type=FOLDER, help="Original videos.  [default: DATA/videos/DATASET]")
 @data_option
 @click.option("--download", is_flag=True, help="Fetch and unpack the videos first (ucf101, hmdb51).")

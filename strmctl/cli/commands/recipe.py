@@ -8,12 +8,12 @@ import click
 
 from strmctl.cli import console
 from strmctl.cli.group import Group
-from strmctl.cli.options import NAME_OR_PATH, json_option, set_option
+from strmctl.cli.options import METHOD, RECIPE, json_option, set_option
 from strmctl.errors import RecipeError, UsageError, did_you_mean
 from strmctl.model.backbones.table import BACKBONES, TIMM
 from strmctl.model.methods.table import METHODS, Key, Method
 
-METHOD_LINES = "".join(f"\n  {name:<10} {method.summary}" for name, method in METHODS.items())
+METHOD_LINES = "".join(f"\n  {name:<{max(map(len, METHODS))}} {method.summary}" for name, method in METHODS.items())
 BACKBONE_LINES = "".join(f"\n  {name}" for name in (*BACKBONES, f"{TIMM}NAME, any image model of timm (extra `timm`)"))
 
 
@@ -56,7 +56,7 @@ def ls(as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("recipe", metavar="NAME|FILE", type=NAME_OR_PATH)
+@click.argument("recipe", metavar="NAME|FILE", type=RECIPE)
 def show(recipe: str) -> None:
     """Print a recipe with its comments, a shipped one or that of a YAML file."""
     from strmctl.recipe import recipe_path
@@ -69,7 +69,7 @@ def show(recipe: str) -> None:
 
 
 @command.command()
-@click.argument("recipe", metavar="NAME|FILE", type=NAME_OR_PATH)
+@click.argument("recipe", metavar="NAME|FILE", type=RECIPE)
 @set_option
 @json_option
 def validate(recipe: str, assignments: tuple[str, ...], as_json: bool) -> None:
@@ -89,7 +89,7 @@ def validate(recipe: str, assignments: tuple[str, ...], as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("method", required=False)
+@click.argument("method", required=False, type=METHOD)
 @json_option
 def methods(method: str | None, as_json: bool) -> None:
     """List the methods with their source and how near they are to it; of one METHOD, also its keys in a recipe."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from strmctl.cli import console
-from strmctl.cli.options import HomePath, json_option, runs_option
+from strmctl.cli.options import GRID_OR_RUN, HomePath, json_option, runs_option
 
 if TYPE_CHECKING:
     from strmctl.report.document import Document
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="report", short_help="Tables, figures and a page of grids and runs, beside the paper's numbers.")
-@click.argument("names", metavar="[RUN|GRID …]", nargs=-1)
+@click.argument("names", type=GRID_OR_RUN, metavar="[RUN|GRID …]", nargs=-1)
 @click.option(
     "--out",
     type=HomePath(file_okay=False),

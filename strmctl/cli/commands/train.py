@@ -10,7 +10,8 @@ import click
 from strmctl.cli import console
 from strmctl.cli.advice import elsewhere
 from strmctl.cli.options import (
-    NAME_OR_PATH,
+    RECIPE,
+    RUN,
     data_option,
     device_option,
     json_option,
@@ -25,11 +26,12 @@ if TYPE_CHECKING:
 
 
 @click.command(name="train", short_help="Train a recipe; the val split chooses the model.")
+@click.option("--recipe", type=RECIPE, metavar="NAME|FILE", help="Recipe to train; `strmctl recipe ls` lists them.")
 @click.option(
-    "--recipe", type=NAME_OR_PATH, metavar="NAME|FILE", help="Recipe to train; `strmctl recipe ls` lists them."
-)
-@click.option(
-    "--name", metavar="NAME", help="Name of the run.  [default: that of the recipe, with a number if it is taken]"
+    "--name",
+    type=RUN,
+    metavar="NAME",
+    help="Name of the run.  [default: that of the recipe, with a number if it is taken]",
 )
 @click.option(
     "--resume", is_flag=True, help="Continue a run that was killed: the newest, or the one that --name names."

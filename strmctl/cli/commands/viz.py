@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from strmctl.cli import console
-from strmctl.cli.options import FOLDER, data_option, device_option, json_option, runs_option, threads_option
+from strmctl.cli.options import (
+    FOLDER,
+    GRID_OR_RUN,
+    RUN,
+    data_option,
+    device_option,
+    json_option,
+    runs_option,
+    threads_option,
+)
 from strmctl.cli.output_files import check_suffix, file_of_each
 from strmctl.errors import UsageError
 
@@ -40,10 +49,16 @@ LONGEST_NAME = 200  # bytes of a picture's file name
     help="Clip of a frame store to draw, by its id or the last part of it. May be repeated.",
 )
 @click.option(
-    "--run", "run_names", metavar="NAME", multiple=True, help="Run to use. May be repeated.  [default: the newest]"
+    "--run",
+    "run_names",
+    type=RUN,
+    metavar="NAME",
+    multiple=True,
+    help="Run to use. May be repeated.  [default: the newest]",
 )
 @click.option(
     "--contributions",
+    type=GRID_OR_RUN,
     metavar="GRID|RUN",
     multiple=True,
     help="Grid of `ablate components`, or runs: the paper's contributions one below the other. May be repeated.",
