@@ -7,7 +7,7 @@ import click
 import pytest
 
 from strmctl.cli.main import COMMANDS, main
-from strmctl.cli.options import HomePath, NameOrPath
+from strmctl.cli.options import RECIPE, HomePath
 from strmctl.errors import UsageError
 from strmctl.paths import with_home
 from tests.small_world import refused
@@ -65,7 +65,7 @@ def test_what_is_not_at_the_beginning_stays(home):
     (home / "~mine").touch()
     assert with_home("~mine") == "~mine"
     assert isinstance(HomePath().convert(Path("~/x"), None, None), Path)
-    assert NameOrPath().convert("sprites", None, None) == "sprites"
+    assert RECIPE.convert("sprites", None, None) == "sprites"
 
 
 def test_commands_look_in_the_home_folder(home, monkeypatch):
