@@ -26,6 +26,7 @@ from strmctl.paths import alone, csv_text, names_in, read_json, write_json, writ
 SCHEMA = 1
 PATIENCE = 2.0  # seconds for which a reader waits for a writer
 CONTROLS = "controls_"  # before the name of a document that holds several results
+EXAMPLES = "examples_"  # before that of one that holds single queries
 # entries of the provenance in which two results of one test agree, besides its settings
 TEST = (
     *("weights_sha256", "recipe", "store", "manifest_sha256", "clip_ids_sha256", "classes"),
@@ -143,7 +144,9 @@ def result_files(stem: Path) -> tuple[Path, Path]:
 def result_documents(folder: Path) -> list[Path]:
     """The JSON files of the results in a folder, sorted, damaged ones included."""
     return [
-        folder / name for name in names_in(folder) if name.endswith(".json") and not name.startswith((CONTROLS, "."))
+        folder / name
+        for name in names_in(folder)
+        if name.endswith(".json") and not name.startswith((CONTROLS, EXAMPLES, "."))
     ]
 
 

@@ -370,6 +370,20 @@ def drawn(world: World, *more: str) -> Words:
     return world.words("viz", "--video", world.videos / "hop" / "0.mp4", *folders, *more)
 
 
+def saved(world: World) -> None:
+    world.run(*world.evaluate("--save-examples", 1))
+
+
+def examples(world: World) -> Words:
+    result = world.runs / "sprites" / "eval" / "test_2way_1q_s0_n20.json"
+    return world.words("viz", "--from-eval", result, "--data", world.data, "--device", "cpu")
+
+
+def swapped_weights(world: World) -> None:
+    path = world.runs / "sprites" / "eval" / "examples_test_2way_1q_s0_n20.json"
+    write_file(path, json.dumps(json.loads(path.read_text()) | {"weights_sha256": ""}), [])
+
+
 MISSING = (
     "prepare the missing videos, or go on without them: `--missing-classes drop` in a test, "
     "`--set data.missing_classes=drop` in training"
@@ -505,6 +519,17 @@ CASES = [
         "`--match {}`, or another of {}",
         lambda w: [*w.words("viz", "--episode", 3, "--way", 2), *drawn(w)[3:]],
         add,
+    ),
+    Case("`--out {}` is a folder", lambda w: saved(w) or [*examples(w), "--out", "look.png"], add),
+    Case(
+        "`strmctl eval --save-examples 3`, with the options of that test, writes it",
+        examples,
+        lambda w, words, hint: (saved(w), w.run(*words)),
+    ),
+    Case(
+        "test run {} again, with `--save-examples`",
+        lambda w: saved(w) or swapped_weights(w) or examples(w),
+        lambda w, words, hint: (saved(w), w.run(*words)),
     ),
     Case("leave `--end` out", lambda w: drawn(w, "--end", 0.05), without_option("--end")),
     Case("leave `--end` out", lambda w: drawn(w, "--start", 0.2, "--end", 0.1), without_option("--end")),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from strmctl.cli import console
+from strmctl.cli.advice import elsewhere
 from strmctl.report.terminal import comparison, eval_tables
 from strmctl.results import result_files
 
 if TYPE_CHECKING:
+    from strmctl.evaluation.examples import ConfidentExamples
     from strmctl.evaluation.select import EvaluationSet
     from strmctl.results import EvalResult
 
@@ -30,6 +33,12 @@ def keep(result: EvalResult, stem: Path, *, tables: bool, wide: bool = False) ->
     if kept := sorted({*whole.shots} - {*result.shots}):
         console.say(f"kept beside it, of an earlier call of the same test: {', '.join(map(str, kept))} shots")
     return result_files(stem)
+
+
+def keep_examples(examples: ConfidentExamples, stem: Path, result: EvalResult, data_dir: Path) -> None:
+    """Writes the examples of a result, and says how to look at them."""
+    path = examples.write(stem, result)
+    console.say(f"examples: `strmctl viz --from-eval {shlex.quote(str(path))}{elsewhere(data=data_dir)}` draws them")
 
 
 def draw(results: Sequence[EvalResult], stems: Sequence[Path]) -> None:

@@ -33,6 +33,13 @@ from strmctl.results import QueryRow
 # from tables, by at most 3e-7 for TRM and STRM trained on JHMDB.
 NARROW = 1e-5
 
+# Receives a number of shots, the episodes of a block, and their logits, `(B, Q, C)` or those of more.
+Seen = Callable[[int, Sequence[Episode], Tensor], None]
+
+
+def nobody(shot: int, block: Sequence[Episode], logits: Tensor) -> None:
+    """Looks at no logits."""
+
 
 @dataclass(frozen=True)
 class Protocol:
@@ -146,10 +153,12 @@ def match_episodes(
     shots: Sequence[int],
     *,
     progress: Progress = silent,
+    seen: Seen = nobody,
 ) -> Evaluation:
     """Matches episodes in blocks of one size, whose predictions do not depend on each other.
 
     Tables of all pairs of clips, where `make_tables` makes them, are several times as fast as features.
+    `seen` receives the logits of each block.
     """
     way, queries, most = len(episodes[0].classes), len(episodes[0].query[0]), len(episodes[0].support[0])
     device = next(model.parameters()).device
@@ -166,7 +175,7 @@ def match_episodes(
     with evaluating(model):
         tables = make_tables(model, features)
         features, match, size = matching_from(model, features, tables, way=way, queries=queries, shot=most)
-        return _collect(episodes, shots, size, logits_of, progress)
+        return _collect(episodes, shots, size, logits_of, progress=progress, seen=seen)
 
 
 @torch.inference_mode()
@@ -177,6 +186,7 @@ def evaluate_uncached(
     shots: Sequence[int],
     *,
     progress: Progress = silent,
+    seen: Seen = nobody,
 ) -> Evaluation:
     """Like `match_episodes`, but embeds each episode from its own frames, as other code bases do; for comparison."""
 
@@ -190,7 +200,7 @@ def evaluate_uncached(
             yield shot, model(support, labels, query).total[None]
 
     with evaluating(model), ThreadPoolExecutor(LOADER_THREADS) as pool:
-        return _collect(episodes, shots, 1, logits_of, progress)
+        return _collect(episodes, shots, 1, logits_of, progress=progress, seen=seen)
 
 
 def _collect(
@@ -198,7 +208,9 @@ def _collect(
     shots: Sequence[int],
     size: int,
     logits_of: Callable[[Sequence[Episode]], Iterator[tuple[int, Tensor]]],
+    *,
     progress: Progress,
+    seen: Seen,
 ) -> Evaluation:
     """Predictions of all episodes, `size` of them at a time; `logits_of` yields (shot, logits `(B, Q, C)`).
 
@@ -212,6 +224,7 @@ def _collect(
         block = episodes[first : first + size]
         for shot, logits in logits_of(block):
             _check_finite(block, shot, logits)
+            seen(shot, block, logits)
             best, next_best = logits[: len(block)].topk(2).values.unbind(dim=-1)  # (B, Q) each
             narrow[shot] += int((best - next_best <= NARROW * logits[: len(block)].abs().amax(dim=-1)).sum())
             for episode, predicted in zip(block, logits.argmax(dim=-1).tolist(), strict=False):

@@ -17,7 +17,7 @@ from strmctl.evaluation.embed import collected
 from strmctl.evaluation.embedding_tasks import Share, embedded
 from strmctl.evaluation.episodes import Drawn
 from strmctl.evaluation.feature_cache import split_features
-from strmctl.evaluation.match import Protocol, all_clips, evaluate_uncached, match_episodes
+from strmctl.evaluation.match import Protocol, Seen, all_clips, evaluate_uncached, match_episodes, nobody
 from strmctl.evaluation.result_files import SETTINGS
 from strmctl.evaluation.select import EvaluationSet
 from strmctl.evaluation.statistics.summary import summarise
@@ -45,6 +45,7 @@ def evaluate_run(
     embedding: Progress = silent,
     matching: Progress = silent,
     announce: Callable[[str], None] = lambda message: None,
+    seen: Seen = nobody,
 ) -> EvalResult:
     """Tests a run; each clip is embedded once, however many episodes there are.
 
@@ -63,6 +64,7 @@ def evaluate_run(
         embedding: progress in clips.
         matching: progress in episodes.
         announce: callable that receives what a user should know.
+        seen: callable that receives the logits of each block of episodes.
     """
     begin = middle = time.monotonic()
     shots = drawn.protocol.shots
@@ -70,10 +72,10 @@ def evaluate_run(
         how = {"memory": memory, "share": share, "progress": embedding, "announce": announce}
         features = split_features(run, tests.store, all_clips(tests.clips), order=order, dtype=dtype, **how)
         middle = time.monotonic()
-        found = match_episodes(run.model, features, drawn.episodes, shots, progress=matching)
+        found = match_episodes(run.model, features, drawn.episodes, shots, progress=matching, seen=seen)
     else:
         loader = clip_loader(run.recipe, tests.store, order=order)
-        found = evaluate_uncached(run.model, loader, drawn.episodes, shots, progress=matching)
+        found = evaluate_uncached(run.model, loader, drawn.episodes, shots, progress=matching, seen=seen)
     source = {
         "frame_order": order,
         "dtype": dtype,

@@ -92,6 +92,12 @@ USUAL = (5, 1, 10_000, 0)  # way, queries, episodes, seed
 @click.option(
     "--episodes-from", type=FOLDER, help="File that --save-episodes wrote; its episodes are tested instead of new ones."
 )
+@click.option(
+    "--save-examples",
+    type=click.IntRange(1),
+    metavar="K",
+    help="Keep the K most confident errors and hits for `viz --from-eval`, for each number of shots.",
+)
 @click.option("--no-pictures", is_flag=True, help="Leave out the pictures of the confusion matrices.")
 @click.option(
     "--controls", is_flag=True, help="Test with each --frame-order and on each pair of opposite classes (2-way)."
@@ -129,6 +135,7 @@ def command(
     distinct_groups: bool,
     save_episodes: Path | None,
     episodes_from: Path | None,
+    save_examples: int | None,
     no_pictures: bool,
     controls: bool,
     wide: bool,
@@ -147,6 +154,7 @@ def command(
       strmctl eval --frame-order shuffled --episodes 2000
       strmctl eval --run seed0 --run seed1 --run seed2
       strmctl eval --distinct-groups --save-episodes episodes.csv
+      strmctl eval --save-examples 3
       strmctl eval --controls
       strmctl eval --weights last
       strmctl eval --weights snapshots/25000.pt
@@ -161,7 +169,7 @@ def command(
     if min(shots) < 1:
         raise click.BadParameter("shots count from 1", param_hint="--shots")
     drawn_here = (way, queries, episodes, seed) != USUAL
-    unusual = distinct_groups or save_episodes or no_cache or dtype != "float32" or len(run_names) > 1
+    unusual = distinct_groups or save_episodes or save_examples or no_cache or dtype != "float32" or len(run_names) > 1
     refusals = {
         "--recipe names the run by itself; leave out --run": recipe and run_names,
         "--controls tests every frame order; leave out --frame-order": controls and order != "natural",
@@ -191,7 +199,8 @@ def command(
         from strmctl.episodes.files import write_episodes
         from strmctl.evaluation.comparison.seed_groups import check_one_recipe
         from strmctl.evaluation.episodes import draw_episodes, episodes_of_file
-        from strmctl.evaluation.match import Protocol
+        from strmctl.evaluation.examples import ConfidentExamples
+        from strmctl.evaluation.match import Protocol, nobody
         from strmctl.evaluation.run import evaluate_run
         from strmctl.evaluation.select import select
 
@@ -209,6 +218,8 @@ def command(
             drawn = episodes_of_file(episodes_from, *given) if episodes_from else draw_episodes(*given)
             if save_episodes is not None:
                 write_episodes(save_episodes, drawn.episodes)
+            examples = ConfidentExamples(save_examples) if save_examples else None
+            how["seen"] = examples.see if examples else nobody
             with (
                 console.progress("embedding", "clips") as embedding,
                 console.progress("matching", "episodes") as matching,
@@ -216,6 +227,8 @@ def command(
                 result = evaluate_run(run, tests, drawn, embedding=embedding, matching=matching, **how)
             results.append(result)
             stems.append(_keep(run, tests, result, as_json, wide))
+            if examples:
+                eval_output.keep_examples(examples, stems[-1], result, data_dir)
         _show(results, as_json)
         if not no_pictures:
             eval_output.draw(results, stems)

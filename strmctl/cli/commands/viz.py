@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,6 +83,9 @@ LONGEST_NAME = 200  # bytes of a picture's file name
     "--split", type=click.Choice(["test", "val"]), default="test", show_default=True, help="Subset of its classes."
 )
 @click.option(
+    "--from-eval", type=FOLDER, metavar="FILE", help="Examples that `eval --save-examples` kept: draw a match of each."
+)
+@click.option(
     "--out",
     type=FOLDER,
     metavar="FILE|DIR",
@@ -106,6 +110,7 @@ def command(
     shots: int,
     seed: int,
     split: str,
+    from_eval: Path | None,
     out: Path | None,
     data_dir: Path,
     device: str,
@@ -122,6 +127,7 @@ def command(
 
     With --match, it shows the distance of each class, and side by side the frames of query and support that count most
     together: the tuples that TRM attends to, or the frames that are aligned. --json has the numbers of all tuples.
+    --from-eval draws this of each query that a test has kept.
 
     \b
     Examples:
@@ -132,10 +138,15 @@ def command(
       strmctl viz --clip drop/003 --clip lift/011 --contributions sprites-components
       strmctl viz --match drop/003 --support drop/001 --support lift/002 --support up/000
       strmctl viz --match drop/017 --episode 12 --shots 5
+      strmctl viz --from-eval runs/sprites/eval/test_5way_1q_s0.json
     """
     maps, matches = bool(videos or clips), query is not None or episode is not None or bool(support)
     refusals = {
-        "name what to draw: --video FILE, --clip ID or --match CLIP": not (maps or matches),
+        "--from-eval names run and clips; leave out the other options": from_eval
+        and (maps or matches or run_names or contributions),
+        "name what to draw: --video FILE, --clip ID, --match CLIP or --from-eval FILE": not (
+            maps or matches or from_eval
+        ),
         "--match draws a match, and --video and --clip draw maps; leave one out": maps and matches,
         "--contributions names the runs; leave out --run": run_names and contributions,
         "--match draws one run; give --run once": matches and (len(run_names) > 1 or contributions),
@@ -148,6 +159,9 @@ def command(
     }
     if found := [message for message, wrong in refusals.items() if wrong]:
         raise click.UsageError(found[0])
+    if from_eval is not None:
+        _draw_examples(from_eval, data_dir, device, out, as_json)
+        return
     _check_span(start, end, clips)
     if out is not None and (len(videos) + len(clips) < 2 or out.suffix):
         check_suffix("--out", out, *(PICTURE if matches else FILM))
@@ -238,6 +252,21 @@ def _draw_match(viewer: Viewer, match: Match, path: Path | None, as_json: bool) 
     with _picture(path, as_json):
         draw_match_of(match, viewer, path)
     return {"picture": str(path), "run": viewer.run.name, "method": viewer.label} | match_document(match)
+
+
+def _draw_examples(path: Path, data_dir: Path, device: str, out: Path | None, as_json: bool) -> None:
+    """Draws the examples that a test kept into a folder."""
+    from strmctl.explain.episodes import saved_matches
+
+    if out is not None and out.suffix:
+        hint = f"`--out {shlex.quote(str(out.with_suffix('')))}` is a folder"
+        raise UsageError(f"--out {out}: the examples are several pictures", hint)
+    documents = []
+    for name, viewer, match in saved_matches(path, data_dir, device=device):
+        folder = out or viewer.run.folder / "viz" / path.stem
+        documents.append(_draw_match(viewer, match, folder / f"{name}.png", as_json))
+    if as_json:
+        console.print_json({"examples": documents})
 
 
 def _files(out: Path | None, subjects: Sequence[Subject], viewers: Sequence[Viewer]) -> list[Path]:

@@ -1,6 +1,7 @@
 """`strmctl viz --match`: the distance of each class, and the frames that decide it, on runs with random weights."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from strmctl.evaluation.embed import to_model
 from strmctl.frames.store.store import FrameStore
 from strmctl.model.episode import group_by_label
 from strmctl.runs.checkpoint import load_run
-from tests.small_world import refused
+from tests.small_world import edit_manifest, evaluate, read_rows, refused
 from tests.videos_for_tests import strmctl, write_video
 
 SUPPORT = ("swim/0", "walk/1", "swim/2", "crawl/0")  # two shots of swim
@@ -119,3 +120,54 @@ def test_a_method_that_compares_no_frames_says_so(data, several, drawn):
 def test_what_makes_no_sense(data, several, words, code, parts):
     words = words if "--run" in words else (*words, "--run", "strm")
     refused(match(data, several, *words), code, *parts)
+
+
+@pytest.fixture
+def examples(data, runs):
+    """The examples that a test kept."""
+    ran = evaluate(data, runs, "--save-examples", 2, "--shots", "1,2")
+    assert ran.code == 0, ran.err
+    path = runs / "sprites" / "eval" / "examples_test_2way_1q_s0_n20.json"
+    assert f"`strmctl viz --from-eval {path} --data {data}` draws them" in ran.err
+    return path
+
+
+@pytest.mark.usefixtures("drawn")
+def test_examples_of_a_test_are_drawn_as_they_were_decided(data, runs, examples, tmp_path):
+    kept = json.loads(examples.read_text())["examples"]
+    rows = {
+        (int(row["shot"]), int(row["episode"]), row["query"]): row
+        for row in read_rows(examples.with_name("test_2way_1q_s0_n20.csv"))
+    }
+    assert {(one["shot"], one["kind"]) for one in kept} == {(s, kind) for s in (1, 2) for kind in ("error", "hit")}
+    for one in kept:
+        row = rows[one["shot"], one["episode"], one["query"]]
+        assert (row["true"], row["predicted"]) == (one["true"], one["predicted"])
+        assert (one["kind"] == "hit") == (one["true"] == one["predicted"])
+        assert sum(one["probabilities"].values()) == pytest.approx(1)
+        assert {len(clips) for clips in one["support"].values()} == {one["shot"]}
+    result = examples.with_name("test_2way_1q_s0_n20.json")
+    document = match(data, runs, "--from-eval", result, "--out", tmp_path / "some", "--json").json()
+    assert len(document["examples"]) == len(kept) == len(list((tmp_path / "some").iterdir()))
+    for one, own in zip(kept, document["examples"], strict=True):
+        assert (own["true"], own["predicted"], own["query"]["clip"]) == (one["true"], one["predicted"], one["query"])
+        assert {c["class"]: c["support"] for c in own["classes"]} == one["support"]
+        assert {c["class"]: c["probability"] for c in own["classes"]} == pytest.approx(one["probabilities"], rel=1e-4)
+
+
+@pytest.mark.usefixtures("drawn")
+def test_examples_that_cannot_be_drawn(data, own_data, runs, examples):
+    refused(match(data, runs, "--from-eval", examples, "--out", "a.png"), ExitCode.USAGE, "`--out a` is a folder")
+    refused(match(data, runs, "--from-eval", examples, "--run", "sprites"), ExitCode.USAGE, "leave out the other")
+    other = examples.with_name("test_2way_1q_s1.json")
+    refused(match(data, runs, "--from-eval", other), ExitCode.DATA, f"examples_{other.name}", "--save-examples 3")
+    document = json.loads(examples.read_text())
+    edit_manifest(own_data, without=document["examples"][0]["query"])
+    refused(
+        match(own_data, runs, "--from-eval", examples),
+        ExitCode.DATA,
+        "any more, which",
+        document["examples"][0]["query"],
+    )
+    examples.write_text(json.dumps(document | {"weights_sha256": "0" * 64}))
+    refused(match(data, runs, "--from-eval", examples), ExitCode.CHECKPOINT, "of other weights", "`--save-examples`")
