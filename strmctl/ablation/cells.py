@@ -90,7 +90,7 @@ class Base:
             recipe = load_recipe(self.recipe, (*kept, *words, f"train.seed={seed}"))
             unchanged = recipe.of_any_seed() == own.of_any_seed()
             run = f"{self.name or own.name}-{own.method if unchanged else slug}-s{seed}"
-            found.append(Cell(label, run, recipe))
+            found.append(Cell(METHODS[recipe.method].shown(label), run, recipe))
         return found
 
 

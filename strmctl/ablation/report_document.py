@@ -225,7 +225,7 @@ def _run(group: Found) -> Run:
     recipe, result = group[0].cell.recipe, group[0].result
     return Run(
         run=", ".join(one.cell.run for one in group),
-        method=recipe.method + " (approximate)" * METHODS[recipe.method].approximate,
+        method=METHODS[recipe.method].shown(recipe.method),
         backbone=recipe.backbone.name,
         dataset=result.dataset,
         split=result.split,

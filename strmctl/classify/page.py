@@ -15,6 +15,7 @@ from strmctl.classify.sentences import NONE_OF_THESE, sentences
 from strmctl.classify.timeline import Timeline
 from strmctl.evaluation.embed import CLIPS_PER_BATCH, LOADER_THREADS
 from strmctl.model.backbones.table import backbone_entry
+from strmctl.model.methods.table import METHODS
 from strmctl.paths import write_text
 from strmctl.progress import Progress, silent
 from strmctl.provenance import provenance
@@ -103,12 +104,13 @@ def _document(
 ) -> Labels:
     recipe, confusion = classifier.recipe, classifier.calibration
     entry = backbone_entry(recipe.backbone.name)
+    method = METHODS[recipe.method].shown(recipe.method)
     origin = f"run {classifier.run}" if classifier.run else f"recipe {recipe.name}, without training"
     return Labels(
         facts={
             "Examples": f"{len(classifier.examples)} in {classifier.folder}",
             "Classes": str(len(classifier.classes)),
-            "Model": f"{origin}: {recipe.backbone.name}, method {recipe.method}",
+            "Model": f"{origin}: {recipe.backbone.name}, method {method}",
             "Frames": f"{recipe.input.frames} per video",
         },
         sentences=list(sentences(classifier)),

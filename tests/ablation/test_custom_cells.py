@@ -114,3 +114,12 @@ def test_custom_file_that_is_none(tmp_path):
 def test_cells_that_no_recipe_can_be_are_refused(tmp_path, cells):
     with pytest.raises(RecipeError):
         custom(BASE, written(tmp_path, f"cells: {cells}"))
+
+
+def test_a_cell_of_a_method_that_is_only_near_to_the_published_one_says_so(tmp_path):
+    path = written(tmp_path, 'cells: {memory: {method: cmn}, "CMN (approximate)": {method: cmn}, OTAM: {method: otam}}')
+    assert [cell.label for cell in custom(BASE, path)] == ["memory (approximate)", "CMN (approximate)", "OTAM"]
+    path = written(tmp_path, "vary: {cmn.variables: [2, 3]}")
+    labels = [cell.label for cell in custom(Base("sprites", ("method=cmn",)), path)]
+    assert labels == ["cmn.variables=2 (approximate)", "cmn.variables=3 (approximate)"]
+    assert [cell.label for cell in shots(BASE, ["cmn", "trm"])] == ["CMN (approximate)", "TRM"]

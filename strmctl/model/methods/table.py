@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+APPROXIMATE = "(approximate)"  # end of the label of a method that is only near to what was published
+
 
 @dataclass(frozen=True)
 class Key:
@@ -66,7 +68,11 @@ class Method:
     @property
     def approximate(self) -> bool:
         """Whether it is only near to what was published, which its label says."""
-        return self.label.endswith("(approximate)")
+        return self.label.endswith(APPROXIMATE)
+
+    def shown(self, name: str) -> str:
+        """A name for it in a report, such as that of a recipe: it says so as well where the method is approximate."""
+        return name if not self.approximate or name.endswith(APPROXIMATE) else f"{name} {APPROXIMATE}"
 
     @property
     def trains(self) -> bool:
@@ -137,6 +143,22 @@ TARN = {
 ARN = {
     "attention": Key(("spatial", "temporal", "both"), "spatial", note="what is weighted: places, frames [their code]"),
     "sigma": Key(float, 100.0, {"gt": 0}, "slope of the power normalisation [their code]"),
+}
+CMN = {
+    "variables": Key(int, 5, {"ge": 1}, "m, the number of hidden variables [ours]"),
+    "dim": Key(int, 512, {"ge": 1}, "width of an abstract key [ours]"),
+    "readout": Key(("nearest", "attention"), "nearest", note="nearest slot of a class [paper], or all of them [ours]"),
+    "loss": Key(("cross_entropy", "margin"), "cross_entropy", note="of the logits, or a margin of cosines [ours]"),
+    "scale": Key(float, 10.0, {"gt": 0}, "factor of cosines in the beginning; it is learned [ours]"),
+    "margin": Key(float, 0.5, {"ge": 0}, "lead of the right class that the margin asks for, a cosine [ours]"),
+}
+HF_AR = {
+    "hidden": Key(int, 512, {"ge": 1}, "width of the LSTMs' states [ours]"),
+    "dim": Key(int, 256, {"ge": 1}, "width of a code [ours]"),
+    "flows": Key(int, 4, {"ge": 0}, "T, the number of reflections [ours]"),
+    "temperature": Key(float, 16.0, {"gt": 0}, "what squared distances are divided by [ours]"),
+    "divergence_weight": Key(float, 0.01, {"ge": 0}, "weight of the divergence per number of a code [ours]"),
+    "reconstruction_weight": Key(float, 0.1, {"ge": 0}, "weight of the decoder's error; 0 for no decoder [ours]"),
 }
 
 
@@ -300,6 +322,29 @@ METHODS: dict[str, Method] = {
         learned=True,
         maps=True,
         table1="ARN",
+    ),
+    "cmn": Method(
+        label="CMN (approximate)",
+        summary="nearest slots of a memory of multi-saliency keys",
+        source="Zhu and Yang, ECCV 2018",
+        faithful="approximate: from an abstract and a summary, for no code was published; frames alone, without the "
+        "optical flow and the unlabelled clips of CMN-J, the row of Table 1",
+        builder="strmctl.model.methods.cmn:build_cmn",
+        arguments=PATCHES | {"seed": "train.seed"} | own("cmn", CMN),
+        keys=CMN,
+        learned=True,
+        table1="CMN-J",
+    ),
+    "hf_ar": Method(
+        label="HF-AR (approximate)",
+        summary="mean variational codes, turned by a Householder flow",
+        source="arXiv 2108.08990",
+        faithful="approximate: from the abstract alone, without the authors' adapter for new classes",
+        builder="strmctl.model.methods.hf_ar:build_hf_ar",
+        arguments=PATCHES | {"seed": "train.seed"} | own("hf_ar", HF_AR),
+        keys=HF_AR,
+        learned=True,
+        table1="HF-AR",
     ),
     "prototype": Method(
         label="prototype",
