@@ -29,6 +29,9 @@ from strmctl.model.episode import Features, Logits, Truth, match_clips, mean_ove
 from strmctl.model.seeding import seeded
 
 
+LOG_VARIANCE = -4.0  # in the beginning; from 0, what is drawn drowns what an untrained LSTM says of a clip
+
+
 class VariationalCode(nn.Module):
     """The code of a clip, from its frames `(N, L, D)`.
 
@@ -44,6 +47,7 @@ class VariationalCode(nn.Module):
         self.encoder = nn.LSTM(channels, hidden, batch_first=True)
         self.mean = nn.Linear(hidden, dim)
         self.log_variance = nn.Linear(hidden, dim)
+        nn.init.constant_(self.log_variance.bias, LOG_VARIANCE)
         self.vectors = nn.ModuleList(nn.Linear(dim if number else hidden, dim) for number in range(flows))
 
     def forward(self, frames: Tensor) -> Features:
@@ -97,7 +101,7 @@ class HFAR(nn.Module):
         *,
         backbone: Backbone,
         code: VariationalCode,
-        temperature: float = 16.0,
+        temperature: float = 4.0,
         divergence_weight: float = 0.01,
         reconstruction_weight: float = 0.1,
         patches: int = 4,
@@ -170,7 +174,7 @@ def build_hf_ar(
     hidden: int = 512,
     dim: int = 256,
     flows: int = 4,
-    temperature: float = 16.0,
+    temperature: float = 4.0,
     divergence_weight: float = 0.01,
     reconstruction_weight: float = 0.1,
     patches: int = 4,
