@@ -28,7 +28,6 @@ from strmctl.model.enrichment import Clips, Enriched, enrich
 from strmctl.model.episode import Features, Logits, Truth, match_clips, mean_over_shots
 from strmctl.model.seeding import seeded
 
-
 LOG_VARIANCE = -4.0  # in the beginning; from 0, what is drawn drowns what an untrained LSTM says of a clip
 
 
