@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+from strmctl.control_groups import control_groups
 
 # The C library returns large blocks to the system when a tensor is freed, and the next tensor pays for fresh pages:
 # more processor time than the arithmetic of a small network. The numbers are those of glibc's mallopt.
@@ -43,12 +46,58 @@ def return_memory() -> None:
 
 def keep_within_free_memory() -> None:
     """Lets this process have no more than is free now: what is too large ends it alone, and no other. Only on Linux."""
-    with contextlib.suppress(ImportError, OSError, ValueError, StopIteration):
+    with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
-        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
-        free = next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))
-        resource.setrlimit(resource.RLIMIT_DATA, (free, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+        if free := free_bytes():
+            resource.setrlimit(resource.RLIMIT_DATA, (free, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+
+
+def machine_bytes(root: Path = Path("/")) -> int:
+    """Memory that this process may use: that of the machine, or less where its control groups have less.
+
+    Args:
+        root: folder that holds the system's `proc` and `sys`.
+    """
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min([physical, *(limit for limit, _ in _limits(root))])
+
+
+def free_bytes(root: Path = Path("/")) -> int | None:
+    """Memory that this process can still get without swapping: of the machine, and within its control groups.
+
+    Args:
+        root: folder that holds the system's `proc` and `sys`.
+
+    Returns:
+        Bytes; None where the system does not say, which Linux does.
+    """
+    try:
+        lines = (root / "proc/meminfo").read_text(encoding="utf-8").splitlines()
+        available = next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, ValueError, StopIteration):
+        return None
+    return min([available, *(max(0, limit - used) for limit, used in _limits(root))])
+
+
+def _limits(root: Path) -> Iterator[tuple[int, int]]:
+    """Bytes that each control group of this process, or one above it, may use, and those that it uses.
+
+    What it has read from files and can forget is not used.
+    """
+    for group in control_groups("memory", root):
+        names = (
+            ("memory.max", "memory.current")
+            if group.version == 2
+            else ("memory.limit_in_bytes", "memory.usage_in_bytes")
+        )
+        with contextlib.suppress(OSError, ValueError):  # no such file, or `max`: no limit here
+            limit, used = map(int, group.words(*names))
+            forgets = 0
+            with contextlib.suppress(OSError, ValueError):
+                words = group.words("memory.stat")
+                forgets = int(words[words.index("inactive_file" if group.version == 2 else "total_inactive_file") + 1])
+            yield limit, used - forgets
 
 
 def _has_glibc() -> bool:

@@ -9,10 +9,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from strmctl.control_groups import control_groups
+
 # PyTorch's threads (GNU OpenMP) wait for each other by spinning, by default for milliseconds. Beside a busy foreign
 # process, that is time taken from the thread that they wait for: 14 times slower than a single thread was measured.
 SPINS = {"GOMP_SPINCOUNT": "3000"}
 CHOICES = ("OMP_WAIT_POLICY", *SPINS)  # variables by which a user decides how threads wait
+LOADERS = "STRMCTL_LOADER_THREADS"
+MOST_LOADERS = 16  # about a twentieth of the time that a clip takes is Python's, in which threads wait for each other
 
 
 def wait_briefly() -> None:
@@ -36,6 +40,33 @@ def use_threads(count: int | None) -> None:
         sys.modules["torch"].set_num_threads(count)
 
 
+def loader_threads() -> int:
+    """Number of threads that read frames: that of `STRMCTL_LOADER_THREADS`, or else this process's share of the cores.
+
+    torchrun lets all processes of a machine have the same cores, and says how many processes there are; Slurm says how
+    many cores each of its tasks has.
+    """
+    given = os.environ.get(LOADERS, "")
+    if _is_count(given):
+        return int(given)
+    cpus, processes, own = (
+        available_cpus(),
+        *(os.environ.get(name, "") for name in ("LOCAL_WORLD_SIZE", "SLURM_CPUS_PER_TASK")),
+    )
+    cpus = min(cpus, int(own)) if _is_count(own) else cpus
+    return max(1, min(MOST_LOADERS, cpus // int(processes) if _is_count(processes) else cpus))
+
+
+def use_loader_threads(count: int | None) -> None:
+    """Makes this process, and those that it starts, read frames in so many threads; None changes nothing."""
+    if count is not None:
+        os.environ[LOADERS] = str(count)
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdigit() and int(text) > 0
+
+
 def available_cpus(root: Path = Path("/")) -> int:
     """Number of cores that are free to this process: those of its affinity, within the quota of its control groups.
 
@@ -51,24 +82,13 @@ def _affinity() -> int:
 
 
 def _quotas(root: Path) -> Iterator[float]:
-    """Cores that each control group of this process, or one above it, may use at a time; of both versions."""
-    try:
-        lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeError):
-        return
-    for line in lines:  # such as `0::/user.slice` or `4:cpu,cpuacct:/`
-        _, controllers, group = f"{line}::".split(":", 3)[:3]
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        top = root / "sys/fs/cgroup" / controllers
-        for above in (top / group.lstrip("/"), *(top / group.lstrip("/")).parents):
-            if not above.is_relative_to(top):
-                break
-            names = ("cpu.cfs_quota_us", "cpu.cfs_period_us") if controllers else ("cpu.max",)
-            with contextlib.suppress(OSError, ValueError):  # no such file, or `max` or -1: no limit here
-                quota, period = " ".join((above / name).read_text(encoding="utf-8") for name in names).split()
-                if int(quota) > 0:
-                    yield int(quota) / int(period)
+    """Cores that each control group of this process, or one above it, may use at a time."""
+    for group in control_groups("cpu", root):
+        names = ("cpu.max",) if group.version == 2 else ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+        with contextlib.suppress(OSError, ValueError):  # no such file, or `max` or -1: no limit here
+            quota, period = group.words(*names)
+            if int(quota) > 0:
+                yield int(quota) / int(period)
 
 
 @contextlib.contextmanager

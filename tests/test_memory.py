@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from strmctl.memory import CHOICES, HUGE_PAGES, keep_memory, return_memory
+from strmctl.memory import CHOICES, HUGE_PAGES, free_bytes, keep_memory, machine_bytes, return_memory
+from tests.system import system
 
 FAULTS = """
 import os, resource, sys
@@ -78,3 +79,51 @@ def test_without_an_answer_of_the_system_nothing_changes(monkeypatch, nothing_ch
     keep_memory()
     return_memory()
     assert HUGE_PAGES not in os.environ
+
+
+MACHINE = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+FREE = 6 << 20  # bytes, as the system says
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "limit", "free"),
+    [
+        ("", {}, MACHINE, FREE),
+        ("0::/\n", {"memory.max": "max\n", "memory.current": "9\n"}, MACHINE, FREE),
+        ("0::/\n", {"memory.max": "5000\n", "memory.current": "1000\n"}, 5000, 4000),
+        (
+            "0::/job\n",
+            {
+                "job/memory.max": "5000\n",
+                "job/memory.current": "4500\n",
+                "job/memory.stat": "anon 7\ninactive_file 1500\nslab 3\n",
+                "memory.max": "9000\n",
+                "memory.current": "9500\n",  # the one above is full
+            },
+            5000,
+            0,
+        ),
+        ("0::/\n", {"memory.max": f"{MACHINE * 2}\n", "memory.current": "1\n"}, MACHINE, FREE),
+        (
+            "9:memory:/task\n4:cpu:/task\n0::/\n",
+            {
+                "memory/task/memory.limit_in_bytes": "7000\n",
+                "memory/task/memory.usage_in_bytes": "6000\n",
+                "memory/task/memory.stat": "inactive_file 1\ntotal_inactive_file 2000\n",
+                "memory/memory.limit_in_bytes": "9223372036854771712\n",
+                "memory/memory.usage_in_bytes": "6000\n",
+            },
+            7000,
+            3000,
+        ),
+        ("0::/\n", {"memory.max": "little\n", "memory.current": ""}, MACHINE, FREE),
+    ],
+)
+def test_memory_is_what_the_control_groups_leave_of_the_machine_s(tmp_path, groups, files, limit, free):
+    root = system(tmp_path, groups, files)
+    (root / "proc/meminfo").write_text(f"MemTotal: 99 kB\nMemFree: 1 kB\nMemAvailable: {FREE >> 10} kB\n")
+    assert (machine_bytes(root), free_bytes(root)) == (limit, free)
+
+
+def test_where_the_system_says_nothing_of_free_memory_nothing_is_known(tmp_path):
+    assert free_bytes(tmp_path) is None and machine_bytes(tmp_path) == MACHINE

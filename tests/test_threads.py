@@ -8,19 +8,11 @@ import sys
 import pytest
 
 from strmctl.cli.main import COMMANDS, main
-from strmctl.threads import available_cpus
+from strmctl.threads import LOADERS, MOST_LOADERS, available_cpus, loader_threads
 from tests.small_world import strmctl
+from tests.system import system
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-
-
-def system(folder, groups, files):
-    """A root folder with the control groups of this process, and their files."""
-    files = {"proc/self/cgroup": groups, **{f"sys/fs/cgroup/{name}": text for name, text in files.items()}}
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-    return folder
 
 
 @pytest.mark.parametrize(
@@ -51,6 +43,34 @@ def test_cores_are_those_within_the_quota_of_the_control_groups(tmp_path, groups
 
 def test_without_control_groups_the_affinity_counts(tmp_path):
     assert available_cpus(tmp_path) == CORES
+
+
+@pytest.mark.parametrize(
+    ("cores", "variables", "expected"),
+    [
+        (2, {}, 2),
+        (64, {}, MOST_LOADERS),
+        (64, {"LOCAL_WORLD_SIZE": "8"}, 8),  # torchrun: all processes have all cores
+        (64, {"LOCAL_WORLD_SIZE": "2"}, MOST_LOADERS),
+        (2, {"LOCAL_WORLD_SIZE": "4"}, 1),
+        (64, {"SLURM_CPUS_PER_TASK": "6"}, 6),
+        (6, {"SLURM_CPUS_PER_TASK": "64"}, 6),
+        (64, {"SLURM_CPUS_PER_TASK": "32", "LOCAL_WORLD_SIZE": "4"}, 8),  # torchrun in a task
+        (64, {"SLURM_CPUS_PER_TASK": "", "LOCAL_WORLD_SIZE": "0"}, MOST_LOADERS),
+        (64, {"LOCAL_WORLD_SIZE": "many"}, MOST_LOADERS),
+        (2, {LOADERS: "40"}, 40),
+        (2, {LOADERS: "none"}, 2),
+    ],
+)
+def test_frames_are_read_by_a_process_s_share_of_the_cores_unless_the_user_decides(
+    monkeypatch, cores, variables, expected
+):
+    monkeypatch.setattr("strmctl.threads.available_cpus", lambda: cores)
+    for name in ("LOCAL_WORLD_SIZE", "SLURM_CPUS_PER_TASK", LOADERS):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert loader_threads() == expected
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import torch
 
 from strmctl.errors import StrmctlError
 from strmctl.memory import keep_memory
-from strmctl.threads import environment
+from strmctl.threads import LOADERS, environment, loader_threads
 from strmctl.workers import start_worker
 
 Task = TypeVar("Task")
@@ -95,12 +95,13 @@ def _workers(function: Callable[..., Any], count: int, threads: int, gpus: Seque
     """Connections to new processes, which end with the block, and at the latest with this process."""
     context = multiprocessing.get_context("spawn")  # a forked copy of a process with torch's threads may hang
     connections, processes = [], []
+    loaders = loader_threads()
     try:
         for number in range(count):
             ours, theirs = context.Pipe()
             processes.append(context.Process(target=_serve, args=(theirs, function, threads), daemon=True))
             own = {VISIBLE: gpus[number % len(gpus)]} if gpus else {}
-            with environment({"OMP_NUM_THREADS": str(threads), **own}):
+            with environment({"OMP_NUM_THREADS": str(threads), LOADERS: str(max(1, loaders // count)), **own}):
                 processes[-1].start()
             theirs.close()
             connections.append(ours)

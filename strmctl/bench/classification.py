@@ -22,10 +22,11 @@ from strmctl.classify.examples import Example, Examples, find_videos
 from strmctl.classify.features import VideoReader, embed_videos
 from strmctl.classify.windows import embed_windows
 from strmctl.errors import DataError
-from strmctl.evaluation.embed import LOADER_THREADS, embed_batches
+from strmctl.evaluation.embed import embed_batches
 from strmctl.progress import Progress, silent
 from strmctl.recipe import Recipe, load_recipe
 from strmctl.runs.build import build_model
+from strmctl.threads import loader_threads
 from strmctl.videos.decode import decode
 from strmctl.videos.extract import one_thread
 from strmctl.videos.windows import VideoWindows, Window, check_window
@@ -38,7 +39,7 @@ class _Decoded:
     """Videos that are in memory, in the place of a `VideoReader`."""
 
     def __init__(self, reader: VideoReader, clips: Sequence[str]) -> None:
-        with ThreadPoolExecutor(LOADER_THREADS) as pool:
+        with ThreadPoolExecutor(loader_threads()) as pool:
             self.pixels = dict(zip(clips, reader.load_many(clips, pool), strict=True))
 
     def load_many(self, clips: Sequence[str], *_: object) -> torch.Tensor:
@@ -134,7 +135,7 @@ def _classifier(model: nn.Module, recipe: Recipe, names: Sequence[str]) -> Class
 
 
 def _decode(recipe: Recipe, names: Sequence[str]) -> float:
-    with one_thread(), ThreadPoolExecutor(LOADER_THREADS) as pool:
+    with one_thread(), ThreadPoolExecutor(loader_threads()) as pool:
         return len(VideoReader(recipe, Path()).load_many(names, pool))
 
 

@@ -13,13 +13,14 @@ from strmctl.classify.label import Label
 from strmctl.classify.pictures import MOST, Pictures
 from strmctl.classify.sentences import NONE_OF_THESE, sentences
 from strmctl.classify.timeline import Timeline
-from strmctl.evaluation.embed import CLIPS_PER_BATCH, LOADER_THREADS
+from strmctl.evaluation.embed import CLIPS_PER_BATCH
 from strmctl.model.backbones.table import backbone_entry
 from strmctl.model.methods.table import METHODS
 from strmctl.paths import write_text
 from strmctl.progress import Progress, silent
 from strmctl.provenance import provenance
 from strmctl.report.pages.labels_page import Answer, Labels, LongVideo, Stretch, labels_page
+from strmctl.threads import loader_threads
 from strmctl.videos.extract import one_thread
 
 TOP = 5  # classes whose probabilities are drawn for each video
@@ -86,7 +87,7 @@ def _by_class(classifier: Classifier) -> dict[str, list[str]]:
 def _decode(classifier: Classifier, folder: Path, clips: Sequence[str], pictures: Pictures) -> Iterable[int]:
     """Keeps pictures of clips and yields how many have been read; what cannot be read any more has none."""
     reader = VideoReader(classifier.recipe, folder, seen=pictures.keep)
-    with one_thread(), ThreadPoolExecutor(LOADER_THREADS) as pool:
+    with one_thread(), ThreadPoolExecutor(loader_threads()) as pool:
         for first in range(0, len(clips), CLIPS_PER_BATCH):
             part = clips[first : first + CLIPS_PER_BATCH]
             reader.load_many(part, pool)

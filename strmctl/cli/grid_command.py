@@ -17,6 +17,7 @@ from strmctl.cli.options import (
     data_option,
     device_option,
     json_option,
+    loader_threads_option,
     runs_option,
     set_option,
 )
@@ -63,6 +64,7 @@ OPTIONS = (
     data_option,
     runs_option,
     device_option,
+    loader_threads_option,
     json_option,
 )
 

@@ -16,7 +16,7 @@ from strmctl.errors import StrmctlError
 from strmctl.model.methods.table import METHODS
 from strmctl.paths import names_in, shipped, with_home
 from strmctl.runs.folder import run_names
-from strmctl.threads import use_threads
+from strmctl.threads import LOADERS, use_loader_threads, use_threads
 
 Names = Callable[[Path, Path], Iterable[str]]  # from the folders of data and of runs
 
@@ -141,6 +141,23 @@ threads_option = click.option(
     type=click.IntRange(1),
     metavar="N",
     help="Threads that compute on the processor; 1 is best beside other busy processes.  [default: the free cores]",
+)
+
+
+def _use_loader_threads(context: click.Context, parameter: click.Parameter, count: int | None) -> int | None:
+    use_loader_threads(count)
+    return count
+
+
+loader_threads_option = click.option(
+    "--loader-threads",
+    expose_value=False,
+    callback=_use_loader_threads,
+    type=click.IntRange(1),
+    metavar="N",
+    envvar=LOADERS,
+    show_envvar=True,
+    help="Threads of each process that read frames.  [default: its share of the free cores, 16 at most]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 set_option = click.option(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from typing import Protocol, TypeVar
 
 import torch
@@ -21,8 +21,8 @@ from strmctl.model.backbones.folding import folded_backbone
 from strmctl.model.enrichment import Clips, Maps
 from strmctl.model.finite import is_finite
 from strmctl.progress import Progress, silent
+from strmctl.threads import loader_threads
 
-LOADER_THREADS = min(4, os.cpu_count() or 1)
 CLIPS_PER_BATCH = 4  # more are no faster on a CPU and take up to 2.4 times the memory
 OVERFLOW = (
     "the numbers grow too large for the precision: leave `--dtype` out where it was given, or train anew with a "
@@ -193,15 +193,23 @@ def embed_batches(
     """
     batches = [clips[first : first + CLIPS_PER_BATCH] for first in range(0, len(clips), CLIPS_PER_BATCH)]
     batches = batches[ranks.rank :: ranks.count]
-    with ThreadPoolExecutor(LOADER_THREADS) as pool, evaluating(model), contextlib.ExitStack() as stack:
+    threads = loader_threads()
+    together = max(1, threads // CLIPS_PER_BATCH)  # batches that are loaded at a time, so that all threads have a clip
+    loads = [batches[first : first + together] for first in range(0, len(batches), together)]
+    with ThreadPoolExecutor(threads) as pool, evaluating(model), contextlib.ExitStack() as stack:
         depth = loading_depth(model) if depth is None else depth
 
-        def load(ids: Sequence[str]) -> Clips:
+        def load(several: Sequence[Sequence[str]]) -> list[tuple[Sequence[str], Clips]]:
+            ids = [clip for batch in several for clip in batch]
             clips = loader.load_many(ids, pool, list(map(view, ids)))
-            return pinned(clips) if depth else clips
+            clips = pinned(clips) if depth else clips
+            firsts = range(0, len(ids), CLIPS_PER_BATCH)
+            return [
+                (batch, clips[first : first + CLIPS_PER_BATCH]) for batch, first in zip(several, firsts, strict=True)
+            ]
 
-        for number, loaded in enumerate(ahead(load, batches, depth=depth)):
-            ids, ready = batches[number], to_model(loaded, model)
+        for number, (ids, loaded) in enumerate(chain.from_iterable(ahead(load, loads, depth=depth))):
+            ready = to_model(loaded, model)
             if number == 0 and not isinstance(ready, Maps):
                 stack.enter_context(folded_backbone(model, ready))
             features = (embed or model.embed)(ready)

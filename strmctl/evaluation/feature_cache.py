@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -14,12 +13,14 @@ from strmctl.evaluation.embedding_tasks import Share, embedded
 from strmctl.evaluation.map_cache import maps_made_of
 from strmctl.evaluation.tensor_cache import TensorCache
 from strmctl.frames.store.store import FrameStore
+from strmctl.memory import free_bytes
 from strmctl.model.backbones.table import backbone_entry
 from strmctl.progress import Progress, silent
 from strmctl.provenance import code_sha256, versions
 from strmctl.runs.checkpoint import LoadedRun
 
 CODE = ("model", "videos", "episodes/clip_loader.py")  # what features depend on
+UNKNOWN = 4 << 30  # bytes that are taken to be free where the system does not say
 
 
 def split_features(
@@ -75,7 +76,7 @@ def split_features(
             return collected(embed(), clips, run.model, progress)
     else:
         features.check_finite(f"remove {cache.folder}, and they are made again")
-    if features.bytes > (_free_memory() // 4 if memory is None else memory):
+    if features.bytes > ((free_bytes() or UNKNOWN) // 4 if memory is None else memory):
         return features
     return ClipFeatures({name: value.clone() for name, value in features.tensors.items()}, features.row)
 
@@ -84,11 +85,3 @@ def replaces(made_of: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether features make others useless, which come from earlier content of the same weights file, or other code."""
     same_file = other.get("weights_file") == made_of["weights_file"]
     return same_file and any(other.get(key) != made_of[key] for key in ("weights", "code"))
-
-
-def _free_memory() -> int:
-    """Unused bytes of memory; 4 GiB where the system does not say."""
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 4 << 30

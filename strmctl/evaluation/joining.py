@@ -18,7 +18,7 @@ from typing import Any
 from strmctl.errors import StrmctlError, UsageError
 from strmctl.evaluation.ranks import ALONE, Ranks
 from strmctl.memory import keep_memory
-from strmctl.threads import available_cpus, use_threads
+from strmctl.threads import LOADERS, available_cpus, loader_threads, use_loader_threads, use_threads
 from strmctl.workers import end, start_worker
 
 PATIENCE = timedelta(hours=2)  # while one rank validates or makes maps, the others wait
@@ -67,6 +67,8 @@ def with_helpers(count: int, device: str, function: Callable[[Ranks], None]) -> 
         raise UsageError("the environment names ranks, which others have started", "leave `--jobs` out")
     if "OMP_NUM_THREADS" not in os.environ:
         use_threads(max(1, available_cpus() // count))
+    if LOADERS not in os.environ:
+        use_loader_threads(max(1, loader_threads() // count))
     if _take_gpu(Ranks(), device):
         check_gpus(count)
     import torch.distributed as dist

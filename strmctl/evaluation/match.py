@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from strmctl.episodes.sampler import OPTIONS, Episode, EpisodeSampler
 from strmctl.errors import NotFiniteError
 from strmctl.evaluation.embed import (
-    LOADER_THREADS,
     OVERFLOW,
     ClipFeatures,
     Loader,
@@ -28,6 +27,7 @@ from strmctl.evaluation.tables import make_tables, matching_from
 from strmctl.model.finite import is_finite
 from strmctl.progress import Progress, silent
 from strmctl.results import QueryRow
+from strmctl.threads import loader_threads
 
 # As a share of a query's largest logit. Rounding in float32 moves logits by 2e-7 to 4e-6 of it, whatever their range:
 # from tables, by at most 3e-7 for TRM and STRM trained on JHMDB.
@@ -199,7 +199,7 @@ def evaluate_uncached(
             labels = torch.arange(len(episode.classes), device=support.device).repeat_interleave(shot)
             yield shot, model(support, labels, query).total[None]
 
-    with evaluating(model), ThreadPoolExecutor(LOADER_THREADS) as pool:
+    with evaluating(model), ThreadPoolExecutor(loader_threads()) as pool:
         return _collect(episodes, shots, 1, logits_of, progress=progress, seen=seen)
 
 

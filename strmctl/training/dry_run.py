@@ -7,7 +7,6 @@ training. Weights are random, because they take the same time.
 from __future__ import annotations
 
 import math
-import os
 import statistics
 import time
 from dataclasses import replace
@@ -22,7 +21,8 @@ from strmctl.errors import StrmctlError
 from strmctl.evaluation.embed import ClipFeatures, embed_clips, evaluating, loading_depth, to_model
 from strmctl.evaluation.map_cache import maps_of
 from strmctl.evaluation.match import all_clips, match_episodes
-from strmctl.memory import keep_memory, keep_within_free_memory, return_memory
+from strmctl.evaluation.ranks import ALONE, Ranks
+from strmctl.memory import keep_memory, keep_within_free_memory, machine_bytes, return_memory
 from strmctl.recipe import Recipe
 from strmctl.runs.build import build_model
 from strmctl.runs.checkpoint import choose_device
@@ -31,7 +31,7 @@ from strmctl.training.in_training import TrainingData, validation_protocol
 from strmctl.training.measure import in_a_new_process, is_out_of_memory, peak_bytes
 from strmctl.training.run import TrainingRun
 from strmctl.training.step import OPTIMIZERS, backward, prepare, take_step
-from strmctl.training.train import training_episodes, training_sampler
+from strmctl.training.train import parts_of, training_episodes, training_sampler
 
 MEASURED = 3  # episodes, after one that is not
 EMBEDDED, MATCHED = 4, 20  # validation clips and episodes that are timed
@@ -40,14 +40,23 @@ CLOSE = 0.8  # share of the memory here from which on it is said how to need les
 WAYS = ("plain", "checkpoint", "sides")  # values of train.memory, each with less memory than the one before
 
 
-def dry_run(run: TrainingRun, data_dir: Path, *, device: str = "auto") -> dict[str, Any]:
+def dry_run(run: TrainingRun, data_dir: Path, *, device: str = "auto", ranks: Ranks = ALONE) -> dict[str, Any] | None:
     """Checks the recipe, the data and the device of a training, and says what it will take.
 
+    Args:
+        run: training that has not begun.
+        data_dir: folder of the frame stores.
+        device: name of the device, see `choose_device`.
+        ranks: processes that would train together, all of which call this and measure at the same time.
+
     Returns:
+        In the first process, else None:
         `clips` per split, `episodes`, optimizer `steps`, `seconds_per_episode` (median), `hours` in all, of which
         `validation_hours` and `maps_hours` of a frozen backbone; `peak_bytes` of the process, or on a GPU of its
-        tensors, and the `memory_bytes` that there are; `disk_bytes` of the run, `maps_bytes` of a frozen backbone,
-        and the `free_disk_bytes`; `less_memory`: changes of the recipe that need less, where it is close.
+        tensors, and the `memory_bytes` that there are for it; `disk_bytes` of the run, `maps_bytes` of a frozen
+        backbone, and the `free_disk_bytes`; `less_memory`: changes of the recipe that need less, where it is close;
+        `ranks`: their number. Of several, times and memory are those of the slowest and the largest, and sums of
+        gradients are not counted.
 
     Raises:
         DataError: the store is missing, or some of its classes.
@@ -66,11 +75,21 @@ def dry_run(run: TrainingRun, data_dir: Path, *, device: str = "auto") -> dict[s
     model = build_model(recipe, pretrained=False)
     weights = sum(value.nbytes for value in model.state_dict().values())
     trained = sum(parameter.nbytes for parameter in model.parameters() if parameter.requires_grad)
+    beside = 1  # ranks on this machine
     if training_sampler(recipe, data) is not None:
-        found |= _in_a_process(run, data_dir, device)
+        own = f"cuda:{ranks.local}" if chosen.type == "cuda" and ranks.count > 1 else device
+        of_each = ranks.to_first(lambda: _in_a_process(run, data_dir, own, ranks) | {"local": ranks.local})
+        most = {name: max(each[name] for each in of_each) for name in (of_each or [{}])[0]}
+        beside += most.pop("local", 0)
+        found |= most
+    if not ranks.first:
+        return None
     episodes = recipe.train.episodes
-    hours = episodes * found["seconds_per_episode"] / 3600 + found["validation_hours"] + found["maps_hours"]
-    total = torch.cuda.get_device_properties(chosen).total_memory if chosen.type == "cuda" else _machine_bytes()
+    rounds = sum(1 for _ in parts_of(recipe, 0, ranks.count))  # episodes one after the other
+    hours = rounds * found["seconds_per_episode"] / 3600 + found["validation_hours"] + found["maps_hours"]
+    total = (
+        torch.cuda.get_device_properties(chosen).total_memory if chosen.type == "cuda" else machine_bytes() // beside
+    )
     close = found["peak_bytes"] is not None and found["peak_bytes"] > CLOSE * total
     files = (3 + len(recipe.train.keep)) * weights  # best, last and state
     files += 2 * trained * (recipe.train.optimizer == "adam" and episodes > 0)  # what it keeps of each, in the state
@@ -88,6 +107,7 @@ def dry_run(run: TrainingRun, data_dir: Path, *, device: str = "auto") -> dict[s
         "disk_bytes": files + LINE * episodes,
         "free_disk_bytes": free_bytes(run.folder),
         "less_memory": less_memory(recipe) if close else [],
+        "ranks": ranks.count,
     }
 
 
@@ -111,9 +131,12 @@ def _suits(recipe: Recipe, key: str, value: str) -> bool:
     return True
 
 
-def _in_a_process(run: TrainingRun, data_dir: Path, device: str) -> dict[str, Any]:
+def _in_a_process(run: TrainingRun, data_dir: Path, device: str, ranks: Ranks) -> dict[str, Any]:
     try:
-        return in_a_new_process(_measure, run, data_dir, device)
+        found = in_a_new_process(_measure, run, data_dir, device)
+        embedding, matching = found.pop("embedding_hours"), found.pop("matching_hours")
+        found["maps_hours"] = found.get("maps_hours", 0.0) / ranks.count
+        return found | {"validation_hours": embedding / ranks.count + matching}
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
@@ -137,7 +160,7 @@ def _measure(run: TrainingRun, data_dir: Path, device_name: str) -> dict[str, An
     model = build_model(recipe, pretrained=False)
     prepare(recipe, model, device, len(data.train))
     found = _training(recipe, data, model) | {"peak_bytes": peak_bytes(device)}
-    return found | {"validation_hours": _validation(recipe, data, model) / 3600}
+    return found | _validation(recipe, data, model)
 
 
 def _training(recipe: Recipe, data: TrainingData, model: nn.Module) -> dict[str, Any]:
@@ -177,10 +200,10 @@ def _training(recipe: Recipe, data: TrainingData, model: nn.Module) -> dict[str,
     return found | {"seconds_per_episode": statistics.median(seconds[1:] or seconds)}
 
 
-def _validation(recipe: Recipe, data: TrainingData, model: nn.Module) -> float:
-    """Seconds of all validations, from a few clips and episodes."""
+def _validation(recipe: Recipe, data: TrainingData, model: nn.Module) -> dict[str, float]:
+    """Hours of all validations, from a few clips and episodes."""
     if len(data.val) < 2:
-        return 0.0
+        return {"embedding_hours": 0.0, "matching_hours": 0.0}
     protocol, count = validation_protocol(recipe, data), len(all_clips(data.val))
     drawn = replace(protocol, episodes=min(MATCHED, protocol.episodes)).draw(data.val, data.loader.store.groups)
     clips = all_clips(data.val)[:EMBEDDED]
@@ -190,9 +213,6 @@ def _validation(recipe: Recipe, data: TrainingData, model: nn.Module) -> float:
     rows = {clip: number % len(clips) for number, clip in enumerate(all_clips(data.val))}
     match_episodes(model, ClipFeatures(features.tensors, rows), drawn, protocol.shots)
     embedding, matching = (middle - begin) / len(clips), (time.perf_counter() - middle) / len(drawn)
-    each = count * embedding * recipe.backbone.trained + protocol.episodes * matching  # else maps are read
-    return math.ceil(recipe.train.episodes / recipe.validation.every) * each
-
-
-def _machine_bytes() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    hours = math.ceil(recipe.train.episodes / recipe.validation.every) / 3600
+    embedded = count * recipe.backbone.trained  # else maps are read
+    return {"embedding_hours": hours * embedded * embedding, "matching_hours": hours * protocol.episodes * matching}

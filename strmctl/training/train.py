@@ -22,7 +22,7 @@ from torch import nn
 from strmctl.draws import Draws
 from strmctl.episodes.sampler import TRAIN_OPTIONS, Episode, EpisodeSampler
 from strmctl.errors import CheckpointError
-from strmctl.evaluation.embed import LOADER_THREADS, Loader, ahead, loading_depth, pinned
+from strmctl.evaluation.embed import Loader, ahead, loading_depth, pinned
 from strmctl.evaluation.map_cache import keep_maps, make_maps
 from strmctl.evaluation.ranks import ALONE, Ranks
 from strmctl.memory import return_memory
@@ -34,6 +34,7 @@ from strmctl.runs.checkpoint import choose_device
 from strmctl.runs.folder import MAPS
 from strmctl.runs.notes import WEIGHTS, lost, read_notes
 from strmctl.runs.train_log import TrainLog, term_column
+from strmctl.threads import loader_threads
 from strmctl.training.in_training import RunInTraining, TrainingData, validation_protocol
 from strmctl.training.picture import CurvePicture
 from strmctl.training.running_averages import RunningAverages
@@ -136,7 +137,7 @@ def _go_on(
     progress(run.done, episodes, "")
     model.train()
     averages = RunningAverages(model, ranks, run.done)
-    parts = list(_parts(recipe, run.done, ranks.count))
+    parts = list(parts_of(recipe, run.done, ranks.count))
     own = [part[ranks.rank] for part in parts if ranks.rank < len(part)]
     loaded = training_episodes(sampler, run.data.loader, own, loading_depth(model))
     for part in parts:
@@ -186,7 +187,7 @@ def _intervals(recipe: Recipe) -> tuple[int, int]:
     return recipe.train.accumulate, recipe.validation.every
 
 
-def _parts(recipe: Recipe, done: int, count: int) -> Iterator[range]:
+def parts_of(recipe: Recipe, done: int, count: int) -> Iterator[range]:
     """Episodes that as many ranks compute at a time, each rank one; a step, a validation or a snapshot ends a part."""
     while done < recipe.train.episodes:
         ends = (every * (done // every + 1) for every in _intervals(recipe))
@@ -231,7 +232,7 @@ def training_episodes(
     sampler: EpisodeSampler, loader: Loader, indices: Sequence[int], depth: int
 ) -> Iterator[tuple[Episode, tuple[Clips, Clips]]]:
     """Episodes with their support and query clips, loaded ahead."""
-    with ThreadPoolExecutor(LOADER_THREADS) as pool:
+    with ThreadPoolExecutor(loader_threads()) as pool:
 
         def load(index: int) -> tuple[Episode, tuple[Clips, Clips]]:
             episode = sampler.episode(index)

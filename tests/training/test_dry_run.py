@@ -1,11 +1,15 @@
 """What `train --dry-run` says, against what a training then takes."""
 
+import json
+
 import pytest
 
 from strmctl.errors import StrmctlError
+from strmctl.memory import machine_bytes
 from strmctl.recipe import load_recipe
 from strmctl.training import dry_run, measure
-from tests.small_world import refused, snapshot, train
+from tests import together
+from tests.small_world import refused, small, snapshot, train
 
 DRY = ("--recipe", "sprites", "--dry-run")
 FULL = (MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory"), measure.BrokenProcessPool())
@@ -29,7 +33,7 @@ def test_what_a_training_takes_is_what_was_said(data, tmp_path, changes):
     assert (said["clips"], said["episodes"], said["steps"]) == ({"train": 9, "val": 6}, 6, 3)
     assert 0 < said["seconds_per_episode"] < 30 and said["validation_hours"] > 0
     hours = 6 * said["seconds_per_episode"] / 3600 + said["validation_hours"] + said["maps_hours"]
-    assert said["hours"] == pytest.approx(hours)
+    assert said["hours"] == pytest.approx(hours) and said["ranks"] == 1
     assert 2**28 < said["peak_bytes"] < said["memory_bytes"] and said["free_disk_bytes"] > 0
     assert train(data, tmp_path / "runs", changes=changes).code == 0
     files = [path for path in (tmp_path / "runs" / "sprites").rglob("*") if path.suffix in (".pt", ".csv")]
@@ -57,6 +61,20 @@ def test_people_get_a_table_and_are_told_how_to_need_less_where_it_is_close(data
     monkeypatch.setattr(dry_run, "free_bytes", lambda folder: 0)
     ran = train(data, tmp_path, *DRY)
     assert "`--set train.memory=sides`" in ran.err and "warning: the disk has too little room" in ran.err
+
+
+@pytest.mark.slow
+def test_ranks_measure_together_and_the_first_speaks(data, tmp_path):
+    words = ("--data", data, "--runs", tmp_path / "runs", "--device", "cpu", "--json")
+    changes = small("data.dataset=mine", "train.episodes=7", "train.accumulate=4", "validation.every=100")
+    found = together.ended(together.start(2, "train", *DRY, *changes, *words))
+    assert [code for _, code in found] == [0, 0] and found[1][0] == ("", ""), found
+    said = json.loads(found[0][0][0])
+    hours = (
+        4 * said["seconds_per_episode"] / 3600 + said["validation_hours"]
+    )  # two and two of a step of four, then two and one
+    assert said["ranks"] == 2 and said["hours"] == pytest.approx(hours)
+    assert said["memory_bytes"] == machine_bytes() // 2 and not (tmp_path / "runs").exists()
 
 
 def test_without_training_there_is_nothing_to_measure(data, tmp_path):

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
 @options.runs_option
 @options.device_option
 @options.threads_option
+@options.loader_threads_option
 @options.json_option
 def command(
     videos: tuple[Path, ...],

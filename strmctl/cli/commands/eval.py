@@ -114,6 +114,7 @@ USUAL = (5, 1, 10_000, 0)  # way, queries, episodes, seed
 @options.runs_option
 @options.device_option
 @options.threads_option
+@options.loader_threads_option
 @options.json_option
 def command(
     run_names: tuple[str, ...],

@@ -15,6 +15,7 @@ from strmctl.cli.options import (
     data_option,
     device_option,
     json_option,
+    loader_threads_option,
     runs_option,
     set_option,
     threads_option,
@@ -22,6 +23,7 @@ from strmctl.cli.options import (
 from strmctl.errors import StrmctlError
 
 if TYPE_CHECKING:
+    from strmctl.evaluation.ranks import Ranks
     from strmctl.training.run import TrainingRun
 
 
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 @runs_option
 @device_option
 @threads_option
+@loader_threads_option
 @json_option
 def command(
     recipe: str | None,
@@ -88,7 +91,9 @@ def command(
     if dry_run:
         if resume:
             raise click.UsageError("--dry-run is for a training that has not begun; leave --resume out")
-        _estimate(new_run(runs, name, recipe, assignments), data_dir, device, as_json)
+        with joined(device, adds_up=False) as ranks:
+            run = ranks.from_first(lambda: new_run(runs, name, recipe, assignments))
+            _estimate(run, data_dir, device, ranks, as_json)
         return
     events = log == "tensorboard"
     with joined(device) as ranks:
@@ -129,11 +134,13 @@ def command(
     console.say(f"next: `{test}`, `strmctl viz --video FILE{elsewhere(runs=runs)}`")
 
 
-def _estimate(run: TrainingRun, data_dir: Path, device: str, as_json: bool) -> None:
+def _estimate(run: TrainingRun, data_dir: Path, device: str, ranks: Ranks, as_json: bool) -> None:
     from strmctl.report.terminal.dry_run_table import dry_run_table
     from strmctl.training.dry_run import dry_run
 
-    found = dry_run(run, data_dir, device=device)
+    found = dry_run(run, data_dir, device=device, ranks=ranks)
+    if found is None:
+        return
     if as_json:
         console.print_json(found)
         return

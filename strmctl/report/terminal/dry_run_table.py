@@ -11,6 +11,7 @@ def dry_run_table(found: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     rows = [["clips", ", ".join(f"{subset} {count:,}" for subset, count in found["clips"].items())]]
     rows += [["episodes, optimizer steps", f"{found['episodes']:,}, {found['steps']:,}"]]
     rows += [["device", f"{found['device']}, threads: {found['threads']}"]]
+    rows += [["ranks", f"{found['ranks']}"]] if found["ranks"] > 1 else []
     rows += [["seconds per episode", f"{found['seconds_per_episode']:.3g}"]]
     rows += [["time in all", _time(found["hours"])]]
     rows += [["of it, validation", _time(found["validation_hours"])]]
