@@ -8,6 +8,7 @@ import torch
 
 from strmctl.cli import main
 from strmctl.frames.store.store import FrameStore
+from strmctl.threads import LOADERS
 from tests.browser import Browser, program
 from tests.small_world import evaluate, prepared, snapshot, train
 
@@ -22,6 +23,7 @@ def one_thread():
     yield
     torch.set_num_threads(1)
     os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ.pop(LOADERS, None)
 
 
 @pytest.fixture(autouse=True)

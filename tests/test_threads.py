@@ -2,14 +2,17 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from strmctl.cli.main import COMMANDS, main
+from strmctl.evaluation import embed
 from strmctl.threads import LOADERS, MOST_LOADERS, available_cpus, loader_threads
-from tests.small_world import strmctl
+from tests.small_world import evaluate, refused, strmctl
 from tests.system import system
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -111,3 +114,16 @@ def test_every_command_that_runs_a_model_takes_a_number_of_threads():
 def test_no_threads_is_an_error_of_use():
     ran = strmctl("eval", "--threads", 0)
     assert ran.code == 2 and "--threads" in ran.err
+
+
+def test_a_test_reads_with_the_threads_asked_for(data, runs, monkeypatch):
+    asked = []
+    monkeypatch.setattr(embed, "ThreadPoolExecutor", lambda count: asked.append(count) or ThreadPoolExecutor(count))
+    monkeypatch.setattr("strmctl.threads.available_cpus", lambda: 3)
+    for words, count in (((), 3), (("--loader-threads", 5), 5)):
+        for cache in (runs / "sprites" / "cache").glob("*/"):
+            shutil.rmtree(cache)
+        assert evaluate(data, runs, *words).code == 0
+        assert asked.pop() == count and not asked
+    monkeypatch.setenv(LOADERS, "none")
+    refused(evaluate(data, runs), 2, "--loader-threads")

@@ -2,10 +2,11 @@ import pytest
 import torch
 
 from strmctl.errors import UsageError
-from strmctl.evaluation.embed import ClipFeatures, ahead, embed_clips
+from strmctl.evaluation.embed import ClipFeatures, ahead, embed_batches, embed_clips
 from strmctl.evaluation.match import NARROW, Protocol, all_clips, evaluate, evaluate_uncached, match_episodes
 from strmctl.model.episode import Logits
 from strmctl.runs.build import build_model, clip_loader
+from strmctl.threads import LOADERS
 from tests.runs.test_build import lively
 from tests.small_world import small_recipe
 
@@ -132,6 +133,18 @@ def test_embedding_restores_the_mode(model, loader, clips):
     expected = embed_clips(model, loader, all_clips(clips)).tensors
     found = embed_clips(model.train(), loader, all_clips(clips)).tensors
     assert model.training and all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize("threads", ["1", "9", "40"])
+def test_however_many_threads_read_features_are_made_of_the_same_batches(model, loader, clips, monkeypatch, threads):
+    ids = all_clips(clips)
+    expected = [{name: value.clone() for name, value in part.items()} for part in embed_batches(model, loader, ids)]
+    monkeypatch.setenv(LOADERS, threads)
+    for depth in (0, 2):
+        found = list(embed_batches(model, loader, ids, depth=depth))
+        assert len(found) == len(expected) == 3
+        for one, other in zip(found, expected, strict=True):
+            assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_loading_ahead_keeps_order_and_passes_errors_on():
