@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from strmctl.control_groups import control_groups
+from strmctl.limits import control_groups
 
 # The C library returns large blocks to the system when a tensor is freed, and the next tensor pays for fresh pages:
 # more processor time than the arithmetic of a small network. The numbers are those of glibc's mallopt.

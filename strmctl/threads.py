@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from strmctl.control_groups import control_groups
+from strmctl.limits import control_groups
 
 # PyTorch's threads (GNU OpenMP) wait for each other by spinning, by default for milliseconds. Beside a busy foreign
 # process, that is time taken from the thread that they wait for: 14 times slower than a single thread was measured.
