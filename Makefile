@@ -10,10 +10,12 @@ demo: $(STAMP)
 	$(BIN)/strmctl demo
 
 # Section 4 of the paper on sprites: 23 trainings and their tests; it goes on where it was killed.
+ATTENTION := trm trx trm-ple trm-fle trm-ple-fle strm
 reproduce: $(STAMP)
 	$(BIN)/strmctl prepare sprites
 	$(BIN)/strmctl ablate all --recipe sprites --seeds 0,1,2 --jobs 2 --threads 1
 	$(BIN)/strmctl report sprites-components sprites-cardinality sprites-tuples sprites-shots --out report
+	$(BIN)/python reports/sprites/attention.py report/attention.md $(ATTENTION:%=sprites-%-s0)
 
 # Real video: all of reports/real, from the folder of JHMDB's class folders. It goes on where it was killed.
 REAL := --recipe jhmdb_lite --seeds 0,1,2 --jobs 2 --threads 1

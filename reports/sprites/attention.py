@@ -1,7 +1,7 @@
 """Whether attention maps follow the object that moves, as a table: `python reports/sprites/attention.py OUT.md RUN…`.
 
 The renderer of sprites knows where the object is. Frames are those of the test split of `data/sprites`, and runs lie in
-`runs`. The first run whose method is STRM is held against the first one of each other method.
+`runs`. The first one of STRM is held against all others, of which one is TRX.
 """
 
 from __future__ import annotations
@@ -29,15 +29,18 @@ from strmctl.report.pictures.overlay import upsample
 UNIFORM, CENTRE, BEST = "uniform map", "centre of the frame", "the boxes in 4×4 places"
 MEASURES = ("pointing", "energy")
 TITLES = {"pointing": "pointing game, %", "energy": "energy inside, %"}
+SPOKEN = {"pointing": "pointing game", "energy": "energy inside"}
 
 TEXT = """# Sprites: do attention maps follow the object that moves?
 
-`{command}`
+```
+{command}
+```
 
 {clips} clips of the {classes} test classes, the {frames} frames of each that a model sees. A box stands around each
 object that moves; the renderer gives it. Frames in which the object is invisible are left out. Maps are interpolated
 over the frame as `viz` draws them. ± is the half-width of the 95 % interval over clips (Student's t), given these
-weights.
+weights: another training seed is not in it.
 
 - **Pointing game**: the share of frames in which the largest value of the map lies inside a box; of equal ones, the
   share that does.
@@ -130,30 +133,47 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def verdict(one: Row, other: Row) -> str:
-    """In a sentence, whether the maps of `one` follow the object better than those of `other`, clip by clip."""
-    parts = []
-    for name in MEASURES:
-        mean, half = t_interval(one.values[name] - other.values[name])
-        how = "better" if mean > half else "worse" if mean < -half else "no better (the interval holds 0)"
-        parts.append(f"{TITLES[name].removesuffix(', %')} {how}: {100 * mean:+.1f} ± {100 * half:.1f} points")
-    return f"- **{_called(one)} against {_called(other)}**: {'; '.join(parts)}."
-
-
-def _called(row: Row) -> str:
-    return f"{row.run}, {WORDS[row.stage][0]}" if row.stage else row.run
+def lead(one: Row, other: Row, measure: str) -> tuple[str, float, float]:
+    """Whether a map is `better`, `worse` or `no better` than another, the mean lead over clips, and its half-width."""
+    mean, half = t_interval(one.values[measure] - other.values[measure])
+    return "better" if mean > half else "worse" if mean < -half else "no better", mean, half
 
 
 def verdicts(rows: Sequence[Row]) -> str:
-    """The last map of STRM against that of each other run, and every last map against the baselines."""
-    lasts = {row.run: row for row in rows if row.stage}
-    strm = next((row for run, row in lasts.items() if run.startswith("STRM ")), None)
-    if strm is None:
-        raise DataError("none of the runs is of STRM", "name one, such as sprites-strm-s0")
-    others = [row for row in lasts.values() if row is not strm]
-    plain = [row for row in rows if row.run in (UNIFORM, CENTRE)]
-    lines = [verdict(strm, other) for other in (*others, *plain)]
-    return "\n".join(lines + [verdict(other, row) for other in others for row in plain])
+    """What the last map of STRM is against that of each other run, and which last maps are above the baselines.
+
+    Raises:
+        DataError: no run is of STRM, or none of TRX.
+    """
+    lasts = {row.run: row for row in rows if row.stage}  # the last stage of each run
+    found = {
+        label: next((row for run, row in lasts.items() if _label(run) == label), None) for label in ("STRM", "TRX")
+    }
+    for label, row in found.items():
+        if row is None:
+            raise DataError(f"none of the runs is of {label}", f"name one, such as sprites-{label.lower()}-s0")
+    strm, trx = found["STRM"], found["TRX"]
+    hows = {name: lead(strm, trx, name)[0] for name in MEASURES}
+    whole = "better" if set(hows.values()) == {"better"} else "no better"
+    parts = " and ".join(f"{how} in the {SPOKEN[name]}" for name, how in hows.items())
+    lines = [f"**STRM's maps follow the object {whole} than TRX's**: {parts}. STRM's last map against that of", ""]
+    for row in lasts.values():
+        if row is not strm:
+            leads = [(name, *lead(strm, row, name)) for name in MEASURES]
+            told = [
+                f"{SPOKEN[name]} {100 * mean:+.1f} ± {100 * half:.1f} points ({how})" for name, how, mean, half in leads
+            ]
+            lines.append(f"- {_label(row.run)}: {', '.join(told)}")
+    for base in (row for row in rows if row.run in (UNIFORM, CENTRE)):
+        lines += ["", f"Last maps that are better than the {base.run}:"]
+        for name in MEASURES:
+            above = [_label(row.run) for row in lasts.values() if lead(row, base, name)[0] == "better"]
+            lines.append(f"{SPOKEN[name]}: {', '.join(above) or 'none'}{';' if name == MEASURES[0] else '.'}")
+    return "\n".join(lines)
+
+
+def _label(run: str) -> str:
+    return run.partition(" (")[0]
 
 
 def main(out: Path, names: Sequence[str], *, data: Path = Path("data"), runs: Path = Path("runs")) -> None:

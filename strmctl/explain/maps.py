@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from strmctl.report.pictures.attention import MapRow
     from strmctl.report.pictures.contact_sheet import SheetRow
 
+COMPARED = "Each row: how far each place of a frame agrees with the frame's vector that this model compares."
 Maps = dict[str, np.ndarray]  # key of `WORDS` -> (L, h, w)
 
 
@@ -49,7 +50,8 @@ def draw_clip(
     by = f"run {viewers[0].run.name}" if len(viewers) == 1 else ", ".join(viewer.label for viewer in viewers)
     title = f"{subject.name}, seen by {by}"
     if path.suffix.lower() == ".png":
-        save_picture(draw_maps(subject.frames, rows, title=title, captions=subject.captions), path)
+        about = COMPARED if len(viewers) > 1 else ""
+        save_picture(draw_maps(subject.frames, rows, title=title, captions=subject.captions, about=about), path)
     else:
         write_film(subject, rows, path, title=title, progress=progress)
     return _document(subject, viewers, maps), _sheet_rows(subject, rows[-len(viewers) :])

@@ -62,7 +62,7 @@ def _strip(query: Subject, one: ClassMatch, pair: Pair) -> Strip:
         ", ".join(str(subject.positions[frame]) for frame in frames)
         for subject, frames in ((query, pair.query_frames), (shot, pair.support_frames))
     )
-    caption = f"{pair.weight:.2f}: {own} and {theirs} of {shot.source['clip'].rpartition('/')[2]}"
+    caption = f"{pair.weight:.2f}: {own} with {theirs} of clip {shot.source['clip'].rpartition('/')[2]}"
     return Strip(_small(query, pair.query_frames), _small(shot, pair.support_frames), caption)
 
 

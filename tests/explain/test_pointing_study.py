@@ -68,20 +68,23 @@ def row(run, stage, means, spread=0.1):
 def test_verdicts_follow_the_numbers():
     rows = [
         row(study.UNIFORM, "", (0.1, 0.1), 0),
+        row(study.CENTRE, "", (0.4, 0.1), 0),
         row("TRX (a)", "backbone", (0.9, 0.9)),
         row("TRX (a)", "H", (0.5, 0.3)),
+        row("TRM (c)", "H", (0.1, 0.2)),
         row("STRM (b)", "backbone", (0.9, 0.9)),
         row("STRM (b)", "E", (0.2, 0.3)),
     ]
-    lines = study.verdicts(rows).splitlines()
-    assert lines[0].startswith("- **STRM (b), in the enriched frame (E) against TRX (a), in the frame (H)**: ")
-    assert (
-        "pointing game worse: -30.0" in lines[0] and "energy inside no better (the interval holds 0): +0.0" in lines[0]
-    )
-    assert "pointing game better: +" in lines[1] and lines[1].startswith(
-        "- **STRM (b), in the enriched frame (E) against u"
-    )
-    with pytest.raises(DataError, match="none of the runs is of STRM"):
-        study.verdicts(rows[:3])
-    mean = 100 * rows[2].values["pointing"].mean()
+    told = study.verdicts(rows)
+    assert "**STRM's maps follow the object no better than TRX's**: worse in the pointing game and no better in" in told
+    assert "- TRX: pointing game -30.0 ± 0.0 points (worse), energy inside +0.0 ± 0.0 points (no better)" in told
+    assert "- TRM: pointing game +10.0 ± 0.0 points (better), energy inside +10.0 ± 0.0 points (better)" in told
+    assert "better than the uniform map:\npointing game: TRX, STRM;\nenergy inside: TRX, TRM, STRM." in told
+    assert "better than the centre of the frame:\npointing game: TRX;\n" in told
+    better = study.verdicts([*rows[:4], row("STRM (b)", "E", (0.7, 0.5))])
+    assert "**STRM's maps follow the object better than TRX's**" in better
+    for some, label in ((rows[:5], "STRM"), (rows[4:], "TRX")):
+        with pytest.raises(DataError, match=f"none of the runs is of {label}"):
+            study.verdicts(some)
+    mean = 100 * rows[3].values["pointing"].mean()
     assert f"| TRX (a) | in the frame (H) | {mean:.1f} ± " in study.table(rows)

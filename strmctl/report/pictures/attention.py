@@ -41,7 +41,7 @@ class MapRow:
 
 @own_settings()
 def draw_maps(
-    frames: np.ndarray, rows: Sequence[MapRow], *, title: str, captions: Sequence[str] | None = None
+    frames: np.ndarray, rows: Sequence[MapRow], *, title: str, captions: Sequence[str] | None = None, about: str = ""
 ) -> Figure:
     """Frames and maps as a figure; each row of maps has one scale, from the least to the greatest of its L maps.
 
@@ -50,13 +50,13 @@ def draw_maps(
         rows: maps of these frames, from top to bottom.
         title: one line, cut where it is too long.
         captions: one over each frame, of one line or two; `frame 1`, `frame 2`, … when None.
+        about: sentence that the legend begins with.
     """
     count, side = frames.shape[:2]
     zoom = max(1, round(200 / side))  # whole numbers keep the pixels of a small frame square
     scale = side * zoom / CELL
-    frames = frames.repeat(zoom, axis=1).repeat(zoom, axis=2)
     width = LEFT + count * (CELL + GAP) - GAP + RIGHT
-    legend = wrapped(legend_of(rows), TEXT, 0.95 * (width - 2 * EDGE))
+    legend = wrapped(f"{about} {legend_of(rows)}", TEXT, 0.95 * (width - 2 * EDGE))
     foot = (legend.count("\n") + 1) * LINE + EDGE
     height = TOP + HEAD + (1 + len(rows)) * (CELL + GAP) + foot + EDGE
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI * scale, facecolor="white")
@@ -68,7 +68,7 @@ def draw_maps(
     def place(row: int, pictures: np.ndarray) -> float:
         """Draws a row of pictures, uint8 (L, S, S, 3), pixel by pixel; gives the height of its middle."""
         top = TOP + HEAD + row * (CELL + GAP)
-        for column, picture in enumerate(pictures):
+        for column, picture in enumerate(pictures.repeat(zoom, axis=1).repeat(zoom, axis=2)):
             x, bottom = LEFT + column * (CELL + GAP), height - top - CELL
             figure.figimage(picture, round(x * scale), round(bottom * scale), origin="upper")
         return top + CELL / 2

@@ -68,9 +68,9 @@ class Film:
             maps: what is laid over it, from 0 to 1, (h, w) each.
         """
         picture = self.still.copy()
-        large = pixels.repeat(self.zoom, axis=0).repeat(self.zoom, axis=1)
-        panels = [large, *(overlay(large[None], values[None])[0] for values in maps)]
-        for number, panel in enumerate(panels):
+        panels = [pixels, *(overlay(pixels[None], values[None])[0] for values in maps)]
+        for number, small in enumerate(panels):
+            panel = small.repeat(self.zoom, axis=0).repeat(self.zoom, axis=1)
             x, y = self.corner(number)
             if position in self.used:
                 picture[y - BORDER : y + self.side + BORDER, x - BORDER : x + self.side + BORDER] = USED

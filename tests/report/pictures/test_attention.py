@@ -63,11 +63,11 @@ def test_frames_and_maps_stand_in_the_file_pixel_by_pixel(tmp_path, side):
     frames, maps = maps_of(side)
     picture = pixels_of(draw_maps(frames, maps, title="title"), tmp_path / "maps.png")
     cell = {64: 192, 224: 224}[side]
-    large = frames.repeat(cell // side, axis=1).repeat(cell // side, axis=2)
     scaled = [(row.values - row.values.min()) / (row.values.max() - row.values.min()) for row in maps]
-    rows = [large, *(overlay(large, values) for values in scaled)]
+    rows = [frames, *(overlay(frames, values) for values in scaled)]
+    rows = [row.repeat(cell // side, axis=1).repeat(cell // side, axis=2) for row in rows]
     assert picture.shape[0] < picture.shape[1] < 2400
-    top, left = place_of(large[0], picture)
+    top, left = place_of(rows[0][0], picture)
     for row, pictures in enumerate(rows):
         for column, expected in enumerate(pictures):
             y, x = round(top + row * cell * 200 / 192), round(left + column * cell * 200 / 192)

@@ -21,9 +21,9 @@ def test_panels_show_the_frame_and_maps_over_it(panels, side):
     assert picture.shape == (made.height, made.width, 3) and made.width % 2 == made.height % 2 == 0
     zoom = made.side // side
     assert made.side >= 192
-    large = pixels.repeat(zoom, axis=0).repeat(zoom, axis=1)
-    for number, expected in enumerate([large, *(overlay(large[None], own[None])[0] for own in maps)]):
+    for number, small in enumerate([pixels, *(overlay(pixels[None], own[None])[0] for own in maps)]):
         x, y = made.corner(number)
+        expected = small.repeat(zoom, axis=0).repeat(zoom, axis=1)
         np.testing.assert_array_equal(picture[y : y + made.side, x : x + made.side], expected)
     corners = [made.corner(number) for number in range(panels)]
     for a in range(panels):
