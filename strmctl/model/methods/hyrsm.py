@@ -43,6 +43,8 @@ from strmctl.model.layers.frame_distances import hausdorff
 from strmctl.model.layers.scaled_positions import ScaledPositions
 from strmctl.model.seeding import seeded
 
+LARGEST = 1 << 26  # numbers of all classes as some queries see them; more are compared a few queries at a time
+
 
 class TaskRelation(nn.Module):
     """The clips of an episode attend to each other, and each tells its frames what it found.
@@ -176,26 +178,34 @@ class HyRSM(nn.Module):
         In training, `other` holds the incoherence of each class as each query sees it, and of the query itself,
         `(B, Q, C + 1)`.
         """
-        classes, queries = self._related(support, query, mask)
-        other = None
-        if self.training and self.coherence is not None:
-            other = torch.cat([self.coherence(classes), self.coherence(queries)[..., None]], dim=-1)
-        return Logits(-hausdorff(self._distances(classes, queries)), other=other)
+        means = self._means(support, mask)
+        most = max(1, LARGEST // means["frames"].numel())
+        parts = []
+        for first in range(0, query["token"].shape[1], most):
+            classes, queries = self._related(
+                means, {name: value[:, first : first + most] for name, value in query.items()}
+            )
+            parts.append([-hausdorff(self._distances(classes, queries))])
+            if self.training and self.coherence is not None:
+                parts[-1].append(torch.cat([self.coherence(classes), self.coherence(queries)[..., None]], dim=-1))
+        total, *other = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))
+        return Logits(total, other=other[0] if other else None)
 
     def correspondence(
         self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None
     ) -> list[Correspondence]:
         """Likeness of the frames that are nearest to each other; arguments as for `match`."""
-        distances = self._distances(*self._related(support, query, mask))
+        distances = self._distances(*self._related(self._means(support, mask), query))
         return nearest_of_means(distances, support["frames"].shape[2], mask)
 
-    def _related(
-        self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+    @staticmethod
+    def _means(support: Mapping[str, Tensor], mask: Tensor | None) -> Features:
+        """The classes, `(B, C, …)`."""
+        return {name: mean_over_shots(support[name], mask) for name in ("frames", "token", "projected")}
+
+    def _related(self, means: Mapping[str, Tensor], query: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Frames z, of length 1, of classes `(B, Q, C, L, D)` and of queries `(B, Q, L, D)`."""
-        names = ("frames", "token", "projected")
-        prototypes = {name: mean_over_shots(support[name], mask) for name in names}
-        classes, queries = self.among(prototypes, query)
+        classes, queries = self.among(means, query)
         return F.normalize(classes, dim=-1), F.normalize(queries, dim=-1)
 
     @staticmethod

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from strmctl.model.episode import Truth
+from strmctl.model.methods import hyrsm
 from strmctl.model.methods.hyrsm import Coherence, build_hyrsm
 from tests.model.reference import relative_error
 from tests.model.small import CHANNELS, by_label, clips, convolution, maps_as_clips, maps_of
@@ -168,6 +169,22 @@ def test_the_losses_equal_the_loops():
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         assert abs(found[name].item() - value) < 1e-10 * abs(value), name
+
+
+def test_many_queries_are_compared_a_few_at_a_time(monkeypatch):
+    model = model_of(maps_as_clips(CHANNELS), coherence_weight=0.3)
+    sides = episodes(model)
+    for training in (False, True):
+        for dropout in model.train(training).modules():
+            if isinstance(dropout, nn.Dropout):
+                dropout.eval()
+        monkeypatch.setattr(hyrsm, "LARGEST", 1 << 26)
+        whole = model.match(*sides)
+        monkeypatch.setattr(hyrsm, "LARGEST", 2 * sides[0]["frames"][:, :, 0].numel())  # two at a time
+        parts = model.match(*sides)
+        assert relative_error(parts.total, whole.total.detach()) < 1e-12
+        assert [part.other is not None for part in (whole, parts)] == [training] * 2
+    assert relative_error(parts.other, whole.other.detach()) < 1e-12
 
 
 def test_a_loss_of_weight_0_has_no_part():
