@@ -50,8 +50,13 @@ def draw_clip(
     by = f"run {viewers[0].run.name}" if len(viewers) == 1 else ", ".join(viewer.label for viewer in viewers)
     title = f"{subject.name}, seen by {by}"
     if path.suffix.lower() == ".png":
-        about = COMPARED if len(viewers) > 1 else ""
-        save_picture(draw_maps(subject.frames, rows, title=title, captions=subject.captions, about=about), path)
+        about = [COMPARED] if len(viewers) > 1 else []
+        for viewer in viewers:
+            if (steps := viewer.run.recipe.steps) < len(subject.positions):  # of a network over whole clips
+                about.append(f"{viewer.label} has {steps} maps for these {len(subject.positions)} frames.")
+        save_picture(
+            draw_maps(subject.frames, rows, title=title, captions=subject.captions, about=" ".join(about)), path
+        )
     else:
         write_film(subject, rows, path, title=title, progress=progress)
     return _document(subject, viewers, maps), _sheet_rows(subject, rows[-len(viewers) :])

@@ -24,7 +24,7 @@ class Pair:
     Attributes:
         words: what the weight is.
         weight: how much the pair counts.
-        query_frames: which of the query's L frames, from 0.
+        query_frames: which of the query's L frames, from 0; of a model whose steps of time cover several, the first.
         shot: which of the class's shots, from 0.
         support_frames: which of its L frames.
     """
@@ -101,6 +101,8 @@ def match_query(run: LoadedRun, query: Subject, support: Mapping[str, Sequence[S
         found = told(grouped, asked, mask) if told else []
     total = logits.total[0, 0].double()  # (C)
     parts = {"TRM": logits.trm, "query-class": logits.query_class} if logits.query_class is not None else {}
+    frames, steps = run.recipe.input.frames, run.recipe.steps
+    first = [step * frames // steps for step in range(steps)]  # frame of each step of time
     matches = [
         ClassMatch(
             name,
@@ -108,7 +110,7 @@ def match_query(run: LoadedRun, query: Subject, support: Mapping[str, Sequence[S
             -float(total[column]),
             float(total.softmax(dim=0)[column]),
             {part: -float(own[0, 0, column]) for part, own in parts.items()},
-            [_pairs(one, column) for one in found],
+            [_pairs(one, column, first) for one in found],
         )
         for column, name in enumerate(names)
     ]
@@ -123,8 +125,14 @@ def _embedded(run: LoadedRun, subjects: Sequence[Subject]) -> dict[str, Tensor]:
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
-def _pairs(found: Correspondence, column: int) -> list[Pair]:
-    """For each tuple of the only query, the tuple of a class that counts most beside it, the strongest first."""
+def _pairs(found: Correspondence, column: int, first: Sequence[int]) -> list[Pair]:
+    """For each tuple of the only query, the tuple of a class that counts most beside it, the strongest first.
+
+    Args:
+        found: what the method says.
+        column: number of the class.
+        first: the frame that each step of time begins with.
+    """
     weights = found.weights[0, 0, column]  # (K, T, T')
     shots, tuples, others = weights.shape
     greatest, place = weights.transpose(0, 1).reshape(tuples, shots * others).max(dim=1)  # (T)
@@ -133,9 +141,9 @@ def _pairs(found: Correspondence, column: int) -> list[Pair]:
         Pair(
             found.words,
             float(greatest[row]),
-            found.query_frames[row].tolist(),
+            [first[step] for step in found.query_frames[row].tolist()],
             int(place[row]) // others,
-            found.support_frames[int(place[row]) % others].tolist(),
+            [first[step] for step in found.support_frames[int(place[row]) % others].tolist()],
         )
         for row in order
     ]
