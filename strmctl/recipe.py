@@ -236,6 +236,8 @@ class Recipe(create_model("_MethodSections", __base__=_Sections, **_OWN)):
             raise ValueError(f"trm.cardinalities {cardinalities} {problem}")
         if (own := getattr(getattr(self, self.method, None), "cardinality", 1)) > steps:
             raise ValueError(f"{self.method}.cardinality must not exceed {self._steps_in_words(own)} (got {own})")
+        if (least := METHODS[self.method].steps) > steps:
+            raise ValueError(f"method {self.method} needs {least} time steps, more than {self._steps_in_words(least)}")
         return self
 
     @model_validator(mode="after")

@@ -33,7 +33,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from strmctl.errors import RecipeError
 from strmctl.model.backbones.build import Backbone
 from strmctl.model.correspondence import Correspondence, nearest_of_means
 from strmctl.model.enrichment import Clips, Enriched, Maps, enrich
@@ -305,12 +304,7 @@ def build_molo(
         reconstruction_weight: see there.
         patches: P, patches along each side of a frame, of which motion is made.
         seed: seed of all initial weights.
-
-    Raises:
-        RecipeError: there is one frame, and so no motion.
     """
-    if frames < 2:
-        raise RecipeError("molo needs a backbone that makes two maps of a clip or more, and this one makes one")
     channels = backbone.dim
     with seeded(seed, "motion"):
         motion = Motion(channels=channels)

@@ -48,6 +48,7 @@ class Method:
         parts: parts of STRM that the method has, by their recipe sections.
         learned: whether it has weights of its own beside the backbone's; it does where it has parts of STRM.
         maps: whether it reads the backbone's map beside its mean; it does where it has PLE.
+        steps: fewest time steps of a clip that it can compare.
         cardinalities: the only possible `trm.cardinalities`; None where the recipe chooses, or where there are none.
         table1: name in Table 1 of the paper; None where it is not there.
     """
@@ -62,6 +63,7 @@ class Method:
     parts: tuple[str, ...] = ()
     learned: bool = False
     maps: bool = False
+    steps: int = 1
     cardinalities: tuple[int, ...] | None = None
     table1: str | None = None
 
@@ -287,6 +289,7 @@ METHODS: dict[str, Method] = {
         keys=MOLO,
         learned=True,
         maps=True,
+        steps=2,
     ),
     "team": Method(
         label="TEAM",

@@ -2,6 +2,8 @@
 
 import itertools
 import math
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,9 +12,11 @@ from torch import nn
 
 from strmctl.errors import RecipeError
 from strmctl.model.backbones.build import Backbone
+from strmctl.model.backbones.table import BACKBONES
 from strmctl.model.enrichment import Maps, backbone_maps
 from strmctl.model.episode import Truth
 from strmctl.model.methods.molo import build_molo
+from strmctl.recipe import load_recipe
 from tests.model.reference import relative_error
 from tests.model.small import CHANNELS, FRAMES, by_label, clips, convolution, maps_as_clips
 
@@ -249,6 +253,10 @@ def test_gradients_are_finite_where_clips_are_all_alike_or_large(scale):
         assert value.grad is not None and bool(value.grad.isfinite().all()), name
 
 
-def test_a_single_map_has_no_motion():
-    with pytest.raises(RecipeError, match="molo needs a backbone that makes two maps"):
-        build_molo(backbone=convolution(), frames=1)
+def test_a_single_map_of_a_clip_has_no_motion(monkeypatch):
+    one_of_eight = SimpleNamespace(steps=lambda frames: frames // 8)
+    monkeypatch.setitem(BACKBONES, "conv3", replace(BACKBONES["conv3"], video=one_of_eight))
+    words = r"method molo needs 2 time steps, more than the 1 .* input\.frames 16 would do"
+    with pytest.raises(RecipeError, match=words):
+        load_recipe("sprites", ["method=molo", "input.frames=8"])
+    assert load_recipe("sprites", ["method=molo", "input.frames=16"]).steps == 2
