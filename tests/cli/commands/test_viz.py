@@ -110,7 +110,8 @@ def test_what_is_no_video_is_a_data_error_that_names_it(tmp_path, run, make, pro
 
 
 def test_usage_errors(video, run):
-    refused(strmctl("viz", "--runs", run.parent), ExitCode.USAGE, "--video FILE, --clip ID, --match CLIP or --from-eval FILE")
+    every = "--video FILE, --clip ID, --match CLIP or --from-eval FILE"
+    refused(strmctl("viz", "--runs", run.parent), ExitCode.USAGE, every)
     for name in ("look.jpg", "look.webm", "look.png.txt"):
         stem = name.rpartition(".")[0]
         refused(viz_of(video, run, "--out", name), ExitCode.USAGE, "MP4 or GIF", f"`--out {stem}.png`")
