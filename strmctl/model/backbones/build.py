@@ -1,17 +1,17 @@
 """Backbones built from the table: the network, its weights, and what happens to pixels before it.
 
 The ResNets are torchvision's without average pooling and classifier; `conv3` is a small network for the bundled 64×64
-sprites; the vision transformer, EfficientNet-Lite and the networks of timm have files of their own.
+sprites; the vision transformer, EfficientNet-Lite, the networks of timm and those over clips have files of their own.
 """
 
 from __future__ import annotations
 
 import pkgutil
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,10 +19,10 @@ from torchvision import models
 
 from strmctl.errors import DataError
 from strmctl.model.backbones.compiling import compiled
-from strmctl.model.backbones.table import BACKBONES, TIMM, Entry, backbone_entry
+from strmctl.model.backbones.table import BACKBONES, PRETRAINING, TIMM, Entry, backbone_entry
 from strmctl.model.backbones.timm_network import Known, look_at, timm_trunk
-from strmctl.model.backbones.weights import WAYS_OUT, fetch_torchvision, load_trunk
-from strmctl.model.weight_files import read_state_dict
+from strmctl.model.backbones.weights import WAYS_OUT, fetch_torchvision, fetch_url, load_trunk
+from strmctl.model.weight_files import read_tensors, state_dict_in
 from strmctl.paths import with_home
 
 BatchNorm = Literal["batch", "frozen"]
@@ -141,7 +141,7 @@ def build_backbone(
 
     Args:
         name: key of `BACKBONES`, or `timm:` and the name of a model in timm.
-        weights: `none` for random weights, `imagenet` for the entry's own, or the path of a file.
+        weights: `none` for random weights, a key of the entry's `weights` for published ones, or the path of a file.
         batch_norm: as for `Backbone`.
         trained: likewise.
         normalize: whether to subtract the entry's mean from the pixels and divide by its standard deviation.
@@ -154,6 +154,9 @@ def build_backbone(
         DataError: the weights are missing or cannot be fetched.
         CheckpointError: the file holds no weights, or those of another network.
     """
+    if weights in PRETRAINING and weights not in (published := backbone_entry(name).weights):
+        own = "".join(f"`--set backbone.weights={word}` takes its own; " for word in published)
+        raise DataError(f"backbone {name} has no {PRETRAINING[weights].label} weights", f"{own}{WAYS_OUT}")
     about: Entry | Known
     if name.startswith(TIMM):
         about = look_at(name, crop)
@@ -170,14 +173,23 @@ def _table_trunk(name: str, *, weights: str, announce: Announce) -> nn.Module:
     """The network of an entry of the table, with weights as for `build_backbone`."""
     entry = BACKBONES[name]
     trunk = pkgutil.resolve_name(entry.trunk)()
+    if weights in PRETRAINING:
+        what = f"the {PRETRAINING[weights].label} weights of {name}"
+        content, weights = _published(entry.weights[weights], what, announce), what
+    elif weights == "none":
+        return trunk
+    else:
+        content = read_tensors(Path(with_home(weights)), WAYS_OUT)
+    if isinstance(content, Mapping) and entry.inside in content:
+        content = content[entry.inside]
     rename = pkgutil.resolve_name(entry.rename) if entry.rename else str
-    load = partial(load_trunk, trunk, classifier=entry.classifier, rename=rename)
-    if weights == "imagenet":
-        if entry.imagenet is None:
-            raise DataError(f"backbone {name} has no ImageNet weights", WAYS_OUT)
-        source = pkgutil.resolve_name(entry.imagenet)
-        state = fetch_torchvision(name, source, announce) if isinstance(source, models.WeightsEnum) else source()
-        load(state, f"the ImageNet weights of {name}")
-    elif weights != "none":
-        load(read_state_dict(Path(with_home(weights)), WAYS_OUT), weights)
+    load_trunk(trunk, state_dict_in(content, weights, WAYS_OUT), weights, classifier=entry.classifier, rename=rename)
     return trunk
+
+
+def _published(source: str, what: str, announce: Announce) -> Any:
+    """What an entry's `weights` name: the content of a file, or weights."""
+    if source.startswith("https://"):
+        return fetch_url(what, source, announce)
+    found = pkgutil.resolve_name(source)
+    return fetch_torchvision(what, found, announce) if isinstance(found, models.WeightsEnum) else found()

@@ -18,18 +18,18 @@ OTHER_NAME = "name the backbone that the weights were made for with --set backbo
 WAYS_OUT = "`--set backbone.weights=none` starts from random weights, `--set backbone.weights=PATH` from a file"
 
 
-def fetch_torchvision(name: str, weights: models.WeightsEnum, announce: Callable[[str], None]) -> Mapping[str, Tensor]:
+def fetch_torchvision(what: str, weights: models.WeightsEnum, announce: Callable[[str], None]) -> Mapping[str, Tensor]:
     """Weights of torchvision, from torch's own cache or else from the net.
 
     Args:
-        name: name of the backbone, for messages.
+        what: what is fetched, for messages.
         weights: torchvision's entry for them.
         announce: receives a message before anything is downloaded.
 
     Raises:
         DataError: they cannot be fetched.
     """
-    return fetch_url(f"the ImageNet weights of {name}", weights.url, announce, megabytes=weights.meta["_file_size"])
+    return fetch_url(what, weights.url, announce, megabytes=weights.meta["_file_size"])
 
 
 def fetch_url(
