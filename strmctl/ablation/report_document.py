@@ -28,6 +28,7 @@ from strmctl.paths import shipped
 from strmctl.provenance import provenance
 from strmctl.recipe import Recipe, flat, load_recipe
 from strmctl.report.document import Cost, Curve, Document, GridInfo, Paper, Run, build
+from strmctl.report.wording import seen_in_pretraining
 from strmctl.runs.folder import run_folder
 from strmctl.runs.train_log import learning_curve
 
@@ -140,6 +141,7 @@ def _about(grid: Grid, found: Found) -> GridInfo:
         seed=test.seed,
         distinct_groups=test.distinct_groups,
         shared_sources=_shared_sources(found, test.shots),
+        pretraining=_pretraining(found),
         seeds=sorted({cell.recipe.train.seed for cell in grid.cells}),
         recipe=grid.notes["recipe"],
         backbone=recipe.backbone.name,
@@ -164,6 +166,12 @@ def _shared_sources(found: Found, shots: Sequence[int]) -> dict[int, float]:
         shot: [one.result.provenance.get("shared_sources", {}).get(str(shot), 0.0) for one in found] for shot in shots
     }
     return {shot: fmean(shares) for shot, shares in each.items() if any(shares)}
+
+
+def _pretraining(found: Found) -> str:
+    """What of the test classes the backbones may have seen, in a sentence; empty where there is nothing."""
+    each = (seen_in_pretraining(one.result.provenance.get("pretraining", {})) for one in found)
+    return ". ".join(dict.fromkeys(filter(None, each)))
 
 
 def _dataset(one: Tested) -> str:
@@ -232,6 +240,7 @@ def _run(group: Found) -> Run:
         way=result.way,
         recipe=recipe.name,
         shots=entries(group, _common_shots(group)),
+        pretraining=_pretraining(group),
     )
 
 

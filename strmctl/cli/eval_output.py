@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from strmctl.cli import console
 from strmctl.cli.advice import elsewhere
 from strmctl.report.terminal import comparison, eval_tables
+from strmctl.report.wording import seen_in_pretraining
 from strmctl.results import result_files
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ def remark(result: EvalResult, tests: EvaluationSet, written: tuple[Path, Path])
         console.say(f"weights: {source['weights_file']}, chosen by: {source['selected_by']}")
     if not tests.known_new:
         console.say(f"it is not known what run {result.run} was trained on, so these classes may not be new to it")
+    if words := seen_in_pretraining(source.get("pretraining", {})):
+        console.say(f"warning: {words}")
     if tests.dropped:
         console.say(f"without {len(tests.dropped)} classes that have no usable clip: {', '.join(tests.dropped)}")
     if shared := {shot: share for shot, share in source.get("shared_sources", {}).items() if share > 0}:

@@ -18,6 +18,7 @@ from strmctl.evaluation.embedding_tasks import Share, embedded
 from strmctl.evaluation.episodes import Drawn
 from strmctl.evaluation.feature_cache import split_features
 from strmctl.evaluation.match import Protocol, Seen, all_clips, evaluate_uncached, match_episodes, nobody
+from strmctl.evaluation.pretraining import seen_in_pretraining
 from strmctl.evaluation.result_files import SETTINGS
 from strmctl.evaluation.select import EvaluationSet
 from strmctl.evaluation.statistics.summary import summarise
@@ -134,6 +135,8 @@ def _result(
     run: LoadedRun, tests: EvaluationSet, protocol: Protocol, rows: Sequence[QueryRow], **notes: Any
 ) -> EvalResult:
     device = next(run.model.parameters()).device
+    if (seen := seen_in_pretraining(run.recipe.backbone, tests.clips)) is not None:
+        notes["pretraining"] = seen
     source = provenance(
         libraries=backbone_entry(run.recipe.backbone.name).libraries,
         weights_file=str(run.weights.relative_to(run.folder) if run.owns_weights else run.weights.resolve()),

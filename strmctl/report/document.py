@@ -218,6 +218,7 @@ class GridInfo:
     changed: list[str] = field(default_factory=list)  # what all cells have otherwise than the shipped recipe
     folds: int | None = None  # number of folds, of a grid of folds
     fold_seed: int | None = None  # seed that dealt the classes to them
+    pretraining: str = ""  # sentence on the test classes that the backbone may have seen
     retrained: bool | None = None  # whether models were trained with their share of the tuples, of a grid of tuples
 
 
@@ -233,6 +234,7 @@ class Run:
     way: int
     recipe: str
     shots: Entries
+    pretraining: str = ""  # as of `GridInfo`
 
 
 @dataclass(frozen=True, kw_only=True)

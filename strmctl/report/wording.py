@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from strmctl.report.document import GridInfo
@@ -43,12 +43,27 @@ def measured_on(grid: GridInfo, shots: Sequence[int]) -> str:
 
 def caption(grid: GridInfo, shots: Sequence[int], *more: str) -> str:
     """What was measured, whatever else there is to say, what a single seed leaves open, and what is missing."""
-    sentences = [measured_on(grid, shots), _sources(grid), *more]
+    sentences = [measured_on(grid, shots), _sources(grid), grid.pretraining, *more]
     if len(grid.seeds) == 1:
         sentences.append("With n = 1 training seed the order of close values is open")
     if grid.missing:
         sentences.append(f"No result yet of {first_names(grid.missing)}")
     return joined(*sentences)
+
+
+def seen_in_pretraining(seen: Mapping[str, Any]) -> str:
+    """The warning of what a backbone may have seen of the test classes; empty where there is nothing.
+
+    Args:
+        seen: entry `pretraining` of a result's provenance, or nothing.
+    """
+    kinds = [(how, seen[key]) for key, how in (("same", "by name"), ("related", "in part")) if seen.get(key)]
+    if not kinds:
+        return ""
+    which = [f"the {seen['classes']} test classes", "them"]
+    parts = [f"{len(found)} of {which[place]} {how} ({', '.join(found)})" for place, (how, found) in enumerate(kinds)]
+    begin = "" if seen["published"] else "If the backbone's weights are of that data, as the published ones are: "
+    return f"{begin}{seen['data']}, which the backbone was pre-trained on, has {' and '.join(parts)}"
 
 
 def _sources(grid: GridInfo) -> str:

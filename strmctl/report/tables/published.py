@@ -76,6 +76,7 @@ def runs(ours: Sequence[Run]) -> ReportTable:
             f"{listed([f'{shot}-' for shot in shown])}shot, {listed([f'{n:,}' for n in episodes])} test episodes",
             "Runs that are training seeds of one recipe are one row",
             OVER_EPISODES,
+            *dict.fromkeys(run.pretraining for run in ours),
         ),
         columns=["run", "recipe", "method", "backbone", "tested on", *(f"{shot}-shot, %" for shot in shown), "n seeds"],
         rows=[
