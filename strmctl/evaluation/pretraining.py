@@ -3,8 +3,8 @@
 The paper warns of this: what a network over clips learnt on Kinetics-400 may be what a few-shot test calls new.
 
 Names are compared word by word; case, underscores, brackets, articles and order make no difference, nor do the ends -s
-and -ing: `CliffDiving` is `diving cliff`, `pushup` is `push up`. A name whose words all occur in the other one is related
-to it: `kick` to `kicking soccer ball`, `RockClimbingIndoor` to `rock climbing`.
+and -ing: `CliffDiving` is `diving cliff`, `pushup` is `push up`. A name whose words all occur in the other one is
+related to it: `kick` to `kicking soccer ball`, `RockClimbingIndoor` to `rock climbing`.
 """
 
 from __future__ import annotations

@@ -78,8 +78,8 @@ class Backbone(nn.Module):
         whole_clips: bool = False,
     ) -> None:
         super().__init__()
-        # Convolutions of frames on a CPU are up to twice as fast in this order of memory, with the same numbers; those of
-        # clips are not.
+        # Convolutions of frames on a CPU are up to twice as fast in this order of memory, with the same numbers. Those
+        # of clips are not.
         self.memory_format = torch.contiguous_format if whole_clips else torch.channels_last
         self.trunk = trunk.to(memory_format=self.memory_format)
         self.whole_clips = whole_clips
