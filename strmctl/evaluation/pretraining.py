@@ -66,5 +66,5 @@ def _words(name: str) -> list[str]:
 
 def _stem(word: str) -> str:
     """A word without -s, -ing and final e, with a single letter for a doubled one: `swim` of `swimming`."""
-    word = re.sub(r"(?<=\w{3})(ing|s)$", "", word)
+    word = re.sub(r"((?<=\w{3})ing|(?<=\w{2})s)$", "", word)
     return re.sub(r"e$", "", re.sub(r"(.)\1", r"\1", word))

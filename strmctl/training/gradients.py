@@ -175,7 +175,8 @@ def _contexts(block: Sequence[nn.Module]) -> tuple[contextlib.AbstractContextMan
 def blocks_of(network: nn.Module) -> list[list[nn.Module]]:
     """What is computed again as one: a part of a sequence with parts of its own, or several without that follow.
 
-    The former are residual blocks and the like; of parts within parts, the inner ones. The latter are such as a stem.
+    The former are residual blocks and the like; of parts within parts, the inner ones. The latter are such as a stem;
+    those that begin with a layer in place are left out, because it overwrites their input.
     """
     sequences = [module for module in network.modules() if isinstance(module, nn.Sequential | nn.ModuleList)]
     blocks = list(dict.fromkeys(part for sequence in sequences for part in sequence if not _is_layer(part)))
@@ -185,7 +186,7 @@ def blocks_of(network: nn.Module) -> list[list[nn.Module]]:
     for sequence in sequences:
         if sequence not in within and type(sequence).forward is nn.Sequential.forward:
             found += [list(parts) for layers, parts in groupby(sequence, _is_layer) if layers]
-    return found
+    return [parts for parts in found if not getattr(parts[0], "inplace", False)]
 
 
 def _is_layer(module: nn.Module) -> bool:

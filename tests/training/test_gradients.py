@@ -183,6 +183,8 @@ def test_blocks_are_the_inner_parts_of_sequences_and_the_stem():
     network = nn.Sequential(*stem, nn.Sequential(*blocks[:2]), nn.ModuleList([blocks[2]]))
     assert blocks_of(network) == [*([block] for block in blocks), stem]
     assert blocks_of(nn.Conv2d(1, 1, 1)) == []
+    overwriting = nn.Sequential(Residual(), nn.ReLU(inplace=True), nn.Conv2d(1, 1, 1), Residual(), nn.ReLU())
+    assert blocks_of(overwriting) == [[overwriting[0]], [overwriting[3]], [overwriting[4]]]
 
 
 def test_clips_needs_a_backbone_that_ties_no_clips_together():

@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torchvision import models
-from torchvision.models.video.mvit import MSBlockConfig
 
 from strmctl.errors import CheckpointError, DataError, RecipeError
 from strmctl.model.backbones.build import build_backbone
@@ -15,6 +14,7 @@ from strmctl.model.backbones.table import BACKBONES, KINETICS
 from strmctl.model.backbones.video_networks import ClipTokens, ClipWindows, without_chance
 from strmctl.recipe import load_recipe
 from tests.model.reference import relative_error
+from tests.tiny_video import mvit, swin
 
 VIDEO = {name: entry for name, entry in BACKBONES.items() if entry.video}
 BLOCKS = {1: 3, 2: 4, 3: 6, 4: 3}  # bottlenecks in each stage of ResNet-50
@@ -201,32 +201,10 @@ class Seen(nn.Module):
         raise StopIteration
 
 
-def small_mvit():
-    blocks = [
-        MSBlockConfig(1, 8, 16, [3, 3, 3], [3, 3, 3], [1, 2, 2], [1, 2, 2]),
-        MSBlockConfig(2, 16, 16, [3, 3, 3], [3, 3, 3], [1, 1, 1], [1, 2, 2]),
-    ]
-    return models.video.MViT(
-        *((32, 24), 4, blocks),
-        residual_pool=True,
-        residual_with_cls_embed=False,
-        rel_pos_embed=False,
-        proj_after_attn=True,
-        stochastic_depth_prob=0.5,
-        num_classes=3,
-    )
-
-
-def small_swin():
-    return models.video.SwinTransformer3d(
-        [2, 4, 4], 8, [2, 2], [1, 2], [2, 3, 3], stochastic_depth_prob=0.5, num_classes=3
-    )
-
-
 @torch.no_grad()
 def test_tokens_of_an_mvit_are_laid_out_as_its_patches_lie():
     torch.manual_seed(0)
-    network = small_mvit().double().eval()
+    network = mvit((32, 24), 4).double().eval()
     for parameter in network.pos_encoding.parameters():
         parameter.normal_()
     trunk, tokens = ClipTokens(network=network).eval(), []
@@ -243,7 +221,7 @@ def test_tokens_of_an_mvit_are_laid_out_as_its_patches_lie():
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("make", [lambda: ClipTokens(network=small_mvit()), lambda: ClipWindows(network=small_swin())])
+@pytest.mark.parametrize("make", [lambda: ClipTokens(network=mvit((32, 24), 4)), lambda: ClipWindows(network=swin())])
 def test_nothing_is_left_to_chance_in_training(make):
     clips = torch.rand(4, 3, 4, 32, 24)
     trunk = make().train()
