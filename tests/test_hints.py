@@ -724,7 +724,7 @@ EXEMPT = {
         (
             "leave them out: `--name` and `--seeds` are for that",
             "for example `vary: {query_class.weight: [0.05, 0.1]}`, or `cells: {no dropout: {trm.dropout: 0}}`",
-            "write `input.frames: 3` or more in the recipe",
+            "write `input.frames: {}` or more in the recipe",
             "test them alike: `strmctl eval --run NAME …`",
             "remove it and run its `strmctl ablate` again: the runs stay",
             "name the folder that they lie in with `--videos DIR`",
@@ -743,6 +743,7 @@ EXEMPT = {
             "{}frame stores here: {}; to make it: `{}`",
             "name another with `--name`",
             "write `input.crop: {}` in the recipe, or add `--set input.crop={}`",
+            "write `input.frames: {}` and `input.crop: {}` in the recipe",
         ),
         WORDS,
     ),

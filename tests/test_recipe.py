@@ -45,7 +45,7 @@ def test_recipes_of_the_paper_hold_its_values(name):
         assert marked or plain or line.startswith(("name", "method", "data", "#")) or "shot: 5" in line, line
 
 
-@pytest.mark.parametrize("name", [name for name in RECIPES if name.endswith("vit")])
+@pytest.mark.parametrize("name", [name for name in RECIPES if name.endswith("_vit")])
 def test_recipes_with_a_vision_transformer_differ_in_nothing_else(name):
     values, others = (load_recipe(name).model_dump() for name in (name, name.replace("vit", "r50")))
     # half of D, which is another
@@ -59,6 +59,20 @@ def test_recipes_with_a_vision_transformer_differ_in_nothing_else(name):
     assert (recipe.backbone.name, recipe.input.normalize, recipe.input.crop) == ("vit_b16", "backbone", 224)
     assert recipe.query_class.dim is None
     assert recipe.patch_enrichment.hidden is None
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "backbone", "others"),
+    [
+        ("ssv2_r3d50", "ssv2_r50", "resnet50_3d", {"input.normalize"}),
+        ("ssv2_mvit", "ssv2_vit", "mvit_v2_s", {"input.frames", "train.memory"}),
+    ],
+)
+def test_recipes_with_a_network_over_clips_differ_in_it_alone(name, other, backbone, others):
+    own, theirs = (flat(load_recipe(recipe).model_dump()) for recipe in (name, other))
+    assert {key for key in own if own[key] != theirs[key]} == {"name", "backbone.name", "backbone.weights", *others}
+    assert (own["backbone.name"], own["backbone.weights"]) == (backbone, "kinetics400")
+    assert load_recipe(name).steps == 8
 
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if name.endswith("dinov2")])
@@ -120,7 +134,7 @@ def test_all_problems_are_reported_together():
         ("chamfer.scale=0", "greater than 0"),
         (
             "backbone.name=resnet5",
-            r"'efficientnet_lite2', or 'timm:NAME' .*, did you mean resnet50\? \(got 'resnet5'\)",
+            r"'swin3d_t', or 'timm:NAME' .*, did you mean resnet50\? \(got 'resnet5'\)",
         ),
         ("backbone.name=vit_tiny_patch16_224", r"did you mean timm:vit_tiny_patch16_224\?"),
         ("backbone.name='timm:'", r"or 'timm:NAME' .*\(got 'timm:'\)"),
