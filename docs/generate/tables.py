@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from strmctl.model.backbones.table import BACKBONES, TIMM, Entry
+from strmctl.model.backbones.table import BACKBONES, IMAGENET, TIMM, Entry
 from strmctl.model.methods.table import METHODS, Key, Method
 
 LENGTHS = (8, 16, 32)  # frames of a clip, for which a backbone's time steps are listed
@@ -46,16 +46,18 @@ def _values(own: Key) -> str:
 
 
 def backbones() -> str:
-    """Every backbone with its width and the time steps of its maps."""
+    """Every backbone with its width, the time steps of its maps, and its published weights."""
     rows = [_backbone(name, entry) for name, entry in BACKBONES.items()]
-    rows.append((f"`{TIMM}NAME`", "its own", "as timm says", *("as many",) * len(LENGTHS)))
-    columns = ("`backbone.name`", "channels D", "`input.crop`", *(f"steps of {length} frames" for length in LENGTHS))
+    rows.append((f"`{TIMM}NAME`", "its own", "as timm says", *("as many",) * len(LENGTHS), f"`{IMAGENET}`", "frames"))
+    steps = (f"steps of {length} frames" for length in LENGTHS)
+    columns = ("`backbone.name`", "channels D", "`input.crop`", *steps, "`backbone.weights`", "which saw")
     return table(columns, rows)
 
 
 def _backbone(name: str, entry: Entry) -> tuple[str, ...]:
     steps = (str(entry.steps(length) or "not taken") for length in LENGTHS)
-    return f"`{name}`", str(entry.dim), str(entry.crop or "any"), *steps
+    words = ", ".join(f"`{word}`" for word in entry.weights) or "none"
+    return f"`{name}`", str(entry.dim), str(entry.crop or "any"), *steps, words, entry.seen
 
 
 GENERATED = {"methods": methods, "method keys": method_keys, "backbones": backbones}

@@ -22,7 +22,7 @@ BACKBONE_LINES = "".join(f"\n  {name}" for name in (*BACKBONES, f"{TIMM}NAME, an
     name="recipe",
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=f"\b\nMethods (values of the key `method`; more: strmctl recipe methods):{METHOD_LINES}\n\n"
-    f"\b\nBackbones (values of the key `backbone.name`):{BACKBONE_LINES}",
+    f"\b\nBackbones (values of the key `backbone.name`; more: strmctl recipe backbones):{BACKBONE_LINES}",
 )
 def command() -> None:
     """List, show and check recipes, and what they may hold.
@@ -34,6 +34,7 @@ def command() -> None:
       strmctl recipe validate mine.yaml --set train.episodes=200
       strmctl recipe methods
       strmctl recipe methods chamfer
+      strmctl recipe backbones
     """
 
 
@@ -104,6 +105,22 @@ def methods(method: str | None, as_json: bool) -> None:
         console.print_table("Methods: `--set method=NAME`", columns, rows, words=True)
     else:
         click.echo(_section(method, METHODS[method]), nl=False)
+
+
+@command.command()
+@json_option
+def backbones(as_json: bool) -> None:
+    """List the backbones with their maps: channels, and time steps of 8 and of 16 frames; and their published weights."""
+    columns = ("backbone", "channels", "crop", "steps of 8", "of 16", "weights", "which saw")
+    rows = [
+        (name, entry.dim, entry.crop or "any", entry.steps(8), entry.steps(16), ", ".join(entry.weights), entry.seen)
+        for name, entry in BACKBONES.items()
+    ]
+    if as_json:
+        console.print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        shown = [[str(value or "–") for value in row] for row in rows]
+        console.print_table("Backbones: `--set backbone.name=NAME`", columns, shown, words=True)
 
 
 def _about(name: str, entry: Method) -> dict[str, Any]:

@@ -72,6 +72,13 @@ class Entry:
         """L', the time steps of the map of a clip of L frames; 0 where the network takes no such clip."""
         return frames if self.video is None else self.video.steps(frames)
 
+    @property
+    def seen(self) -> str:
+        """What its published weights were trained on, in words."""
+        if self.video is None:
+            return "frames" if self.weights else ""
+        return f"{self.video.frames} frames of {self.video.pixels}², {self.video.rate:g} a second"
+
     def frames_for(self, steps: int) -> int | None:
         """The fewest frames of a clip, up to `MOST_FRAMES`, that give so many time steps; None where none do."""
         return next((frames for frames in range(2, MOST_FRAMES + 1) if self.steps(frames) >= steps), None)

@@ -4,6 +4,7 @@ from click.testing import CliRunner
 
 from strmctl import yaml
 from strmctl.cli.main import main
+from strmctl.model.backbones.table import BACKBONES
 from strmctl.recipe import shipped_recipes
 from tests.small_world import refused
 from tests.videos_for_tests import strmctl
@@ -48,3 +49,12 @@ def test_a_recipe_with_two_wrong_keys_names_both(tmp_path):
 
 def test_an_unknown_recipe():
     assert CliRunner().invoke(main, ["recipe", "show", "nope"]).exit_code == 4
+
+
+def test_backbones_are_listed_with_what_they_make_of_clips():
+    rows = {row["backbone"]: row for row in strmctl("recipe", "backbones", "--json").json()}
+    assert list(rows) == list(BACKBONES)
+    assert list(rows["mvit_v1_b"].values())[1:] == [768, 224, 0, 8, "kinetics400", "16 frames of 224², 7.5 a second"]
+    assert list(rows["resnet50"].values())[1:] == [2048, "any", 8, 16, "imagenet", "frames"]
+    shown = strmctl("recipe", "backbones").out
+    assert all(name in shown for name in BACKBONES) and "7.5 a second" in shown
