@@ -57,7 +57,7 @@ def backbones() -> str:
 def _backbone(name: str, entry: Entry) -> tuple[str, ...]:
     steps = (str(entry.steps(length) or "not taken") for length in LENGTHS)
     words = ", ".join(f"`{word}`" for word in entry.weights) or "none"
-    return f"`{name}`", str(entry.dim), str(entry.crop or "any"), *steps, words, entry.seen
+    return f"`{name}`", str(entry.dim), str(entry.crop or "any"), *steps, words, entry.seen or "–"
 
 
 GENERATED = {"methods": methods, "method keys": method_keys, "backbones": backbones}

@@ -41,5 +41,5 @@ def test_the_backbones_are_those_of_the_table():
     assert list(BACKBONES) == [name for name in shown if name in BACKBONES]
     for name, entry in BACKBONES.items():
         assert shown[name][1:4] == [str(entry.dim), str(entry.crop or "any"), str(entry.steps(8) or "not taken")]
-        assert shown[name][6:] == [", ".join(entry.weights) or "none", entry.seen]
+        assert shown[name][6:] == [", ".join(entry.weights) or "none", entry.seen or "–"]
     assert shown["mvit_v2_s"][4:] == ["8", "not taken", "kinetics400", "16 frames of 224², 7.5 a second"]

@@ -110,7 +110,7 @@ def methods(method: str | None, as_json: bool) -> None:
 @command.command()
 @json_option
 def backbones(as_json: bool) -> None:
-    """List the backbones with their maps: channels, and time steps of 8 and of 16 frames; and their published weights."""
+    """List the backbones: channels and time steps of their maps, and what their published weights saw."""
     columns = ("backbone", "channels", "crop", "steps of 8", "of 16", "weights", "which saw")
     rows = [
         (name, entry.dim, entry.crop or "any", entry.steps(8), entry.steps(16), ", ".join(entry.weights), entry.seen)
