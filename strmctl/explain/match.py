@@ -64,7 +64,7 @@ class Match:
 
     Attributes:
         query: the query.
-        true: its class; None where it is not known, or is none of these.
+        true: its class, which need not be one of these; None where it is not known.
         classes: the classes.
     """
 
@@ -114,7 +114,7 @@ def match_query(run: LoadedRun, query: Subject, support: Mapping[str, Sequence[S
         )
         for column, name in enumerate(names)
     ]
-    return Match(query, true if true in support else None, sorted(matches, key=lambda one: one.distance))
+    return Match(query, true, sorted(matches, key=lambda one: one.distance))
 
 
 def _embedded(run: LoadedRun, subjects: Sequence[Subject]) -> dict[str, Tensor]:

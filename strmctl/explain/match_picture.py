@@ -26,7 +26,8 @@ def draw_match_of(match: Match, viewer: Viewer, path: Path) -> None:
     from strmctl.report.pictures.match import draw_match
 
     first = match.classes[0]
-    truth = f" (true class: {match.true})" if match.true not in (None, first.name) else ""
+    none = "" if match.true in [one.name for one in match.classes] else ", without support"
+    truth = f" (true class: {match.true}{none})" if match.true not in (None, "", first.name) else ""
     words = list(dict.fromkeys(pair.words for kind in first.pairs for pair in kind))
     legend = f"{STRONGEST}, with their weight: {'; '.join(words)}." if words else NO_PAIRS
     figure = draw_match(

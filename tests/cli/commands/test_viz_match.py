@@ -96,6 +96,13 @@ def test_a_video_is_a_query_too(data, several, tmp_path):
     assert (tmp_path / "a.png").stat().st_size > 10_000
 
 
+def test_the_class_of_a_query_may_have_no_support(data, several, drawn):
+    ran = match(data, several, "--match", "stand/1", *named(*SUPPORT), "--run", "otam", "--json")
+    assert ran.json()["true"] == "stand" and ran.json()["predicted"] in ("crawl", "swim", "walk")
+    ((_, words),) = drawn
+    assert f"is taken for {ran.json()['predicted']} (true class: stand, without support) by OTAM" in words["title"]
+
+
 def test_a_method_that_compares_no_frames_says_so(data, several, drawn):
     ran = match(data, several, "--match", "swim/1", *named(*SUPPORT), "--run", "prototype")
     assert ran.code == 0 and "method prototype compares no single frames, so distances are all there is" in ran.err
