@@ -10,6 +10,7 @@ from strmctl.model.methods.chamfer import Chamfer, build_chamfer_tuples
 from strmctl.model.methods.hyrsm import build_hyrsm
 from strmctl.model.methods.molo import build_molo
 from strmctl.model.methods.otam import OTAM
+from strmctl.model.methods.tarn import build_tarn
 from tests.model.small import maps_as_clips
 
 MASK = torch.tensor([[[1, 1, 0], [1, 0, 0]], [[1, 1, 1], [0, 1, 0]]]) > 0
@@ -120,3 +121,16 @@ def test_frames_that_are_the_same_are_aligned_with_each_other():
         {"frames": frames}, {"frames": frames[0]}, None
     )
     assert found.weights[0, 0, 0, 0].argmax(dim=1).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_tarn_says_what_is_aligned_to_a_frame():
+    model = build_tarn(backbone=maps_as_clips(5), hidden=3).double()
+    generator = torch.Generator().manual_seed(0)
+    features = model.embed(torch.randn(8, 4, 5, 1, 1, dtype=torch.float64, generator=generator))
+    support = {name: value[:6].unflatten(0, (1, 2, 3)) for name, value in features.items()}
+    query = {name: value[6:][None] for name, value in features.items()}
+    (found,) = model.correspondence(support, query, MASK[:1])
+    for q, c, k in torch.cartesian_prod(*map(torch.arange, (2, 2, 3))).tolist():
+        fits = query["segments"][0, q] @ support["keys"][0, c, k].T  # (L, L)
+        expected = fits.softmax(dim=1) if MASK[0, c, k] else torch.zeros_like(fits)
+        torch.testing.assert_close(found.weights[0, q, c, k], expected)

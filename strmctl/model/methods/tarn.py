@@ -28,6 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from strmctl.model.backbones.build import Backbone
+from strmctl.model.correspondence import Correspondence, single_frames
 from strmctl.model.enrichment import Clips, Enriched, enrich
 from strmctl.model.episode import Features, Logits, match_clips, mean_over_shots, pick
 from strmctl.model.seeding import seeded
@@ -124,12 +125,29 @@ class TARN(nn.Module):
         return torch.cat([self._scores_of(shots["segments"], shots["keys"], part) for part in some], dim=1)
 
     def _scores_of(self, shots: Tensor, keys: Tensor, queries: Tensor) -> Tensor:
-        fit = queries.flatten(1, 2) @ keys.flatten(1, 2).transpose(1, 2)  # (B, Q·L, S·L)
-        fit = fit.unflatten(2, keys.shape[1:3]).unflatten(1, queries.shape[1:3])  # (B, Q, L, S, L)
-        aligned = fit.transpose(2, 3).softmax(dim=-1) @ shots[:, None]  # (B, Q, S, L, D')
+        aligned = self._alignment(keys, queries) @ shots[:, None]  # (B, Q, S, L, D')
         compared = self.compare(queries[:, :, None], aligned)  # (B, Q, S, L, width)
         last = self.aggregate(compared.flatten(0, 2))[1][0]  # (B·Q·S, hidden)
         return self.score(last).view(aligned.shape[:3])
+
+    @staticmethod
+    def _alignment(keys: Tensor, queries: Tensor) -> Tensor:
+        """What share each segment of a shot has in what is aligned to a query's segment, `(B, Q, S, L, L)`."""
+        fit = queries.flatten(1, 2) @ keys.flatten(1, 2).transpose(1, 2)  # (B, Q·L, S·L)
+        fit = fit.unflatten(2, keys.shape[1:3]).unflatten(1, queries.shape[1:3])  # (B, Q, L, S, L)
+        return fit.transpose(2, 3).softmax(dim=-1)
+
+    def correspondence(
+        self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None
+    ) -> list[Correspondence]:
+        """How far a shot's segments are aligned to each of a query's; arguments as for `match`."""
+        shares = self._alignment(support["keys"].flatten(1, 2), query["segments"])  # (B, Q, C·K, L, L)
+        weights = shares.unflatten(2, support["keys"].shape[1:3])  # (B, Q, C, K, L, L)
+        if mask is not None:
+            weights = weights.where(mask[:, None, :, :, None, None], 0)
+        frames = single_frames(weights.shape[-1])
+        words = "share of a shot's frame in what is aligned to the query's, which adds up to 1 over the shot"
+        return [Correspondence(words, weights, frames, frames)]
 
     def forward(self, support_clips: Clips, support_labels: Tensor, query_clips: Clips) -> Logits:
         """One episode from its clips; see `match_clips`. Logits `(Q, C)`."""
