@@ -7,8 +7,9 @@
     clips         maps are made without a gradient, and again a few clips at a time when their gradient is known
 
 Batch statistics belong to one side of an episode, so `sides` leaves them as they are; `clips` needs a backbone without
-them. Running averages count each side once. Dropout draws the same numbers all four ways: what is computed again draws
-from the state that it drew from before, and `clips` computes the backbone alone again, which has no dropout.
+them, while a method's own layers see the maps of a whole side all four ways. Running averages count each side once.
+Dropout draws the same numbers all four ways: what is computed again draws from the state that it drew from before, and
+`clips` computes the backbone alone again, which has no dropout.
 """
 
 from __future__ import annotations
