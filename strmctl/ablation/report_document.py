@@ -153,6 +153,7 @@ def _about(grid: Grid, found: Found) -> GridInfo:
         runs=len({cell.run for cell in grid.cells}),
         missing=list(dict.fromkeys(cell.run for cell in grid.cells if id(cell) not in done)),
         tuple_counts=counts,
+        told=list(dict.fromkeys(cell.label for cell in grid.cells if METHODS[cell.recipe.method].names)),
         changed=_changed([cell.recipe for cell in grid.cells]),
         retrained=grid.notes.get("retrained") if grid.kind == "tuples" else None,
         folds=recipe.data.fold and recipe.data.fold.folds,
@@ -241,6 +242,7 @@ def _run(group: Found) -> Run:
         recipe=recipe.name,
         shots=entries(group, _common_shots(group)),
         pretraining=_pretraining(group),
+        told=METHODS[recipe.method].names,
     )
 
 

@@ -23,6 +23,7 @@ from strmctl.classify.rejection import Rejection, choose
 from strmctl.classify.timeline import Timeline
 from strmctl.errors import DataError
 from strmctl.evaluation.embed import evaluating
+from strmctl.model.episode import told
 from strmctl.progress import Progress, silent
 from strmctl.runs.folder import EXAMPLES
 
@@ -84,7 +85,8 @@ class Classifier:
         members = [[row for row, label in enumerate(labels) if label == cls] for cls in range(len(self.classes))]
         self._support = by_class(members)
         with evaluating(model):
-            held_out = hold_out(model, self._features, labels, [example.source for example in self.examples])
+            sources = [example.source for example in self.examples]
+            held_out = hold_out(model, self._features, labels, sources, self.classes)
         self.calibration: Calibration | None = calibrate(held_out)
         self.temperature = 1.0 if self.calibration is None else self.calibration.temperature
         self.rejection: Rejection | str = OFF if reject is None else choose(held_out, self.temperature, reject)
@@ -237,8 +239,10 @@ class Classifier:
         device = next(iter(queries.values())).device
         single = torch.arange(len(self.examples))[None, :, None]  # (1, N, 1)
         with evaluating(self.model):
-            total = self.model.match(take(self._features, rows[None]), queries, mask[None].to(device)).total
-            alone = self.model.match(take(self._features, single), queries).total
+            classes = told(self.model, take(self._features, rows[None]), [self.classes])
+            examples = told(self.model, take(self._features, single), [[example.cls for example in self.examples]])
+            total = self.model.match(classes, queries, mask[None].to(device)).total
+            alone = self.model.match(examples, queries).total
         logits = total[0].double().cpu().numpy()
         refused = np.zeros(len(logits), bool)
         if isinstance(self.rejection, Rejection):

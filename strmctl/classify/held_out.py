@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from strmctl.model.episode import told
+
 QUERIES = 16  # examples that are matched at a time with the same support
 
 
@@ -56,7 +58,11 @@ def take(features: Mapping[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
 
 @torch.inference_mode()
 def hold_out(
-    model: nn.Module, features: Mapping[str, Tensor], labels: Sequence[int], sources: Sequence[str]
+    model: nn.Module,
+    features: Mapping[str, Tensor],
+    labels: Sequence[int],
+    sources: Sequence[str],
+    names: Sequence[str] = (),
 ) -> HeldOut:
     """Holds out each example in turn, with all clips of its source, from every class that has others.
 
@@ -73,6 +79,7 @@ def hold_out(
         features: of the examples, `(N, …)`.
         labels: position of the class of each, from 0; each class occurs.
         sources: source video of each.
+        names: names of the classes, for methods that are given them.
     """
     rows, classes = range(len(labels)), range(max(labels) + 1)
     members = [[row for row in rows if labels[row] == cls] for cls in classes]
@@ -95,11 +102,13 @@ def hold_out(
         logits = np.empty((len(labels), len(next(iter(alike)))))
         for clips, examples in alike.items():
             shots, mask = by_class(clips)
+            called = [[names[labels[own[0]]] for own in clips]] if names else []
+            chosen_support = told(model, take(features, shots[None]), called)
             present = None if mask.all() else mask[None].to(next(iter(features.values())).device)
             for first in range(0, len(examples), QUERIES):
                 some = examples[first : first + QUERIES]
                 queries = take(features, torch.tensor(some)[None])
-                logits[some] = model.match(take(features, shots[None]), queries, present).total[0].double().cpu()
+                logits[some] = model.match(chosen_support, queries, present).total[0].double().cpu()
         return logits
 
     without = None

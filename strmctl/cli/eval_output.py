@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from strmctl.cli import console
 from strmctl.cli.advice import elsewhere
+from strmctl.model.methods.table import is_told
 from strmctl.report.terminal import comparison, eval_tables
 from strmctl.report.wording import seen_in_pretraining
 from strmctl.results import result_files
@@ -76,6 +77,8 @@ def remark(result: EvalResult, tests: EvaluationSet, written: tuple[Path, Path])
     source = result.provenance
     if source["selected_by"] != "val split":
         console.say(f"weights: {source['weights_file']}, chosen by: {source['selected_by']}")
+    if is_told(source["recipe"]):
+        console.say(f"run {result.run} is given the names of the classes, which most methods are not")
     if not tests.known_new:
         console.say(f"it is not known what run {result.run} was trained on, so these classes may not be new to it")
     if words := seen_in_pretraining(source.get("pretraining", {})):

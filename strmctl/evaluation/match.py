@@ -24,6 +24,7 @@ from strmctl.evaluation.embed import (
 )
 from strmctl.evaluation.ranks import ALONE, Ranks
 from strmctl.evaluation.tables import make_tables, matching_from
+from strmctl.model.episode import told
 from strmctl.model.finite import is_finite
 from strmctl.progress import Progress, silent
 from strmctl.results import QueryRow
@@ -169,6 +170,7 @@ def match_episodes(
         query = features.gather([clip for episode in block for clip in episode.query_clips], (size, way * queries))
         support = features.gather([clip for episode in block for clip in episode.support_clips], (size, way, most))
         query, support = ({name: value.to(device) for name, value in side.items()} for side in (query, support))
+        support = told(model, support, [episode.classes for episode in block])
         for shot in sorted(shots):  # the 1-shot support is part of the 5-shot support
             yield shot, match({name: value[:, :, :shot] for name, value in support.items()}, query).total
 
@@ -197,7 +199,8 @@ def evaluate_uncached(
             clips = [clip for ids in episode.support for clip in ids[:shot]]
             support = to_model(loader.load_many(clips, pool), model)
             labels = torch.arange(len(episode.classes), device=support.device).repeat_interleave(shot)
-            yield shot, model(support, labels, query).total[None]
+            names = {"names": episode.classes} if hasattr(model, "text") else {}
+            yield shot, model(support, labels, query, **names).total[None]
 
     with evaluating(model), ThreadPoolExecutor(loader_threads()) as pool:
         return _collect(episodes, shots, 1, logits_of, progress=progress, seen=seen)

@@ -37,6 +37,8 @@ def result_stem(run: LoadedRun, result: EvalResult) -> Path:
         stem += f"_{source['frame_order']}"
     if source.get("dtype", "float32") != "float32":
         stem += f"_{source['dtype']}"
+    if source.get("text_weight") is not None:
+        stem += f"_text{source['text_weight']:g}"
     if source.get("distinct_groups"):
         stem += DISTINCT
     if source.get("episodes_file_sha256"):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 
 from strmctl.episodes.clip_loader import ORDERS, FrameOrder
-from strmctl.errors import DataError
+from strmctl.errors import DataError, UsageError
 from strmctl.evaluation.embed import collected
 from strmctl.evaluation.embedding_tasks import Share, embedded
 from strmctl.evaluation.episodes import Drawn
@@ -22,7 +23,7 @@ from strmctl.evaluation.pretraining import seen_in_pretraining
 from strmctl.evaluation.result_files import SETTINGS
 from strmctl.evaluation.select import EvaluationSet
 from strmctl.evaluation.statistics.summary import summarise
-from strmctl.model.backbones.table import backbone_entry
+from strmctl.model.methods.table import METHODS
 from strmctl.model.precision import uses_tf32
 from strmctl.progress import Progress, silent
 from strmctl.provenance import provenance
@@ -40,6 +41,7 @@ def evaluate_run(
     dtype: str = "float32",
     cached: bool = True,
     memory: int | None = None,
+    text_weight: float | None = None,
     share: Share | None = None,
     ranks: int = 1,
     notes: Mapping[str, Any] = MappingProxyType({}),
@@ -59,6 +61,7 @@ def evaluate_run(
         cached: whether features are computed once; False embeds every episode from its frames, in float32, which is
             slow and meant for comparison.
         memory: bytes that features may take up in memory; see `split_features`.
+        text_weight: weight of the texts of class names in the prediction, from 0 to 1; None: that of the recipe.
         share: function that embeds clips, where other processes do their share; see `embedded`.
         ranks: number of these processes, with this one.
         notes: further entries for the provenance of the result.
@@ -73,10 +76,12 @@ def evaluate_run(
         how = {"memory": memory, "share": share, "progress": embedding, "announce": announce}
         features = split_features(run, tests.store, all_clips(tests.clips), order=order, dtype=dtype, **how)
         middle = time.monotonic()
-        found = match_episodes(run.model, features, drawn.episodes, shots, progress=matching, seen=seen)
+        with text_weighed(run, text_weight):
+            found = match_episodes(run.model, features, drawn.episodes, shots, progress=matching, seen=seen)
     else:
         loader = clip_loader(run.recipe, tests.store, order=order)
-        found = evaluate_uncached(run.model, loader, drawn.episodes, shots, progress=matching, seen=seen)
+        with text_weighed(run, text_weight):
+            found = evaluate_uncached(run.model, loader, drawn.episodes, shots, progress=matching, seen=seen)
     source = {
         "frame_order": order,
         "dtype": dtype,
@@ -84,8 +89,32 @@ def evaluate_run(
         "seconds": {"embedding": round(middle - begin, 3), "matching": round(time.monotonic() - middle, 3)},
         "narrow": found.narrow,
         "ranks": ranks,
+        **({} if text_weight is None else {"text_weight": text_weight}),
     }
     return _result(run, tests, drawn.protocol, found.rows, **source, **drawn.notes, **notes)
+
+
+@contextlib.contextmanager
+def text_weighed(run: LoadedRun, weight: float | None) -> Iterator[None]:
+    """Gives the texts of class names, within this context, another weight in the prediction than the recipe has.
+
+    Raises:
+        UsageError: the run's method is not given the names of the classes, and there is a weight.
+    """
+    if weight is None:
+        yield
+        return
+    if not METHODS[run.recipe.method].names:
+        told = ", ".join(name for name, method in METHODS.items() if method.names)
+        raise UsageError(
+            f"run {run.name}, of method {run.recipe.method}, is not given the names of the classes",
+            f"leave `--text-weight` out, or name a run of {told}",
+        )
+    before, run.model.text_weight = run.model.text_weight, weight
+    try:
+        yield
+    finally:
+        run.model.text_weight = before
 
 
 def evaluate_controls(
@@ -138,7 +167,7 @@ def _result(
     if (seen := seen_in_pretraining(run.recipe.backbone, tests.clips)) is not None:
         notes["pretraining"] = seen
     source = provenance(
-        libraries=backbone_entry(run.recipe.backbone.name).libraries,
+        libraries=run.recipe.libraries,
         weights_file=str(run.weights.relative_to(run.folder) if run.owns_weights else run.weights.resolve()),
         weights_sha256=run.weights_sha256,
         manifest_sha256=tests.store.manifest_sha256,

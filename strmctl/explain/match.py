@@ -12,7 +12,7 @@ from strmctl.errors import NotFiniteError
 from strmctl.evaluation.embed import CLIPS_PER_BATCH, OVERFLOW, to_model
 from strmctl.explain.subjects import Subject
 from strmctl.model.correspondence import Correspondence
-from strmctl.model.episode import group_by_label
+from strmctl.model.episode import group_by_label, told
 from strmctl.model.finite import is_finite
 from strmctl.runs.checkpoint import LoadedRun
 
@@ -94,11 +94,11 @@ def match_query(run: LoadedRun, query: Subject, support: Mapping[str, Sequence[S
             {name: value[:-1] for name, value in features.items()}, labels.to(next(iter(features.values())).device)
         )
         asked = {name: value[None, -1:] for name, value in features.items()}  # (1, 1, …)
-        logits = run.model.match(grouped, asked, mask)
+        logits = run.model.match(told(run.model, grouped, [names]), asked, mask)
         if not is_finite(logits.total):
             raise NotFiniteError(f"the logits of {query.name} are not finite", OVERFLOW)
-        told = getattr(run.model, "correspondence", None)
-        found = told(grouped, asked, mask) if told else []
+        correspondence = getattr(run.model, "correspondence", None)
+        found = correspondence(grouped, asked, mask) if correspondence else []
     total = logits.total[0, 0].double()  # (C)
     parts = {"TRM": logits.trm, "query-class": logits.query_class} if logits.query_class is not None else {}
     frames, steps = run.recipe.input.frames, run.recipe.steps

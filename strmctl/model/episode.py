@@ -14,6 +14,13 @@ clips beside their maps for that says `reads_pixels = True`, and finds them in `
 
 A method whose logit of a class depends on which other classes the episode has says so: `relates_classes = True`.
 
+A method that is given the names of classes has a function
+
+    text(names)                            what it makes of class names, `(T, d)`; of the same name always the same
+
+and finds that of each shot's class in `support["text"]`, `(B, C, K, d)`: see `told`. It says `names: True` in the table
+of methods, because others are not given them.
+
 A method may add two functions, with which the test of a small set of clips computes nothing twice. `match` alone is
 enough.
 
@@ -29,7 +36,7 @@ A method that compares frames, or tuples of them, can say which of them go toget
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -67,11 +74,13 @@ class Truth:
         columns: column of each query's class, `(B, Q)`.
         classes: number of each column's class among all training classes, `(B, C)`.
         reduction: `sum` or `mean`, over the queries of an episode.
+        names: names of all training classes; none where they have none.
     """
 
     columns: Tensor
     classes: Tensor
     reduction: str = "mean"
+    names: Sequence[str] = ()
 
     def cross_entropy(self, logits: Tensor) -> Tensor:
         """Cross-entropy of logits `(B, Q, C)`, summed or averaged over the queries."""
@@ -91,7 +100,13 @@ class Truth:
         return F.cross_entropy(logits.flatten(0, -2), numbers.flatten())
 
 
-def match_clips(method: nn.Module, support_clips: Clips, support_labels: Tensor, query_clips: Clips) -> Logits:
+def match_clips(
+    method: nn.Module,
+    support_clips: Clips,
+    support_labels: Tensor,
+    query_clips: Clips,
+    names: Sequence[str] | None = None,
+) -> Logits:
     """One episode from its clips.
 
     Support and query pass the backbone separately, because batch norm in training ties together what it sees. Under
@@ -104,12 +119,13 @@ def match_clips(method: nn.Module, support_clips: Clips, support_labels: Tensor,
             or more.
         support_labels: `(N)`, integers.
         query_clips: `(Q, L, 3, H, W)`, or their `Maps`.
+        names: name of each column's class, for methods that are given them.
 
     Returns:
         Logits `(Q, C)`; column c is the c-th label in sorted order.
 
     Raises:
-        ValueError: other shapes, or pixels that are no floating-point numbers.
+        ValueError: other shapes, pixels that are no floating-point numbers, or not as many names as classes.
     """
     for name, clips in (("support", support_clips), ("query", query_clips)):
         if not isinstance(clips, Maps) and (clips.dim() != 5 or not clips.is_floating_point()):
@@ -117,7 +133,7 @@ def match_clips(method: nn.Module, support_clips: Clips, support_labels: Tensor,
     if support_labels.shape != (len(support_clips),):
         raise ValueError(f"{len(support_clips)} support clips need as many labels, got {tuple(support_labels.shape)}")
     support, query = embed_side(method, support_clips), embed_side(method, query_clips)
-    return match_sides(method, support, support_labels, query)
+    return match_sides(method, support, support_labels, query, names)
 
 
 def embed_side(method: nn.Module, clips: Clips) -> Features:
@@ -128,12 +144,18 @@ def embed_side(method: nn.Module, clips: Clips) -> Features:
     return features
 
 
-def match_sides(method: nn.Module, support: Features, support_labels: Tensor, query: Features) -> Logits:
+def match_sides(
+    method: nn.Module,
+    support: Features,
+    support_labels: Tensor,
+    query: Features,
+    names: Sequence[str] | None = None,
+) -> Logits:
     """Logits `(Q, C)` of an episode from the features of its sides, `(N, …)` and `(Q, …)`; see `match_clips`."""
     support, mask = group_by_label(support, support_labels)
     query = {name: value[None] for name, value in query.items()}  # (1, Q, …)
     with torch.autocast(support_labels.device.type, enabled=False):
-        return _of_one(method.match(support, query, mask))
+        return _of_one(method.match(told(method, support, [names] if names else []), query, mask))
 
 
 def judge_sides(
@@ -146,10 +168,38 @@ def judge_sides(
     support, mask = group_by_label(support, support_labels)
     query = {name: value[None] for name, value in query.items()}  # (1, Q, …)
     with torch.autocast(support_labels.device.type, enabled=False):
+        names = [[truth.names[number] for number in own] for own in truth.classes.tolist() if truth.names]
+        support = told(method, support, names)
         found = method.match(support, query, mask)
         own = getattr(method, "losses", None)
         losses = own(found, support, query, truth) if own else {"match": truth.cross_entropy(found.total)}
     return _of_one(found), losses
+
+
+def told(method: nn.Module, support: Features, names: Sequence[Sequence[str]]) -> Features:
+    """The support of B episodes, `(B, C, K, …)`, and what a method makes of the names of their classes.
+
+    Args:
+        method: any method; of one that is not given names, the support stays as it is.
+        support: its support.
+        names: for each episode the names of its classes, in the order of columns; none where they have none.
+
+    Returns:
+        The features, with `text` `(B, C, K, d)` where there are names.
+
+    Raises:
+        ValueError: not as many names as classes.
+    """
+    if not names or not hasattr(method, "text"):
+        return support
+    episodes, classes, shots = next(iter(support.values())).shape[:3]
+    if [len(own) for own in names] != [classes] * episodes:
+        raise ValueError(f"{episodes} × {classes} classes need as many names, got {[len(own) for own in names]}")
+    every = list(dict.fromkeys(name for own in names for name in own))
+    rows = torch.tensor([[every.index(name) for name in own] for own in names])
+    text = method.text(every)  # (T, d)
+    text = text[rows.to(text.device)][:, :, None]  # (B, C, 1, d)
+    return {**support, "text": text.expand(-1, -1, shots, -1)}
 
 
 def _of_one(logits: Logits) -> Logits:

@@ -219,6 +219,7 @@ class GridInfo:
     folds: int | None = None  # number of folds, of a grid of folds
     fold_seed: int | None = None  # seed that dealt the classes to them
     pretraining: str = ""  # sentence on the test classes that the backbone may have seen
+    told: list[str] = field(default_factory=list)  # labels of models that are given the names of the classes
     retrained: bool | None = None  # whether models were trained with their share of the tuples, of a grid of tuples
 
 
@@ -235,6 +236,7 @@ class Run:
     recipe: str
     shots: Entries
     pretraining: str = ""  # as of `GridInfo`
+    told: bool = False  # whether the model is given the names of the classes
 
 
 @dataclass(frozen=True, kw_only=True)

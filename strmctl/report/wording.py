@@ -43,7 +43,7 @@ def measured_on(grid: GridInfo, shots: Sequence[int]) -> str:
 
 def caption(grid: GridInfo, shots: Sequence[int], *more: str) -> str:
     """What was measured, whatever else there is to say, what a single seed leaves open, and what is missing."""
-    sentences = [measured_on(grid, shots), _sources(grid), grid.pretraining, *more]
+    sentences = [measured_on(grid, shots), _sources(grid), grid.pretraining, *more, told(grid.told)]
     if len(grid.seeds) == 1:
         sentences.append("With n = 1 training seed the order of close values is open")
     if grid.missing:
@@ -64,6 +64,12 @@ def seen_in_pretraining(seen: Mapping[str, Any]) -> str:
     parts = [f"{len(found)} of {which[place]} {how} ({', '.join(found)})" for place, (how, found) in enumerate(kinds)]
     begin = "" if seen["published"] else "If the backbone's weights are of that data, as the published ones are: "
     return f"{begin}{seen['data']}, which the backbone was pre-trained on, has {' and '.join(parts)}"
+
+
+def told(names: Sequence[str]) -> str:
+    """The sentence on models that are given the names of the classes; empty where there is none."""
+    verb = "are" if len(names) > 1 else "is"
+    return f"{listed(names)} {verb} given the names of the classes, which other models are not" if names else ""
 
 
 def _sources(grid: GridInfo) -> str:

@@ -51,11 +51,22 @@ def build_model(
         )
     method = METHODS[recipe.method]
     arguments = {argument: attrgetter(key)(recipe) for argument, key in method.arguments.items()}
+    if method.names:
+        arguments["text_tower"] = _text_tower(recipe, pretrained=pretrained, announce=announce)
     arguments |= preset_arguments(recipe.model.preset, recipe.model.deviations, method.parts)
     model = pkgutil.resolve_name(method.builder)(backbone=backbone, **arguments)
     if recipe.trm.tuple_fraction < 1:
         keep_tuples(model, recipe.trm.tuple_fraction, recipe.trm.tuple_trial)
     return model
+
+
+def _text_tower(recipe: Recipe, **how: Any) -> nn.Module:
+    """The text tower of a method that is given the names of classes; only then its file is imported."""
+    from strmctl.model.text_tower import build_text_tower
+
+    own = getattr(recipe, recipe.method)
+    with seeded(recipe.train.seed, "text_tower"):
+        return build_text_tower(own.tower, weights=own.text_weights, **how)
 
 
 def frame_store(data: Data, data_dir: Path) -> FrameStore:

@@ -15,7 +15,6 @@ import torch
 from strmctl.errors import UsageError
 from strmctl.evaluation.ranks import ALONE, Ranks
 from strmctl.frames.store.usable_clips import usable_clips
-from strmctl.model.backbones.table import backbone_entry
 from strmctl.model.precision import trains_in_tf32
 from strmctl.paths import write_text
 from strmctl.progress import Progress, silent
@@ -101,7 +100,7 @@ class TrainingRun:
             "val_classes": sorted(clips["val"]),
             "dropped_classes": {subset: names for subset, names in dropped.items() if names},
             "provenance": provenance(
-                libraries=backbone_entry(self.recipe.backbone.name).libraries,
+                libraries=self.recipe.libraries,
                 manifest_sha256=store.manifest_sha256,
                 seed=self.recipe.train.seed,
                 device=str(device),

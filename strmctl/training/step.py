@@ -66,7 +66,7 @@ def backward(
             yield
 
     support_labels, targets = labels.repeat_interleave(settings.shot), labels.repeat_interleave(settings.queries)
-    truth = Truth(targets[None], numbers[None], settings.loss_reduction)
+    truth = Truth(targets[None], numbers[None], settings.loss_reduction, tuple(classes))
     with fast_products():
         logits, losses, finish = forward(settings.memory, model, clips, support_labels, truth, draws=episode_draws)
         loss = sum(losses.values())

@@ -256,6 +256,16 @@ def test_an_approximation_says_so_wherever_it_is_reported(tmp_path, monkeypatch)
     assert document.runs[0].method == "otam (approximate)"
 
 
+def test_models_that_are_given_class_names_are_known_to_the_document(tmp_path):
+    cells = [(METHODS[name].label, recipe_of(f"method={name}")) for name in ("otam", "clip_fsar")]
+    saved(tmp_path, grid_of(cells, kind="shots"))
+    save_run(tmp_path, "mine", recipe_of("method=clip_fsar"))
+    document = read(tmp_path, "sprites-shots", "mine")
+    assert document.grids["shots"].told == ["CLIP-FSAR (given class names)"]
+    assert [run.told for run in document.runs] == [True]
+    assert from_json(document.to_json()) == document
+
+
 def test_what_other_papers_print_is_there_for_the_data_sets_of_the_runs(tmp_path):
     save_ssv2(tmp_path, "mine", "backbone.name=resnet34")  # has no place in Table 1
     document = read(tmp_path, "mine")

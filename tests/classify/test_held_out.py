@@ -6,10 +6,12 @@ import torch
 
 from strmctl.classify import held_out as module
 from strmctl.classify.held_out import by_class, hold_out, take
+from strmctl.model.episode import told
 from strmctl.model.methods.table import METHODS
 from strmctl.runs.build import build_model
 from tests.classify.small import small_recipe
 
+NAMES = ("hop", "run", "sit")
 LABELS = [0, 0, 0, 1, 2, 2, 2, 2, 1]
 SOURCES = ["a", "a", "b", "c", "d", "e", "f", "a", "c"]  # class 1 has one source; a is also in class 2
 
@@ -30,8 +32,11 @@ def features(model):
 def together(model, features, support, query):
     """Logits of a single query and classes, each with its rows, in one episode."""
     rows, mask = by_class(support)
+    names = [[NAMES[LABELS[own[0]]] for own in support]]
     with torch.inference_mode():
-        return model.match(take(features, rows[None]), take(features, torch.tensor([[query]])), mask[None]).total[0, 0]
+        return model.match(
+            told(model, take(features, rows[None]), names), take(features, torch.tensor([[query]])), mask[None]
+        ).total[0, 0]
 
 
 def by_hand(model, features, support, query):
@@ -41,6 +46,7 @@ def by_hand(model, features, support, query):
     logits = []
     for rows in support:
         shots = {name: value[rows][None, None] for name, value in features.items()}  # (1, 1, K, …)
+        shots = told(model, shots, [[NAMES[LABELS[rows[0]]]]])
         logits.append(model.match(shots, {name: value[query][None, None] for name, value in features.items()}).total)
     return [float(value) for value in logits]
 
@@ -66,7 +72,7 @@ def test_holding_out_is_matching_by_hand_without_a_source_of_each_class(model, f
     assert supports(7) == [[2], [3, 8], [4, 5, 6]]
     assert supports(3)[1:] == [[3, 8], [5, 6, 7]]
     monkeypatch.setattr(module, "QUERIES", block)
-    found = hold_out(model, features, LABELS, SOURCES)
+    found = hold_out(model, features, LABELS, SOURCES, NAMES)
     for query in range(9):
         with torch.inference_mode():
             expected = by_hand(model, features, supports(query), query)
@@ -76,7 +82,7 @@ def test_holding_out_is_matching_by_hand_without_a_source_of_each_class(model, f
 
 
 def test_leaving_a_class_out_is_matching_without_it(model, features):
-    unknown = hold_out(model, features, LABELS, SOURCES).unknown()
+    unknown = hold_out(model, features, LABELS, SOURCES, NAMES).unknown()
     assert unknown.shape == (9, 2)
     for query, own in enumerate(LABELS):
         others = [rows for cls, rows in enumerate(supports(query)) if cls != own]
@@ -109,5 +115,5 @@ def test_of_examples_of_no_meaning_as_many_are_right_as_by_guessing(changes, sou
 
 def test_one_example_per_class_cannot_be_held_out(model, features):
     few = {name: value[:3] for name, value in features.items()}
-    found = hold_out(model, few, [0, 1, 2], ["a", "b", "c"])
+    found = hold_out(model, few, [0, 1, 2], ["a", "b", "c"], NAMES)
     assert not found.tested.any() and found.sources == 0 and np.isfinite(found.logits).all()

@@ -80,10 +80,11 @@ def test_a_model_makes_the_same_of_maps_and_of_clips(tmp_path, store, method):
     reads_patches = "patch_enrichment" in METHODS[method].parts or METHODS[method].maps
     assert (maps.patches is None) != reads_patches, "others read the mean alone"
     model.train()
+    names = {"names": ("hop", "jump", "run")} if METHODS[method].names else {}
     logits = []
     for side in (maps, pixels):
         with seeded(0, "dropout"):
-            logits.append(model(side[:3], labels, side[3:]))
+            logits.append(model(side[:3], labels, side[3:], **names))
     torch.testing.assert_close(*logits, rtol=1e-5, atol=1e-5)
 
 

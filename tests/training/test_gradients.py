@@ -19,6 +19,8 @@ from strmctl.training.step import OPTIMIZERS, backward, clip_gradient, prepare, 
 from tests.small_world import small_recipe
 
 SHAPE = ("train.way=2", "train.shot=2", "train.queries=1", "trm.dropout=0.3", "train.episodes=10", "input.frames=4")
+NAMES = ("hop", "run")  # of the classes of each episode
+EPISODE = SimpleNamespace(index=0, classes=NAMES)
 BATCH, FROZEN = [way for way in WAYS if way not in ("plain", "clips")], list(WAYS)[1:]
 
 
@@ -56,7 +58,8 @@ def trained(recipe, steps):
     optimizer = OPTIMIZERS[recipe.train.optimizer](model.parameters(), lr=recipe.train.learning_rate)
     gradients, numbers = [], []
     for index in range(steps * recipe.train.accumulate):
-        numbers.append(backward(recipe, model, SimpleNamespace(index=index), episode_clips(index, recipe))[:2])
+        episode = SimpleNamespace(index=index, classes=NAMES)
+        numbers.append(backward(recipe, model, episode, episode_clips(index, recipe), NAMES)[:2])
         if (index + 1) % recipe.train.accumulate == 0:
             gradients.append({n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None})
             clip_gradient(model, recipe.train.gradient_clip)
@@ -128,7 +131,7 @@ def test_bfloat16_trains_the_same_weights_every_way(method, way):
             "train.dtype=bfloat16", "backbone.batch_norm=frozen", f"method={method}", f"train.memory={memory}"
         )
         model = made(recipe).train()
-        backward(recipe, model, SimpleNamespace(index=0), episode_clips(0, recipe))
+        backward(recipe, model, EPISODE, episode_clips(0, recipe), NAMES)
         gradients.append(
             {name: value.grad.flatten() for name, value in model.named_parameters() if value.grad is not None}
         )
@@ -165,7 +168,7 @@ def test_each_way_keeps_less(method):
         model = build_model(recipe, pretrained=False).train()
         weights = sum(value.numel() * value.element_size() for value in model.parameters())
         with Watched(model) as watched:
-            backward(recipe, model, SimpleNamespace(index=0), episode_clips(0, recipe, 112))
+            backward(recipe, model, EPISODE, episode_clips(0, recipe, 112), NAMES)
         most[way] = watched.most - weights  # without their gradient
     assert most["checkpoint"] < 0.5 * most["plain"]
     assert most["sides"] < 0.85 * most["checkpoint"]

@@ -78,6 +78,12 @@ USUAL = (5, 1, 10_000, 0)  # way, queries, episodes, seed
     show_default=True,
     help="Precision of the embedding; episodes are always matched in float32.",
 )
+@click.option(
+    "--text-weight",
+    type=click.FloatRange(0, 1),
+    metavar="W",
+    help="Weight of the texts of class names in the prediction of clip_fsar.  [default: what the recipe says]",
+)
 @click.option("--no-cache", is_flag=True, help="Embed every episode anew from its frames, which is slow.")
 @click.option(
     "--memory",
@@ -131,6 +137,7 @@ def command(
     weights: str,
     order: str,
     dtype: str,
+    text_weight: float | None,
     no_cache: bool,
     memory: int | None,
     distinct_groups: bool,
@@ -156,6 +163,7 @@ def command(
       strmctl eval --run seed0 --run seed1 --run seed2
       strmctl eval --distinct-groups --save-episodes episodes.csv
       strmctl eval --save-examples 3
+      strmctl eval --text-weight 0.9
       strmctl eval --controls
       strmctl eval --weights last
       strmctl eval --weights snapshots/25000.pt
@@ -170,7 +178,10 @@ def command(
     if min(shots) < 1:
         raise click.BadParameter("shots count from 1", param_hint="--shots")
     drawn_here = (way, queries, episodes, seed) != USUAL
-    unusual = distinct_groups or save_episodes or save_examples or no_cache or dtype != "float32" or len(run_names) > 1
+    unusual = (
+        any((distinct_groups, save_episodes, save_examples, no_cache, dtype != "float32", text_weight is not None))
+        or len(run_names) > 1
+    )
     refusals = {
         "--recipe names the run by itself; leave out --run": recipe and run_names,
         "--controls tests every frame order; leave out --frame-order": controls and order != "natural",
@@ -212,7 +223,7 @@ def command(
             return
         check_one_recipe({run.name: run.recipe.model_dump() for run, _ in tested})
         how = {"order": order, "dtype": dtype, "cached": not no_cache, "memory": memory, "announce": console.say}
-        how |= {"share": share, "ranks": ranks.count}
+        how |= {"share": share, "ranks": ranks.count, "text_weight": text_weight}
         results, stems = [], []
         for run, tests in tested:
             given = (tests.clips, tests.store.groups, protocol)

@@ -8,6 +8,7 @@ from pathlib import Path
 from strmctl.errors import DataError, UsageError
 from strmctl.evaluation.comparison.saved_results import RunResult, eval_command
 from strmctl.evaluation.result_files import SETTINGS
+from strmctl.model.methods.table import is_told
 
 
 def check_same_test(base: RunResult, other: RunResult, runs: Path) -> list[str]:
@@ -86,9 +87,13 @@ def _warnings(base: RunResult, other: RunResult) -> list[str]:
     first, second = base.result.provenance, other.result.provenance
     if (a := first["manifest_sha256"]) != (b := second["manifest_sha256"]):
         found.append(f"{names} saw the same clips with other pixels: manifests {a[:12]} and {b[:12]}")
-    for key, usual in (("frame_order", "natural"), ("dtype", "float32")):
+    for key, usual in (("frame_order", "natural"), ("dtype", "float32"), ("text_weight", "the recipe's")):
         if (a := first.get(key, usual)) != (b := second.get(key, usual)):
             found.append(f"{names} differ in {key.replace('_', ' ')}: {a} and {b}")
+    told = [is_told(source["recipe"]) for source in (first, second)]
+    if told[0] != told[1]:
+        given, other_one = (base, other) if told[0] else (other, base)
+        found.append(f"{given.label} is given the names of the classes, and {other_one.label} is not")
     if left_out := base.shots ^ other.shots:
         found.append(f"{names}: only one of them was tested at shots {_listed(left_out)}, which are left out")
     return found

@@ -46,6 +46,8 @@ class Method:
             deviations from the paper's model that suit `parts` set, are passed as well.
         keys: keys of the method's own recipe section, which is named after the method.
         parts: parts of STRM that the method has, by their recipe sections.
+        names: whether an episode tells it the names of the classes, which its label says; others are not told.
+        libraries: libraries besides torch that compute it.
         learned: whether it has weights of its own beside the backbone's; it does where it has parts of STRM.
         maps: whether it reads the backbone's map beside its mean; it does where it has PLE.
         steps: fewest time steps of a clip that it can compare.
@@ -61,6 +63,8 @@ class Method:
     arguments: Mapping[str, str]
     keys: Mapping[str, Key] = field(default_factory=dict)
     parts: tuple[str, ...] = ()
+    names: bool = False
+    libraries: tuple[str, ...] = ()
     learned: bool = False
     maps: bool = False
     steps: int = 1
@@ -251,6 +255,26 @@ METHODS: dict[str, Method] = {
         },
         learned=True,
     ),
+    "clip_fsar": Method(
+        label="CLIP-FSAR (given class names)",
+        summary="prototypes refined by the names of their classes",
+        source="Wang et al., IJCV 2023, arXiv 2303.02982",
+        faithful="as in the authors' code, on a backbone's mean map in place of CLIP's own frames",
+        builder="strmctl.model.methods.clip_fsar:build_clip_fsar",
+        arguments=PATCHES
+        | {"seed": "train.seed"}
+        | {name: f"clip_fsar.{name}" for name in ("text_loss_weight", "text_weight", "smoothing")},
+        keys={
+            "tower": Key(str, "ViT-B-16", note="text tower: that of a model of open_clip, or tiny [their code]"),
+            "text_weights": Key(str, "openai", note="a tag of open_clip, none, or the path of a file [their code]"),
+            "text_loss_weight": Key(float, 1.5, {"ge": 0}, "alpha: 1.5 on Kinetics-100, 3.0 on SSv2 [their code]"),
+            "text_weight": Key(float, 0.0, {"ge": 0, "le": 1}, "of the text in a test; theirs is 0.9 [ours]"),
+            "smoothing": Key(float, 0.5, {"gt": 0}, "lambda of softmin [their code]"),
+        },
+        names=True,
+        libraries=("open_clip",),
+        learned=True,
+    ),
     "bi_mhm": Method(
         label="Bi-MHM",
         summary="nearest frames of a mean clip, both ways",
@@ -359,3 +383,9 @@ METHODS: dict[str, Method] = {
         },
     ),
 }
+
+
+def is_told(recipe: Mapping[str, Any]) -> bool:
+    """Whether the method of a recipe, as nested dicts, is given the names of the classes; an unknown one is not."""
+    method = METHODS.get(recipe.get("method", ""))
+    return method is not None and method.names

@@ -14,8 +14,10 @@ from strmctl.report.tables.other_papers import published_elsewhere
 from strmctl.report.tables.published import runs, table1
 from strmctl.report.tables.table import (
     DATASETS,
+    GIVEN_NAMES,
     NONE,
     OVER_EPISODES,
+    TOLD,
     ReportTable,
     accuracy_cells,
     accuracy_columns,
@@ -38,13 +40,17 @@ def tables(document: Document) -> list[ReportTable]:
     """Every table of a report; what was not run is left out."""
     found = findings(document)
     made = [found] if found.rows else []
-    for make in (components, cardinality, tuples, shots, training):
+    for make in (components, cardinality, tuples):
         made += [make(document)] if getattr(document, make.__name__) else []
+    made += [shots(document, **block) for block in _blocks(document, "shots")]
+    made += [training(document)] if document.training else []
     made += folds(document) if document.folds else []
-    made += [custom(document)] if document.custom else []
+    made += [custom(document, **block) for block in _blocks(document, "custom")]
     made += [table1(document.table1)] if document.table1 else []
     made += [published_elsewhere(document.published)] if document.published else []
-    made += [runs(document.runs)] if document.runs else []
+    for told in (False, True):
+        own = [run for run in document.runs if run.told == told]
+        made += [runs(own, told=told)] if own else []
     return made + [make(document) for make in (cost_flops, cost_cached, cost_parameters) if document.cost]
 
 
@@ -110,9 +116,8 @@ def cardinality(document: Document) -> ReportTable:
     )
 
 
-def shots(document: Document) -> ReportTable:
+def shots(document: Document, ours: dict[str, Entries], *, told: bool) -> ReportTable:
     """Rows of a method: the mean and every seed; a column for each number of shots K."""
-    ours = document.shots
     shown = shots_of(ours.values())
     rows = []
     for label, entries in ours.items():
@@ -125,8 +130,8 @@ def shots(document: Document) -> ReportTable:
             rows.append(["", f"seed {seed}", *cells])
     names, numbers = accuracy_csv(["label", "shot"], _by_label(ours))
     return ReportTable(
-        name="shots",
-        title="Number of shots K (as Figure 7)",
+        name=f"shots{TOLD * told}",
+        title=f"Number of shots K (as Figure 7){GIVEN_NAMES * told}",
         caption=caption(document.grids["shots"], shown, OVER_EPISODES, "n counts training seeds"),
         columns=["method", "training seeds", *(f"{shot}-shot, %" for shot in shown)],
         rows=rows,
@@ -171,20 +176,27 @@ def training(document: Document) -> ReportTable:
     )
 
 
-def custom(document: Document) -> ReportTable:
+def custom(document: Document, ours: dict[str, Entries], *, told: bool) -> ReportTable:
     """A row per label of a grid that the reader wrote."""
-    ours = document.custom
     shown, several = shots_of(ours.values()), several_seeds(ours.values())
     names, numbers = accuracy_csv(["label", "shot"], _by_label(ours))
     return ReportTable(
-        name="custom",
-        title="Own grid",
+        name=f"custom{TOLD * told}",
+        title=f"Own grid{GIVEN_NAMES * told}",
         caption=caption(document.grids["custom"], shown, OVER_EPISODES),
         columns=["label", *accuracy_columns(shown, several=several)],
         rows=[[label, *accuracy_cells(entries, shown, several=several)] for label, entries in ours.items()],
         csv_columns=names,
         csv_rows=numbers,
     )
+
+
+def _blocks(document: Document, kind: str) -> Iterator[dict[str, Any]]:
+    """The labels of a grid in blocks: of models that are not given the names of the classes, and of those that are."""
+    labels, told = getattr(document, kind), document.grids[kind].told if kind in document.grids else []
+    for given in (False, True):
+        if own := {label: entries for label, entries in labels.items() if (label in told) == given}:
+            yield {"ours": own, "told": given}
 
 
 def _by_label(labels: dict[str, Entries]) -> Iterator[tuple[list[Any], Entry]]:

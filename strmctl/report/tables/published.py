@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from strmctl.report.document import Run, Table1, Table1Ours
 from strmctl.report.tables.table import (
     DATASETS,
+    GIVEN_NAMES,
     NONE,
     OVER_EPISODES,
+    TOLD,
     ReportTable,
     accuracy_csv,
     percent,
@@ -62,7 +64,7 @@ def _number(one: Table1Ours, *, named: bool) -> str:
     return f"{one.runs}: " * named + f"{percent(one.entry)} ({about}{differs})"
 
 
-def runs(ours: Sequence[Run]) -> ReportTable:
+def runs(ours: Sequence[Run], *, told: bool) -> ReportTable:
     """A row per run that was tested; the training seeds of one recipe are one row."""
     shown = shots_of(run.shots for run in ours)
     keys = ["run", "method", "backbone", "dataset", "split", "way", "recipe"]
@@ -70,8 +72,8 @@ def runs(ours: Sequence[Run]) -> ReportTable:
     names, numbers = accuracy_csv([*keys, "shot"], found)
     episodes = sorted({entry.episodes for _, entry in found})
     return ReportTable(
-        name="runs",
-        title="Runs",
+        name=f"runs{TOLD * told}",
+        title=f"Runs{GIVEN_NAMES * told}",
         caption=joined(
             f"{listed([f'{shot}-' for shot in shown])}shot, {listed([f'{n:,}' for n in episodes])} test episodes",
             "Runs that are training seeds of one recipe are one row",

@@ -8,6 +8,7 @@ from typing import Any
 
 from strmctl.report.document import Entries, Entry, Trials
 
+TOLD, GIVEN_NAMES = "_names", ": models that are given the names of the classes"  # of tables of their own
 NONE = "–"  # no run, or nothing published
 DATASETS = {"kinetics100": "Kinetics-100", "ssv2": "SSv2", "hmdb51": "HMDB51", "ucf101": "UCF101"}
 OVER_EPISODES = (

@@ -268,3 +268,24 @@ def test_what_other_papers_print_stands_apart_with_its_source_and_what_speaks_ag
     cells = dict(zip(table.csv_columns, table.csv_rows[1], strict=True))
     assert (cells["method"], cells["shot"], cells["published_percent"], cells["outlier"]) == ("B", 5, 99, "too good")
     assert cells["place"] == row.place and cells["class_names"] == 0 and len(table.csv_rows) == 4
+
+
+def test_methods_that_are_given_class_names_have_tables_of_their_own():
+    grids = sample().grids
+    grids |= {kind: replace(grids[kind], told=["TRX", "sample 2"]) for kind in ("shots", "custom", "training")}
+    first = sample().runs[0]
+    document = sample(grids=grids, runs=[first, replace(first, run="told", told=True)])
+    found = named(document)
+    apart = [name for name in found if name.endswith("_names")]
+    assert apart == ["shots_names", "custom_names", "runs_names"]
+    labels = [{row[0] for row in found[name].rows} - {""} for name in ("shots", "shots_names")]
+    assert labels == [{"TRM", "STRM"}, {"TRX"}]
+    assert [row[0] for row in found["custom_names"].rows] == ["sample 2"]
+    assert [row[0] for row in found["runs_names"].rows] == ["told"] and len(found["runs"].rows) == 1
+    for name in apart:
+        assert found[name].title.endswith(": models that are given the names of the classes")
+    words = "TRX and sample 2 are given the names of the classes, which other models are not."
+    assert words in found["shots"].caption and words in found["training"].caption
+    assert "names of the classes" not in found["components"].caption
+    only = sample(shots={"TRX": sample().shots["TRX"]}, grids=grids)
+    assert [name for name in named(only) if name.startswith("shots")] == ["shots_names"]
