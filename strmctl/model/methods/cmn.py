@@ -1,6 +1,7 @@
 """CMN, approximately: a memory of multi-saliency descriptors, after Zhu and Yang (ECCV 2018).
 
-    a_lj = softmax over j of (W_a x_l + b_a)_j              how far frame x_l belongs to hidden variable h_j, m of them
+    a_lj = softmax over j of (W_a x_l + b_a)_j              how far frame x_l belongs to hidden variable h_j, m of them;
+                                                            x_l has mean 0 and variance 1 over its numbers
     key_j = sum over frames l of a_lj (x_l - h_j)           constituent keys, each of length 1
     abstract = W [key_1 .. key_m] + b, of length 1          what the memory is searched by
     s = cosine of the abstract keys of the query and of a shot; every shot is a slot of the memory
@@ -11,10 +12,11 @@
 
 No code of the authors was published (their repository holds lists of clips), and the paper could not be read: this is
 built from its abstract and a summary. From these are the multi-saliency descriptor as a sum of weighted residuals, and
-nearest slots in a memory of abstract keys. [ours]: all else, among it the softmax over hidden variables, lengths of 1,
-a scale that is learned, and cross-entropy; `margin` is the loss of the older memories that CMN builds on. Rules of
-writing, the age of slots among them, do nothing in an episode, whose memory has room for every shot. CMN-J, the row of
-the STRM paper, adds optical flow and a memory of unlabelled clips, which are not imitated.
+nearest slots in a memory of abstract keys. [ours]: all else, among it normalised frames, without which small ones are
+lost beside hidden variables, the softmax over these, lengths of 1, a scale that is learned, and cross-entropy; `margin`
+is the loss of the older memories that CMN builds on. Rules of writing, the age of slots among them, do nothing in an
+episode, whose memory has room for every shot. CMN-J, the row of the STRM paper, adds optical flow and a memory of
+unlabelled clips, which are not imitated.
 """
 
 from __future__ import annotations
@@ -52,6 +54,7 @@ class AbstractKey(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """The keys."""
+        frames = F.layer_norm(frames, frames.shape[-1:])
         shares = self.assign(frames).softmax(dim=-1)  # (N, L, m)
         residuals = shares.transpose(1, 2) @ frames - shares.sum(dim=1)[..., None] * self.hidden  # (N, m, D)
         return F.normalize(self.compress(F.normalize(residuals, dim=-1).flatten(1)), dim=-1)

@@ -1,6 +1,6 @@
 """HF-AR, approximately: a variational code of a clip, turned by a Householder flow (arXiv 2108.08990).
 
-    h = last state of an LSTM over the frames of a clip
+    h = last state of an LSTM over the frames of a clip, each with mean 0 and variance 1 over its numbers
     z = mu(h) + exp(s(h) / 2) eps        eps standard normal in training, 0 in tests
     v_1 = V_1 h, v_t = V_t v_{t-1}       z <- z - 2 v_t (v_tᵀ z) / |v_t|²        of each of the T reflections
     logit = -|z_q - p_c|² / temperature        p_c the mean of the codes of the shots of class c
@@ -11,8 +11,9 @@ KL = sum of (mu² + exp(s) - s - 1) / 2. The decoder is an LSTM that is given th
 
 The paper's abstract alone could be read: an encoder and decoder of LSTMs on features of frames, and a variational
 posterior refined by Householder transformations, whose formula is from Tomczak and Welling (arXiv 1611.09630). [ours]:
-all else, among it all sizes and weights, the metric and its temperature, the decoder, and that frames are not pulled
-towards what it makes of them. The authors have an adapter for new classes, which is not imitated.
+all else, among it all sizes and weights, the metric and its temperature, the decoder, that frames are not pulled towards
+what it makes of them, and that they are normalised: those of an untrained network are so much alike that an LSTM tells
+no clip from another. The authors have an adapter for new classes, which is not imitated.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ from strmctl.model.enrichment import Clips, Enriched, enrich
 from strmctl.model.episode import Features, Logits, Truth, match_clips, mean_over_shots
 from strmctl.model.seeding import seeded
 
-LOG_VARIANCE = -4.0  # in the beginning; from 0, what is drawn drowns what an untrained LSTM says of a clip
+LOG_VARIANCE = -8.0  # in the beginning; from 0, what is drawn drowns what an untrained LSTM says of a clip
 
 
 class VariationalCode(nn.Module):
-    """The code of a clip, from its frames `(N, L, D)`.
+    """The code of a clip, from its normalised frames `(N, L, D)`.
 
     Args:
         channels: D, the width of a frame.
@@ -127,6 +128,7 @@ class HFAR(nn.Module):
     def embed(self, clips: Clips) -> Features:
         """Each clip's `code`, `(N, dim)`; in training also what its losses need."""
         frames = self.enrich(clips).frames
+        frames = F.layer_norm(frames, frames.shape[-1:])
         features = self.code(frames)
         if not self.training:
             return {"code": features["code"]}

@@ -28,10 +28,14 @@ def unit(x):
     return x / math.sqrt(x @ x)
 
 
+def normalised(x):
+    return (x - x.mean()) / math.sqrt(((x - x.mean()) ** 2).mean() + 1e-5)
+
+
 def abstract(weights, clip):
     """Of a clip, an array (L, D)."""
     keys = [np.zeros(CHANNELS) for _ in weights["hidden"]]
-    for frame in clip:
+    for frame in map(normalised, clip):
         shares = softmax(list(linear(weights, "assign", frame)))
         keys = [key + a * (frame - h) for key, a, h in zip(keys, shares, weights["hidden"], strict=True)]
     return unit(linear(weights, "compress", np.concatenate([unit(key) for key in keys])))

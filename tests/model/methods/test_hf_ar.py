@@ -49,9 +49,14 @@ def states(weights, sequence):
     return found
 
 
+def normalised(x):
+    centred = x - x.mean(axis=-1, keepdims=True)
+    return centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-5)
+
+
 def code(weights, clip, noise=None):
     """The code of a clip, an array (L, D), with its mean and the logarithm of its variance."""
-    state = states(part(weights, "encoder"), clip)[-1]
+    state = states(part(weights, "encoder"), normalised(clip))[-1]
     mean, log_variance = linear(weights, "mean", state), linear(weights, "log_variance", state)
     z = mean if noise is None else mean + np.exp(log_variance / 2) * noise
     for number in range(FLOWS):
@@ -113,7 +118,7 @@ def test_losses_equal_the_loops_with_the_same_draws(reduction):
         z, mean, log_variance = code(weights, video, own)
         codes.append(z)
         divergences += [(m**2 + math.exp(s) - s - 1) / 2 for m, s in zip(mean, log_variance, strict=True)]
-        for frame, state in zip(video, states(part(decoder, "states"), [z] * FRAMES), strict=True):
+        for frame, state in zip(normalised(video), states(part(decoder, "states"), [z] * FRAMES), strict=True):
             errors += [(a - b) ** 2 for a, b in zip(linear(decoder, "frame", state), frame, strict=True)]
     rows = logits([codes[0:2], codes[2:4], codes[4:6]], codes[6:])
     entropies = [-math.log(softmax(row)[right]) for row, right in zip(rows, answers, strict=True)]
