@@ -11,9 +11,9 @@ KL = sum of (mu² + exp(s) - s - 1) / 2. The decoder is an LSTM that is given th
 
 The paper's abstract alone could be read: an encoder and decoder of LSTMs on features of frames, and a variational
 posterior refined by Householder transformations, whose formula is from Tomczak and Welling (arXiv 1611.09630). [ours]:
-all else, among it all sizes and weights, the metric and its temperature, the decoder, that frames are not pulled towards
-what it makes of them, and that they are normalised: those of an untrained network are so much alike that an LSTM tells
-no clip from another. The authors have an adapter for new classes, which is not imitated.
+all else, among it all sizes and weights, the metric and its temperature, the decoder, that frames are not pulled
+towards what it makes of them, and that they are normalised: those of an untrained network are so much alike that an
+LSTM tells no clip from another. The authors have an adapter for new classes, which is not imitated.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class HFAR(nn.Module):
         *,
         backbone: Backbone,
         code: VariationalCode,
-        temperature: float = 4.0,
+        temperature: float = 16.0,
         divergence_weight: float = 0.01,
         reconstruction_weight: float = 0.1,
         patches: int = 4,
@@ -175,7 +175,7 @@ def build_hf_ar(
     hidden: int = 512,
     dim: int = 256,
     flows: int = 4,
-    temperature: float = 4.0,
+    temperature: float = 16.0,
     divergence_weight: float = 0.01,
     reconstruction_weight: float = 0.1,
     patches: int = 4,
