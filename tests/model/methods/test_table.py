@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,45 +13,10 @@ from strmctl.model.methods.table import METHODS
 from strmctl.recipe import load_recipe
 from tests.small_world import small
 
-FILE = '''
-"""Clips are compared by one of their frames."""
-
-from torch import nn
-
-from strmctl.model.enrichment import enrich
-from strmctl.model.episode import Logits, match_clips, mean_over_shots
-
-
-class OneFrame(nn.Module):
-    def __init__(self, *, backbone, frame, patches):
-        super().__init__()
-        self.backbone, self.frame, self.patches = backbone, frame, patches
-
-    def enrich(self, clips):
-        return enrich(clips, backbone=self.backbone, patches=self.patches)
-
-    def embed(self, clips):
-        return {"frame": self.enrich(clips).frames[:, self.frame]}
-
-    def match(self, support, query, mask=None):
-        prototypes = mean_over_shots(support["frame"], mask)
-        return Logits((query["frame"][:, :, None] - prototypes[:, None]).abs().sum(dim=-1).neg())
-
-    def forward(self, support_clips, support_labels, query_clips):
-        return match_clips(self, support_clips, support_labels, query_clips)
-'''
-ENTRY = """
-METHODS["oneframe"] = Method(
-    label="One frame",
-    summary="a single frame of each clip",
-    builder="one_frame:OneFrame",
-    arguments={"frame": "oneframe.frame", "patches": "patch_enrichment.patches"},
-    keys={"frame": Key(int, 0, {"ge": 0})},
-)
-"""
+PAGE = (Path(__file__).parents[3] / "docs" / "new_method.md").read_text(encoding="utf-8")
+FILE, ENTRY = re.findall(r'^```python title="\w+\.py"\n(.*?)^```', PAGE, re.MULTILINE | re.DOTALL)
 COMMANDS = """
 import json, sys
-from strmctl.model.methods.table import METHODS, Key, Method
 {entry}
 from strmctl.cli.main import main
 for words in json.loads(sys.argv[1]):
