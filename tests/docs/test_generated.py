@@ -43,3 +43,11 @@ def test_the_backbones_are_those_of_the_table():
         assert shown[name][1:4] == [str(entry.dim), str(entry.crop or "any"), str(entry.steps(8) or "not taken")]
         assert shown[name][6:] == [", ".join(entry.weights) or "none", entry.seen or "–"]
     assert shown["mvit_v2_s"][4:] == ["8", "not taken", "kinetics400", "16 frames of 224², 7.5 a second"]
+
+
+def test_the_extras_are_those_of_the_package():
+    setup = (ROOT / "setup.py").read_text(encoding="utf-8")
+    extras = re.findall(
+        r'^        "(\w+)": ', setup.partition("extras_require={")[2].partition("    },\n")[0], re.MULTILINE
+    )
+    assert len(extras) > 4 and set(extras) <= {row[0] for row in rows("start.md")}
