@@ -7,7 +7,7 @@ import strmctl
 
 def python_interface() -> str:
     """A section for every name."""
-    return "\n\n".join(f"## {name}\n\n::: strmctl.{name}" for name in strmctl.__all__)
+    return "\n\n".join(f"::: strmctl.{name}" for name in strmctl.__all__)
 
 
 GENERATED = {"Python interface": python_interface}
