@@ -12,6 +12,7 @@ from strmctl import yaml
 from strmctl.model.methods.table import METHODS
 from tests.docs.pages import ROOT
 
+pytest.importorskip("mkdocs", reason="MkDocs is not installed: `pip install -e '.[docs]'`")
 pytestmark = pytest.mark.slow
 FETCHED = {  # tag -> attribute with the address of what a browser fetches by itself
     **dict.fromkeys(("script", "img", "iframe", "source", "video", "audio", "embed", "input", "track"), "src"),
