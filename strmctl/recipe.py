@@ -303,7 +303,8 @@ class Recipe(create_model("_MethodSections", __base__=_Sections, **_OWN)):
             return f"input.frames ({frames})"
         more = backbone_entry(backbone).frames_for(wanted)
         advice = f"; input.frames {more} would do" if more else ""
-        return f"the {self.steps} time steps that backbone {backbone} makes of {frames} frames{advice}"
+        steps = f"{self.steps} time step{'s' * (self.steps > 1)}"
+        return f"the {steps} that backbone {backbone} makes of {frames} frames{advice}"
 
     @property
     def libraries(self) -> tuple[str, ...]:

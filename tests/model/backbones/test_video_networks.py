@@ -253,7 +253,7 @@ def test_weights_that_a_backbone_does_not_have(name, weights, words, hint):
         (("name=s3d", "frames=4", "crop=32"), r"input\.frames must be 5 or more with backbone s3d"),
         (
             ("name=r3d_18", "frames=8", "crop=32"),
-            r"exceed the 1 time steps that .* of 8 frames; input\.frames 9 would do",
+            r"exceed the 1 time step that .* of 8 frames; input\.frames 9 would do",
         ),
         (
             ("name=s3d", "frames=16", "crop=32", "trx"),
