@@ -38,9 +38,10 @@ def test_every_method_compares_the_time_steps_that_come_out(name, method):
     model = build_model(recipe, pretrained=False).eval()
     clips, labels = torch.rand(5, 8, 3, 32, 32, generator=torch.Generator().manual_seed(0)), torch.arange(3)
     assert recipe.steps == 4 and model.enrich(clips).frames.shape[:2] == (5, 4)
+    names = {"names": ("hop", "jump", "run")} if METHODS[method].names else {}
     with torch.inference_mode():
-        both = model(clips[:3], labels, clips[3:]).total
-        alone = torch.cat([model(clips[:3], labels, clips[row : row + 1]).total for row in (3, 4)])
+        both = model(clips[:3], labels, clips[3:], **names).total
+        alone = torch.cat([model(clips[:3], labels, clips[row : row + 1], **names).total for row in (3, 4)])
     assert both.shape == (2, 3) and both.isfinite().all()
     torch.testing.assert_close(alone, both, rtol=1e-4, atol=1e-4)
 
@@ -74,7 +75,7 @@ def test_a_run_is_trained_tested_and_drawn_and_says_what_the_backbone_may_have_s
     has = "Kinetics-400, which the backbone was pre-trained on, has 3 of the 3 test classes in part (crawl, swim, walk)"
     assert f"warning: {has}\n" in ran.err
     document = collect(tmp_path, ["sprites"], cost=False)
-    assert f"{has}." in runs_table(document.runs).caption
+    assert f"{has}." in runs_table(document.runs, told=False).caption
     ran = strmctl("viz", "--video", data.parent / "my videos" / "walk" / "0.mp4", "--runs", tmp_path, "--json")
     assert ran.code == 0 and len(ran.json()["frames"]) == 7, ran.err
 
