@@ -193,6 +193,11 @@ def test_blocks_are_the_inner_parts_of_sequences_and_the_stem():
 def test_clips_needs_a_backbone_that_ties_no_clips_together():
     with pytest.raises(RecipeError, match=r"needs backbone\.batch_norm frozen, because"):
         load_recipe("sprites", ["train.memory=clips"])
+    for name in ("timm:resnet18.a1_in1k", "timm:of_tomorrow", "efficientnet_lite0", "resnet50"):
+        changes = [f"backbone.name={name}", "backbone.weights=none", "train.memory=clips"]
+        with pytest.raises(RecipeError, match=r"needs backbone\.batch_norm frozen, .* \(got batch\)"):
+            load_recipe("ssv2_r50", changes)
+        assert load_recipe("ssv2_r50", [*changes, "backbone.batch_norm=frozen"]).train.memory == "clips"
     for changes in (["backbone.batch_norm=frozen"], ["backbone.trained=false"]):
         assert load_recipe("sprites", ["train.memory=clips", *changes]).train.memory == "clips"
     assert load_recipe("ssv2_vit", ["train.memory=clips"]).backbone.batch_norm == "batch", "it has no batch norm"
