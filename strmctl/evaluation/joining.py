@@ -21,7 +21,8 @@ from strmctl.memory import keep_memory
 from strmctl.threads import LOADERS, available_cpus, loader_threads, use_loader_threads, use_threads
 from strmctl.workers import end, start_worker
 
-PATIENCE = timedelta(hours=2)  # while one rank validates or makes maps, the others wait
+PATIENCE = timedelta(hours=2)  # while one rank validates, the others wait
+OF_TESTS = timedelta(days=1)  # while one rank matches, the others wait
 LAUNCHERS = (  # variables of a process's number, the number of processes, and its number on its machine
     ("RANK", "WORLD_SIZE", "LOCAL_RANK"),  # torchrun
     ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID"),  # srun; a batch script by itself is no step
@@ -46,7 +47,7 @@ def joined(device: str = "auto", *, adds_up: bool = True) -> Iterator[Ranks]:
         yield ranks
         return
     gpu = _take_gpu(ranks, device)
-    with _group(ranks, f"tcp://{address}", on_gpus=gpu and adds_up) as group:
+    with _group(ranks, f"tcp://{address}", PATIENCE if adds_up else OF_TESTS, on_gpus=gpu and adds_up) as group:
         yield group
 
 
@@ -81,7 +82,7 @@ def with_helpers(count: int, device: str, function: Callable[[Ranks], None]) -> 
                 connection.recv()
         except (EOFError, OSError) as error:
             raise StrmctlError("the processes of `--jobs` do not start", "`--jobs 1` needs none") from error
-        with _group(Ranks(0, count), "", store=store) as group:
+        with _group(Ranks(0, count), "", OF_TESTS, store=store) as group:
             yield group
 
 
@@ -121,7 +122,7 @@ def _help(connection: Connection, ranks: Ranks, port: int, device: str, function
     _take_gpu(ranks, device)
     connection.send(True)
     store = dist.TCPStore(HERE, port, ranks.count, False)
-    with _group(ranks, "", store=store) as group, contextlib.suppress(StrmctlError):  # which the first says
+    with _group(ranks, "", OF_TESTS, store=store) as group, contextlib.suppress(StrmctlError):  # which the first says
         function(group)
 
 
@@ -143,11 +144,11 @@ def _take_gpu(ranks: Ranks, device: str) -> bool:
 
 
 @contextlib.contextmanager
-def _group(ranks: Ranks, address: str, *, on_gpus: bool = False, **where: Any) -> Iterator[Ranks]:
+def _group(ranks: Ranks, address: str, patience: timedelta, *, on_gpus: bool = False, **where: Any) -> Iterator[Ranks]:
     import torch.distributed as dist
 
     where |= {"init_method": address} if address else {}
-    how = {"rank": ranks.rank, "world_size": ranks.count, "timeout": PATIENCE, **where}
+    how = {"rank": ranks.rank, "world_size": ranks.count, "timeout": patience, **where}
     try:
         dist.init_process_group("nccl" if on_gpus else "gloo", **how)
     except (RuntimeError, ValueError) as error:

@@ -122,6 +122,7 @@ def test_jobs_are_ranks_that_this_process_starts(data, fresh, own_data):
 
 def test_jobs_that_make_no_sense(data, runs, monkeypatch):
     refused(evaluate(data, runs, "--jobs", 2, "--device", "cuda:1"), 2, "cuda:1 is one GPU", "--device")
+    refused(evaluate(data, runs, "--jobs", 2, "--no-cache"), 2, "leave out --jobs")
     refused(evaluate(data, runs, "--run", "sprites", "--run", "sprites"), 2, "named twice")
     for name, value in together.environment(0, 2, 1).items():
         monkeypatch.setenv(name, value)

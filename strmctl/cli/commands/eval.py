@@ -188,6 +188,7 @@ def command(
         "--controls tests one run in the usual way; leave out the other options": controls
         and (unusual or episodes_from),
         "--no-cache computes in float32; leave out --dtype": no_cache and dtype != "float32",
+        "--no-cache computes in one process; leave out --jobs": no_cache and jobs > 1,
         "a file of --weights belongs to one run; name only one with --run": weights not in ("best", "last")
         and len(run_names) > 1,
         "--episodes-from sets the way, queries, number and seed of the episodes; leave these out": episodes_from
