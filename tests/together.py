@@ -34,4 +34,4 @@ def start(count, *words, code=MAIN):
 
 def ended(processes):
     """What each has said, `(stdout, stderr)`, and its exit code."""
-    return [(process.communicate(timeout=240), process.returncode) for process in processes]
+    return [(process.communicate(timeout=900), process.returncode) for process in processes]
