@@ -139,4 +139,4 @@ def test_a_picture_has_a_size_of_its_own(tmp_path):
     with matplotlib.rc_context({"savefig.dpi": 300, "savefig.bbox": "tight"}):
         one = rendered(draw_maps(*maps_of(frames=2), title="title")).png
     (tmp_path / "one.png").write_bytes(one)
-    assert np.shape(matplotlib.image.imread(tmp_path / "one.png")) == (1140, 704, 4)
+    assert np.shape(matplotlib.image.imread(tmp_path / "one.png")) == (1272, 828, 4)
