@@ -247,6 +247,21 @@ def test_what_differs_in_training_or_test_stands_in_the_row(tmp_path, changes, t
     assert claim is None or claim.claim.endswith(f"on SSv2 ({', '.join(ours.differs)})")
 
 
+def test_every_row_of_table_1_has_a_method_here():
+    rows = {row["method"] for row in yaml.load(shipped("reports", "paper.yaml"))["table1"]["rows"]}
+    assert rows == {method.table1 for method in METHODS.values() if method.table1}
+    near = {name for name, method in METHODS.items() if method.approximate}
+    assert near and all("approximat" in METHODS[name].label for name in near)
+
+
+@pytest.mark.parametrize("method", [name for name, method in METHODS.items() if method.table1])
+def test_runs_of_every_method_of_table_1_stand_in_its_row(tmp_path, method):
+    save_ssv2(tmp_path, "mine", f"method={method}")
+    ((place, (ours,)),) = table1_of(read(tmp_path, "mine")).items()
+    assert place == (METHODS[method].table1, "ResNet-50", "ssv2")
+    assert ("approximate" in ours.differs) == METHODS[method].approximate
+
+
 def test_an_approximation_says_so_wherever_it_is_reported(tmp_path, monkeypatch):
     monkeypatch.setitem(METHODS, "otam", replace(METHODS["otam"], label="OTAM (approximate)"))
     save_ssv2(tmp_path, "mine", "method=otam")
