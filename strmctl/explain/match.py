@@ -93,6 +93,7 @@ def match_query(run: LoadedRun, query: Subject, support: Mapping[str, Sequence[S
         grouped, mask = group_by_label(
             {name: value[:-1] for name, value in features.items()}, labels.to(next(iter(features.values())).device)
         )
+        grouped = told(run.model, grouped, [names])
         asked = {name: value[None, -1:] for name, value in features.items()}  # (1, 1, …)
         logits = run.model.match(told(run.model, grouped, [names]), asked, mask)
         if not is_finite(logits.total):
