@@ -35,14 +35,14 @@ ABOUT = {
     "hmdb51": About("about 2 GB", "CC BY 4.0", 95, "3.2 s at 30 frames a second"),
     "jhmdb": About("186 MB", "CC BY 4.0, that of HMDB51", 34, "15 to 40 of each clip"),
     "kinetics100": About(
-        "hundreds of GB, of which 100 classes are used",
+        "hundreds of GB",
         "annotations CC BY 4.0; the videos are their makers', from YouTube",
         300,
         "10 s at 30 frames a second",
     ),
     "ssv2": About("19.4 GB", "its own, to be accepted on its page, for research", 48, "4 s at 12 frames a second"),
     "ssv2_small": About("19.4 GB", "its own, to be accepted on its page, for research", 48, "as `ssv2`"),
-    "sprites": About("nothing: the videos are rendered", "that of strmctl, MIT", 0),
+    "sprites": About("nothing", "that of strmctl, MIT", 0),
 }
 
 
