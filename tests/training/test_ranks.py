@@ -70,7 +70,7 @@ def test_a_rank_that_dies_ends_all_and_another_number_of_ranks_goes_on(alone):
     runs, words = alone
     dying = IN_FLOAT64.replace("import torch;", "import os, torch, strmctl.training.train as t; real = t.backward;")
     dying = dying.replace(
-        "main()", "t.backward = lambda r, m, e, c: os._exit(9) if e.index == 9 else real(r, m, e, c); main()"
+        "main()", "t.backward = lambda r, m, e, *w: os._exit(9) if e.index == 9 else real(r, m, e, *w); main()"
     )
     found = ended(start(2, *words, "--name", "dies", code=dying))
     assert sorted(code for _, code in found) == [1, 9], found
