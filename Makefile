@@ -9,7 +9,8 @@ STAMP := $(VENV)/.installed
 demo: $(STAMP)
 	$(BIN)/strmctl demo
 
-# The documentation as a site, site/index.html; nothing on it is fetched from elsewhere.
+# The documentation as a site, site/index.html; nothing on it is fetched from elsewhere. Its search needs a server:
+# python3 -m http.server --directory site
 docs: $(STAMP)
 	$(BIN)/python -m mkdocs build --strict --quiet
 

@@ -34,6 +34,19 @@ def test_contributing_describes_every_folder_from_the_top_down():
     assert set(order) == {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
 
 
+def test_times_agree():
+    """What takes how long is said in several places, and is measured in one."""
+    demo = (PACKAGE / "cli" / "commands" / "demo.py").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "three minutes on two cores" in demo and "three minutes on two CPU cores" in readme
+    said = re.search(r"in about (\d+) minutes on two CPU cores", text_of(ROOT / "docs" / "ablations.md"))[1]
+    assert f"about {said} minutes" in text_of(ROOT / "reports" / "sprites" / "README.md")
+    said = re.search(
+        r"`make reproduce-real VIDEOS=DIR` does it on JHMDB, in (\d+) minutes", text_of(ROOT / "docs/ablations.md")
+    )
+    assert f"add up to {said[1]} minutes" in text_of(ROOT / "reports" / "real" / "README.md")
+
+
 def test_no_folder_holds_more_than_16_python_files():
     counts = Counter(str(path.parent.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"))
     assert {folder: count for folder, count in counts.items() if count > 16} == {}
