@@ -11,9 +11,9 @@ from torch import Tensor
 from strmctl.errors import NotFiniteError
 from strmctl.evaluation.embed import CLIPS_PER_BATCH, OVERFLOW, to_model
 from strmctl.explain.subjects import Subject
-from strmctl.model.correspondence import Correspondence
 from strmctl.model.episode import group_by_label, told
 from strmctl.model.finite import is_finite
+from strmctl.model.layers.correspondence import Correspondence
 from strmctl.runs.checkpoint import LoadedRun
 
 

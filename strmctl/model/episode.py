@@ -31,7 +31,7 @@ enough.
 
 A method that compares frames, or tuples of them, can say which of them go together, for pictures:
 
-    correspondence(support, query, mask)   features as for `match` to a list of `correspondence.Correspondence`
+    correspondence(support, query, mask)   features as for `match` to a list of `layers.correspondence.Correspondence`
 """
 
 from __future__ import annotations

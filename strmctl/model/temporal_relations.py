@@ -16,8 +16,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from strmctl.model.correspondence import Correspondence
 from strmctl.model.episode import pick
+from strmctl.model.layers.correspondence import Correspondence
 from strmctl.model.positional_encoding import PositionalEncoding
 from strmctl.model.seeding import seeded
 from strmctl.model.tuples import Combine, Tuples, project_positions, root

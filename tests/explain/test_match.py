@@ -6,8 +6,8 @@ import torch
 
 from strmctl.explain.match import match_query
 from strmctl.explain.subjects import Subject
-from strmctl.model.correspondence import Correspondence
 from strmctl.model.episode import Logits
+from strmctl.model.layers.correspondence import Correspondence
 
 
 class InSteps(torch.nn.Module):

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from strmctl.model.correspondence import Correspondence, nearest_of_means
 from strmctl.model.enrichment import Clips, Enriched, enrich
 from strmctl.model.episode import Features, Logits, match_clips, mean_over_shots
+from strmctl.model.layers.correspondence import Correspondence, nearest_of_means
 from strmctl.model.layers.frame_distances import cosine_distances_of_pairs, hausdorff
 
 

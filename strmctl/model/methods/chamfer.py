@@ -22,9 +22,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from strmctl.model.backbones.build import Backbone
-from strmctl.model.correspondence import Correspondence, nearest_weights, single_frames
 from strmctl.model.enrichment import Clips, Enriched, enrich
 from strmctl.model.episode import Features, Logits, match_clips, mean_over_shots, pick
+from strmctl.model.layers.correspondence import Correspondence, nearest_weights, single_frames
 from strmctl.model.layers.frame_distances import by_clips
 from strmctl.model.seeding import seeded
 from strmctl.model.tuples import Tuples, project_positions

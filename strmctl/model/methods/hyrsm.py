@@ -35,10 +35,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from strmctl.model.backbones.build import Backbone
-from strmctl.model.correspondence import Correspondence, nearest_of_means
 from strmctl.model.enrichment import Clips, Enriched, enrich
 from strmctl.model.episode import Features, Logits, Truth, match_clips, mean_over_shots
 from strmctl.model.layers.attention import MultiHeadAttention, TransformerLayer
+from strmctl.model.layers.correspondence import Correspondence, nearest_of_means
 from strmctl.model.layers.frame_distances import hausdorff
 from strmctl.model.layers.scaled_positions import ScaledPositions
 from strmctl.model.seeding import seeded

@@ -18,9 +18,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from strmctl.model.correspondence import Correspondence, single_frames
 from strmctl.model.enrichment import Clips, Enriched, enrich
 from strmctl.model.episode import Features, Logits, match_clips, mean_over_shots, pick
+from strmctl.model.layers.correspondence import Correspondence, single_frames
 from strmctl.model.layers.frame_distances import alignment, by_clips, cosine_distances
 
 

@@ -16,10 +16,10 @@ from typing import Literal
 from torch import Tensor, nn
 
 from strmctl.model.backbones.build import Backbone
-from strmctl.model.correspondence import Correspondence
 from strmctl.model.enrichment import Clips, Enriched, enrich
 from strmctl.model.episode import Features, Logits, Truth, match_clips
 from strmctl.model.frame_enrichment import FrameEnrichment
+from strmctl.model.layers.correspondence import Correspondence
 from strmctl.model.patch_enrichment import PatchEnrichment
 from strmctl.model.positional_encoding import PositionalEncoding
 from strmctl.model.query_class import build_query_class

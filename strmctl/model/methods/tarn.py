@@ -28,9 +28,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from strmctl.model.backbones.build import Backbone
-from strmctl.model.correspondence import Correspondence, single_frames
 from strmctl.model.enrichment import Clips, Enriched, enrich
 from strmctl.model.episode import Features, Logits, match_clips, mean_over_shots, pick
+from strmctl.model.layers.correspondence import Correspondence, single_frames
 from strmctl.model.seeding import seeded
 
 Comparison = Literal["multiply", "subtract", "cosine_euclid", "nn", "submultnn"]
