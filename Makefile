@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo docs reproduce reproduce-real reproduce-classify test test-fast lint format clean
+.PHONY: demo docs reproduce reproduce-real reproduce-methods reproduce-classify test test-fast lint format clean
 
 demo: $(STAMP)
 	$(BIN)/strmctl demo
@@ -37,6 +37,14 @@ reproduce-real: $(STAMP)
 	$(BIN)/strmctl report jhmdb_lite-methods jhmdb_lite-components jhmdb_lite-3-folds --out report/real
 	$(BIN)/strmctl ablate custom reports/real/tuned.yaml --recipe jhmdb_lite --distinct-groups
 	$(BIN)/strmctl report jhmdb_lite-tuned --out report/real/tuned
+
+# Every method on sprites: reports/sprites/methods.md. It goes on where it was killed.
+reproduce-methods: $(STAMP)
+	$(BIN)/strmctl prepare sprites
+	$(BIN)/strmctl ablate custom reports/methods.yaml --recipe sprites --seeds 0,1,2 --jobs 2 --threads 1
+	mkdir -p report
+	$(BIN)/strmctl bench methods --recipe sprites --threads 1 --json > report/methods.json
+	$(BIN)/python reports/methods.py runs sprites-methods report/methods.json report/methods.md
 
 # What classify gets right on real video: reports/real/classify.md. Clips that are embedded are kept.
 reproduce-classify: $(STAMP)

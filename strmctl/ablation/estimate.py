@@ -16,6 +16,7 @@ from strmctl.evaluation.embed import ClipFeatures, evaluating
 from strmctl.evaluation.tables import matching_from, tables_fit
 from strmctl.frames.store.usable_clips import usable_clips
 from strmctl.model.enrichment import Clips, backbone_maps
+from strmctl.model.episode import match_clips, told
 from strmctl.model.tuples import keep_tuples
 from strmctl.progress import Progress, silent
 from strmctl.recipe import Recipe
@@ -151,13 +152,15 @@ def _match_seconds(
     known = {name: value.to(next(model.parameters()).device) for name, value in known.tensors.items()}
     support = {name: value[rows[0]].unflatten(0, (size, way, shot)) for name, value in known.items()}
     query = {name: value[rows[1]].unflatten(0, (size, way * queries)) for name, value in known.items()}
+    support = told(model, support, [[str(number) for number in range(way)]] * size)
     return making, _seconds(lambda: match(support, query)) / size
 
 
 def _step(model: nn.Module, clips: Clips, way: int, shot: int) -> None:
     """Forward and backward of an episode, where there is something to train; the first clips are the support."""
     labels = torch.arange(way, device=next(model.parameters()).device).repeat_interleave(shot)
-    total = model(clips[: len(labels)], labels, clips[len(labels) :]).total.sum()
+    names = [str(number) for number in range(way)]
+    total = match_clips(model, clips[: len(labels)], labels, clips[len(labels) :], names).total.sum()
     if total.requires_grad:
         total.backward()
 

@@ -7,7 +7,8 @@ from strmctl.ablation import estimate as grid_time
 from strmctl.ablation.cells import Cell
 from strmctl.ablation.run_grid import Task
 from strmctl.evaluation.match import Protocol
-from strmctl.recipe import load_recipe
+from strmctl.model.methods.table import METHODS
+from strmctl.recipe import Recipe, load_recipe
 from tests.small_world import small
 
 
@@ -42,3 +43,15 @@ def test_more_work_takes_longer(task):
         threads=1,
     )
     assert 0 < short < longer and 0 < one < ten
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("trained", ["true", "false"])
+def test_every_method_has_an_estimate(task, monkeypatch, method, trained):
+    monkeypatch.setattr(grid_time, "_seconds", lambda function: (function(), 0.1)[1])
+    values = load_recipe("sprites", [*small("data.dataset=mine")[1::2], f"backbone.trained={trained}"]).model_dump()
+    recipe = Recipe.model_validate(Recipe.model_validate(values | {"method": method}).settled())
+    test = Protocol(way=2, shots=(1, 2), episodes=30)
+    cell = Cell("x", "r", recipe)
+    own = replace(task, recipe=recipe)
+    assert min(grid_time.task_seconds([own, replace(own, cells=(cell,), protocol=test)], threads=1)) >= 0
