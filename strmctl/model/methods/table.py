@@ -162,7 +162,7 @@ HF_AR = {
     "hidden": Key(int, 512, {"ge": 1}, "width of the LSTMs' states [ours]"),
     "dim": Key(int, 256, {"ge": 1}, "width of a code [ours]"),
     "flows": Key(int, 4, {"ge": 0}, "T, the number of reflections [ours]"),
-    "temperature": Key(float, 16.0, {"gt": 0}, "what squared distances are divided by [ours]"),
+    "temperature": Key(float, 1.0, {"gt": 0}, "what squared distances are divided by [ours]"),
     "divergence_weight": Key(float, 0.01, {"ge": 0}, "weight of the divergence per number of a code [ours]"),
     "reconstruction_weight": Key(float, 0.1, {"ge": 0}, "weight of the decoder's error; 0 for no decoder [ours]"),
 }
