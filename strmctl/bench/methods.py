@@ -98,8 +98,11 @@ def _training(recipe: Recipe) -> Callable[[], None]:
     optimizer = OPTIMIZERS[settings.optimizer](trained, lr=settings.learning_rate)
     sides = tuple(_clips(recipe, settings.way * count) for count in (settings.shot, settings.queries))
 
+    names = [f"class {number}" for number in range(TRAINING_CLASSES)]
+    episode = Episode(0, tuple(names[: settings.way]), (), ())
+
     def step() -> None:
-        backward(recipe, model, Episode(0, (), (), ()), sides)
+        backward(recipe, model, episode, sides, names)
         take_step(recipe, optimizer, 1)
 
     return step

@@ -52,7 +52,8 @@ def backward(
         model: method in training.
         episode: the episode, whose index seeds dropout.
         clips: its support and query: uint8 clips, or maps.
-        classes: names of all training classes, in sorted order; none where the episode has no names either.
+        classes: names of all training classes, in sorted order; none where the episode has no names either, as in
+            measurements: numbers take their place.
     """
     settings = recipe.train
     device = next(model.parameters()).device
@@ -66,7 +67,8 @@ def backward(
             yield
 
     support_labels, targets = labels.repeat_interleave(settings.shot), labels.repeat_interleave(settings.queries)
-    truth = Truth(targets[None], numbers[None], settings.loss_reduction, tuple(classes))
+    names = tuple(classes) or tuple(map(str, range(settings.way)))
+    truth = Truth(targets[None], numbers[None], settings.loss_reduction, names)
     with fast_products():
         logits, losses, finish = forward(settings.memory, model, clips, support_labels, truth, draws=episode_draws)
         loss = sum(losses.values())
