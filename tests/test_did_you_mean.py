@@ -44,7 +44,7 @@ def test_the_nearest_name(words, known, guess):
         (["recipe", "validate", "sprites", "--set", "trian.shot=1"], "train.shot"),
         (["recipe", "validate", "sprites", "--set", "shot=1"], "train.shot or validation.shot"),
         (["recipe", "validate", "sprites", "--set", "train.Way=3"], "train.way"),
-        (["recipe", "validate", "sprites", "--set", "method=strn"], "strm"),
+        (["recipe", "validate", "sprites", "--set", "method=strmm"], "strm"),
         (["recipe", "validate", "sprites", "--set", "backbone.name=resnet-50"], "resnet50"),
         (["recipe", "validate", "sprites", "--set", "model.deviations=[gates]"], "gate"),
         (["bench", "eval", "--backbone", "renset18"], "resnet18"),

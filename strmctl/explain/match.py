@@ -95,7 +95,7 @@ def match_query(run: LoadedRun, query: Subject, support: Mapping[str, Sequence[S
         )
         grouped = told(run.model, grouped, [names])
         asked = {name: value[None, -1:] for name, value in features.items()}  # (1, 1, …)
-        logits = run.model.match(told(run.model, grouped, [names]), asked, mask)
+        logits = run.model.match(grouped, asked, mask)
         if not is_finite(logits.total):
             raise NotFiniteError(f"the logits of {query.name} are not finite", OVERFLOW)
         correspondence = getattr(run.model, "correspondence", None)

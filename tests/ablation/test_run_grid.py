@@ -68,9 +68,9 @@ STRM = grids.components(BASE)[-1]
 def test_cells_see_the_same_training_and_test_episodes(data, runs, monkeypatch):
     seen, backward = [], training.backward
 
-    def recorded(recipe, model, episode, pixels):
+    def recorded(recipe, model, episode, pixels, classes):
         seen.append((episode.index, episode.support, episode.query, [part.float().mean().item() for part in pixels]))
-        return backward(recipe, model, episode, pixels)
+        return backward(recipe, model, episode, pixels, classes)
 
     monkeypatch.setattr(training, "backward", recorded)
     cells = [*grids.components(BASE), *grids.shots(BASE, ("trx", "otam"))]

@@ -65,7 +65,7 @@ def test_a_released_checkpoint_becomes_a_run_that_is_tested_and_drawn(checkpoint
     write_video(tmp_path / "clip.mp4", frames=10, size=(48, 36), seed=0)
     drawn = strmctl("viz", "--video", tmp_path / "clip.mp4", "--runs", tmp_path, "--json")
     assert drawn.code == 0
-    assert set(drawn.json()["maps"]) == {"backbone: |x|", "PLE: |f|", "H: relu(f·h)", "E: relu(f·e)"}
+    assert set(drawn.json()["maps"]) == {"backbone", "PLE", "H", "E"}
 
 
 def test_whatever_the_shapes_say_is_in_the_recipe(tmp_path):
@@ -81,7 +81,9 @@ def test_whatever_the_shapes_say_is_in_the_recipe(tmp_path):
     episode = torch.rand(2, 5, 3, 40, 40), torch.tensor([1, 0]), torch.rand(1, 5, 3, 40, 40)
     with torch.no_grad():
         expected = read_released(tmp_path / "other.pt").model(*episode)
-        assert all(torch.equal(a, b) for a, b in zip(run.model(*episode), expected, strict=True))
+        found = run.model(*episode)
+    for name in ("total", "trm", "query_class"):
+        assert torch.equal(getattr(found, name), getattr(expected, name))
 
 
 @pytest.mark.parametrize(("cardinalities", "method"), [((2, 3), "trx"), ((2,), "trm"), ((2, 4), "strm")])
