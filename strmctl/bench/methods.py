@@ -27,13 +27,14 @@ from strmctl.training.step import OPTIMIZERS, backward, prepare, take_step
 WAY, SHOT, QUERIES = 5, 5, 1  # of the test episodes
 CLASSES, CLIPS_PER_CLASS = 24, 60  # of the test clips, which are too many for tables of pairs
 TRAINING_CLASSES = 64
+EVERY = ("strm", *(name for name in METHODS if name != "strm"))
 
 
 def bench_methods(
     *,
     recipe: str = "sprites",
     assignments: Sequence[str] = (),
-    methods: Sequence[str] = tuple(METHODS),
+    methods: Sequence[str] = EVERY,
     episodes: int = 64,
     repeats: int = 3,
     progress: Progress = silent,
@@ -43,7 +44,7 @@ def bench_methods(
     Args:
         recipe: name or file of the recipe.
         assignments: changes of it, such as `train.shot=1`.
-        methods: names of methods.
+        methods: names of methods; the others are compared with the first.
         episodes: test episodes that are matched per repetition, 5-way 5-shot with one query per class.
         repeats: repetitions of each measurement.
         progress: callable that receives (measurements done, measurements in all, next measurement).
