@@ -16,7 +16,7 @@ from strmctl import compare
 from strmctl.ablation.grid_file import Grid, read_grid
 from strmctl.model.methods.table import METHODS
 from strmctl.paths import write_text
-from strmctl.report.tables.formats import markdown_text
+from strmctl.report.tables.formats import markdown_lines
 
 HEAD = """# Methods of {recipe}, on equal terms
 
@@ -89,7 +89,7 @@ def table(labels: Sequence[str], found: Mapping[str, Any], shot: int) -> str:
             half = "" if other["ci95"] is None else f" ± {100 * other['ci95']:.1f}"
             row += [percent(other["each"], "+"), percent([other["difference"]], "+") + half]
         rows.append(row + [""] * (len(columns) - len(row)))
-    return markdown(columns, rows, words=2)
+    return "\n".join(markdown_lines(columns, rows, words=2))
 
 
 def speeds(methods: Mapping[str, str], speed: Mapping[str, Any]) -> str:
@@ -100,21 +100,14 @@ def speeds(methods: Mapping[str, str], speed: Mapping[str, Any]) -> str:
         seconds, rate = own["training_seconds_per_episode"], own["test_episodes_per_second"]
         rows.append([label, "-" if seconds is None else f"{1e3 * seconds:.0f}", f"{rate:.0f}"])
     columns = ["method", "ms per training episode", "test episodes/s"]
-    return markdown(columns, rows, words=1)
+    return "\n".join(markdown_lines(columns, rows, words=1))
 
 
 def near(methods: Sequence[str]) -> str:
     """Where each method is from, and how near it is to that."""
     rows = [[METHODS[name].label, METHODS[name].source, METHODS[name].faithful] for name in methods]
     columns = ["method", "source", "how near"]
-    return markdown(columns, rows, words=3)
-
-
-def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]], *, words: int) -> str:
-    """A table; columns behind the first `words` hold numbers and are aligned right."""
-    rule = ["---" if position < words else "---:" for position in range(len(columns))]
-    cells = [list(map(markdown_text, row)) for row in (columns, *rows)]
-    return "\n".join("| " + " | ".join(row) + " |" for row in (cells[0], rule, *cells[1:])) + "\n"
+    return "\n".join(markdown_lines(columns, rows, words=3))
 
 
 if __name__ == "__main__":

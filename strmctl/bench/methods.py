@@ -11,13 +11,14 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch import nn
 
 from strmctl.bench.evaluation import take_turns
 from strmctl.episodes.sampler import Episode
 from strmctl.errors import UsageError, did_you_mean
 from strmctl.evaluation.embed import ClipFeatures
 from strmctl.evaluation.match import Protocol, match_episodes
-from strmctl.model.enrichment import Clips, Maps
+from strmctl.model.enrichment import Clips, backbone_maps
 from strmctl.model.methods.table import METHODS
 from strmctl.progress import Progress, silent
 from strmctl.recipe import Recipe, load_recipe
@@ -97,8 +98,7 @@ def _training(recipe: Recipe) -> Callable[[], None]:
     model.train()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = OPTIMIZERS[settings.optimizer](trained, lr=settings.learning_rate)
-    sides = tuple(_clips(recipe, settings.way * count) for count in (settings.shot, settings.queries))
-
+    sides = tuple(_clips(recipe, model, settings.way * count) for count in (settings.shot, settings.queries))
     names = [f"class {number}" for number in range(TRAINING_CLASSES)]
     episode = Episode(0, tuple(names[: settings.way]), (), ())
 
@@ -109,14 +109,13 @@ def _training(recipe: Recipe) -> Callable[[], None]:
     return step
 
 
-def _clips(recipe: Recipe, count: int) -> Clips:
+@torch.no_grad()
+def _clips(recipe: Recipe, model: nn.Module, count: int) -> Clips:
     """Random clips as training reads them: frames, or maps of a frozen backbone."""
-    shape = recipe.input
+    shape = (count, recipe.input.frames, 3, recipe.input.crop, recipe.input.crop)
     if recipe.backbone.trained:
-        return torch.randint(256, (count, shape.frames, 3, shape.crop, shape.crop), dtype=torch.uint8)
-    dim = build_model(recipe, pretrained=False).backbone.dim
-    patches = recipe.patch_enrichment.patches**2
-    return Maps(torch.rand(count, shape.frames, patches, dim), torch.rand(count, shape.frames, dim))
+        return torch.randint(256, shape, dtype=torch.uint8)
+    return backbone_maps(torch.rand(shape), backbone=model.backbone, patches=model.patches)
 
 
 def _testing(recipe: Recipe, count: int) -> Callable[[], Any]:

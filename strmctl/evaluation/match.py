@@ -24,7 +24,7 @@ from strmctl.evaluation.embed import (
 )
 from strmctl.evaluation.ranks import ALONE, Ranks
 from strmctl.evaluation.tables import make_tables, matching_from
-from strmctl.model.episode import told
+from strmctl.model.episode import match_clips, told
 from strmctl.model.finite import is_finite
 from strmctl.progress import Progress, silent
 from strmctl.results import QueryRow
@@ -199,8 +199,7 @@ def evaluate_uncached(
             clips = [clip for ids in episode.support for clip in ids[:shot]]
             support = to_model(loader.load_many(clips, pool), model)
             labels = torch.arange(len(episode.classes), device=support.device).repeat_interleave(shot)
-            names = {"names": episode.classes} if hasattr(model, "text") else {}
-            yield shot, model(support, labels, query, **names).total[None]
+            yield shot, match_clips(model, support, labels, query, episode.classes).total[None]
 
     with evaluating(model), ThreadPoolExecutor(loader_threads()) as pool:
         return _collect(episodes, shots, 1, logits_of, progress=progress, seen=seen)

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from strmctl.explain.attention import WORDS, attention_maps
 from strmctl.explain.motion import write_film
-from strmctl.explain.subjects import Subject
+from strmctl.explain.subjects import Subject, in_cells
 from strmctl.explain.viewers import Viewer
 from strmctl.progress import Progress, silent
 
@@ -99,10 +98,6 @@ def _sheet_rows(subject: Subject, rows: Sequence[MapRow]) -> list[SheetRow]:
     from strmctl.report.pictures.contact_sheet import HEIGHT, SheetRow
     from strmctl.report.pictures.overlay import overlay
 
-    def small(frames: np.ndarray) -> list[np.ndarray]:
-        smooth = cv2.INTER_AREA if frames.shape[1] > HEIGHT else cv2.INTER_NEAREST
-        return [cv2.resize(frame, (HEIGHT, HEIGHT), interpolation=smooth) for frame in frames]
-
     facts = [f"frames {', '.join(map(str, subject.positions))}"]
-    seen = [SheetRow(row.name, [row.words], small(overlay(subject.frames, row.scaled))) for row in rows]
-    return [SheetRow(subject.name, facts, small(subject.frames)), *seen]
+    seen = [SheetRow(row.name, [row.words], in_cells(overlay(subject.frames, row.scaled), HEIGHT)) for row in rows]
+    return [SheetRow(subject.name, facts, in_cells(subject.frames, HEIGHT)), *seen]

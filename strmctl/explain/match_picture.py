@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from strmctl.explain.match import ClassMatch, Match, Pair
-from strmctl.explain.subjects import Subject
+from strmctl.explain.subjects import Subject, in_cells
 from strmctl.explain.viewers import Viewer
 
 if TYPE_CHECKING:
@@ -71,9 +70,7 @@ def _small(subject: Subject, which: Sequence[int]) -> list[np.ndarray]:
     """Frames of a clip as large as the picture has them."""
     from strmctl.report.pictures.match import CELL
 
-    frames = subject.frames
-    smooth = cv2.INTER_AREA if frames.shape[1] > CELL else cv2.INTER_NEAREST
-    return [cv2.resize(frames[frame], (CELL, CELL), interpolation=smooth) for frame in which]
+    return in_cells(subject.frames[list(which)], CELL)
 
 
 def match_document(match: Match) -> dict[str, Any]:

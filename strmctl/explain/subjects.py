@@ -63,6 +63,14 @@ class Subject:
         return [f"frame {position}{time}" for position, time in zip(self.positions, times, strict=True)]
 
 
+def in_cells(frames: Sequence[np.ndarray], side: int) -> list[np.ndarray]:
+    """Frames, uint8 (S, S, 3) each, as large as the cells of a picture; enlarged, their pixels stay squares."""
+    return [
+        cv2.resize(frame, (side, side), interpolation=cv2.INTER_AREA if len(frame) > side else cv2.INTER_NEAREST)
+        for frame in frames
+    ]
+
+
 def video_subject(path: Path, shape: Input, *, start: float | None = None, end: float | None = None) -> Subject:
     """A video, or what it shows from `start` to `end`, seconds; None for its own ends.
 

@@ -152,10 +152,7 @@ def match_sides(
     names: Sequence[str] | None = None,
 ) -> Logits:
     """Logits `(Q, C)` of an episode from the features of its sides, `(N, …)` and `(Q, …)`; see `match_clips`."""
-    support, mask = group_by_label(support, support_labels)
-    query = {name: value[None] for name, value in query.items()}  # (1, Q, …)
-    with torch.autocast(support_labels.device.type, enabled=False):
-        return _of_one(method.match(told(method, support, [names] if names else []), query, mask))
+    return _of_one(_compared(method, support, support_labels, query, [names] if names else [])[0])
 
 
 def judge_sides(
@@ -165,15 +162,23 @@ def judge_sides(
 
     The loss of a method without any of its own is `match`, the cross-entropy of its logits.
     """
-    support, mask = group_by_label(support, support_labels)
-    query = {name: value[None] for name, value in query.items()}  # (1, Q, …)
+    names = [[truth.names[number] for number in own] for own in truth.classes.tolist() if truth.names]
+    found, support, query = _compared(method, support, support_labels, query, names)
+    own = getattr(method, "losses", None)
     with torch.autocast(support_labels.device.type, enabled=False):
-        names = [[truth.names[number] for number in own] for own in truth.classes.tolist() if truth.names]
-        support = told(method, support, names)
-        found = method.match(support, query, mask)
-        own = getattr(method, "losses", None)
         losses = own(found, support, query, truth) if own else {"match": truth.cross_entropy(found.total)}
     return _of_one(found), losses
+
+
+def _compared(
+    method: nn.Module, support: Features, labels: Tensor, query: Features, names: Sequence[Sequence[str]]
+) -> tuple[Logits, Features, Features]:
+    """Logits `(1, Q, C)` of an episode, and the features of its sides as they were compared, with B = 1."""
+    support, mask = group_by_label(support, labels)
+    query = {name: value[None] for name, value in query.items()}  # (1, Q, …)
+    with torch.autocast(labels.device.type, enabled=False):
+        support = told(method, support, names)
+        return method.match(support, query, mask), support, query
 
 
 def told(method: nn.Module, support: Features, names: Sequence[Sequence[str]]) -> Features:
@@ -205,12 +210,6 @@ def told(method: nn.Module, support: Features, names: Sequence[Sequence[str]]) -
 def _of_one(logits: Logits) -> Logits:
     """The logits of the only episode, `(1, Q, C)` to `(Q, C)`."""
     return Logits(*(None if part is None else part[0] for part in logits))
-
-
-def prepare_training(method: nn.Module, classes: int) -> None:
-    """Gives a method the part that only training has, for a number of training classes, where it has one."""
-    if hasattr(method, "prepare_training"):
-        method.prepare_training(classes)
 
 
 def without_training_only(state: Mapping[str, Tensor]) -> Features:

@@ -35,10 +35,11 @@ class TrainLog:
 
     def __init__(self, folder: Path, *, after: int, terms: Sequence[str] = ()) -> None:
         self._path = folder / FILE
-        rows = [row for row in _rows(self._path) if int(row[0]) <= after] if after else []
+        columns, rows = _read(self._path) if after else (COLUMNS, [])
+        rows = [row for row in rows if int(row[0]) <= after]
         if rows and int(rows[-1][0]) < after:
             raise _damaged(self._path, f"it ends with episode {rows[-1][0]}, and the training was saved at {after}")
-        self._columns = _columns(self._path) if rows else (*COLUMNS, *map(term_column, terms))
+        self._columns = columns if rows else (*COLUMNS, *map(term_column, terms))
         write_csv(self._path, self._columns, rows)
 
     def add(self, lines: Iterable[Mapping[str, float]]) -> None:
@@ -62,7 +63,7 @@ def learning_curve(folder: Path, *, points: int) -> Curve | None:
     Raises:
         DataError: the log is not what was written there.
     """
-    rows = _rows(folder / FILE)
+    _, rows = _read(folder / FILE)
     if not rows:
         return None
     window = max(1, len(rows) // WINDOWS)
@@ -96,20 +97,16 @@ def trained_episodes(folder: Path) -> int:
     return next((int(number) for number in numbers if _is_number(number)), 0)
 
 
-def _rows(path: Path) -> list[list[str]]:
-    """The lines of a log as rows."""
-    rows, columns = [line.split(",") for line in _lines(path)[1:-1]], len(_columns(path))
+def _read(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
+    """The columns of a log, whose line a kill may have cut, and its other lines as rows."""
+    head, *rows = [tuple(line.split(",")) for line in _lines(path)] or [COLUMNS]
+    columns = head if head[: len(COLUMNS)] == COLUMNS else COLUMNS
+    rows = [list(row) for row in rows[:-1]]
     for number, row in enumerate(rows, 2):
-        fits = len(row) == columns and _is_number(row[0]) and all(map(_is_figure, row[1:])) and _is_filled(row)
+        fits = len(row) == len(columns) and _is_number(row[0]) and all(map(_is_figure, row[1:])) and _is_filled(row)
         if not fits or (number > 2 and int(row[0]) != int(rows[number - 3][0]) + 1):
             raise _damaged(path, f"line {number} is not that of the next episode: {','.join(row):.60}")
-    return rows
-
-
-def _columns(path: Path) -> tuple[str, ...]:
-    """The columns of a log, of which a kill may have cut the line."""
-    found = tuple(_lines(path)[0].split(",")) if path.exists() else COLUMNS
-    return found if found[: len(COLUMNS)] == COLUMNS else COLUMNS
+    return columns, rows
 
 
 def _lines(path: Path) -> list[str]:

@@ -187,9 +187,9 @@ def _training(recipe: Recipe, data: TrainingData, model: nn.Module) -> dict[str,
         found["maps_bytes"] = units * size * numbers // count
         found["maps_hours"] = units * (time.perf_counter() - begin) / count / 3600
     model.train()
-    seconds, begin = [], time.perf_counter()
+    classes, seconds, begin = sorted(data.train), [], time.perf_counter()
     for episode, sides in episodes:
-        backward(recipe, model, episode, sides, sorted(data.train))
+        backward(recipe, model, episode, sides, classes)
         if episode.index % recipe.train.accumulate == 0:  # the first, so that the optimizer has its own tensors
             take_step(recipe, optimizer, episode.index + 1)
         if device.type == "cuda":

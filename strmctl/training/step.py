@@ -13,7 +13,7 @@ from torch import nn
 from strmctl.episodes.sampler import Episode
 from strmctl.evaluation.ranks import Ranks
 from strmctl.model.enrichment import Clips
-from strmctl.model.episode import Truth, prepare_training
+from strmctl.model.episode import Truth
 from strmctl.model.precision import fast_products
 from strmctl.model.seeding import seeded
 from strmctl.recipe import Recipe
@@ -36,8 +36,9 @@ def prepare(recipe: Recipe, model: nn.Module, device: torch.device, classes: int
     Raises:
         UsageError: the recipe wants it compiled, and nothing can be compiled here.
     """
-    with seeded(recipe.train.seed, "training only"):
-        prepare_training(model, classes)
+    if hasattr(model, "prepare_training"):
+        with seeded(recipe.train.seed, "training only"):
+            model.prepare_training(classes)
     model.to(device)
     model.backbone.prepare_training(compiles=recipe.backbone.compile)
 

@@ -29,7 +29,7 @@ Caption = Callable[[float, int, int], np.ndarray | None]
 
 
 def write_mp4(target: Path, frames: Iterable[np.ndarray], *, fps: float, size: tuple[int, int]) -> None:
-    """Writes frames as a video.
+    """Writes frames as a video, whole or not at all.
 
     Args:
         target: the file, with the suffix `.mp4`.
@@ -40,9 +40,14 @@ def write_mp4(target: Path, frames: Iterable[np.ndarray], *, fps: float, size: t
     Raises:
         OutputError: OpenCV cannot write there.
     """
-    kind = cv2.VideoWriter_fourcc(*"mp4v")
-    with replacing(target, suffix=".mp4") as temporary, plain_path(temporary) as plain:
-        writer = cv2.VideoWriter(str(plain), kind, fps, size)
+    with replacing(target, suffix=".mp4") as temporary:
+        encode_mp4(temporary, frames, fps=fps, size=size, target=target)
+
+
+def encode_mp4(path: Path, frames: Iterable[np.ndarray], *, fps: float, size: tuple[int, int], target: Path) -> None:
+    """Writes frames to a path that becomes `target`, which errors name; see `write_mp4`."""
+    with plain_path(path) as plain:
+        writer = cv2.VideoWriter(str(plain), cv2.VideoWriter_fourcc(*"mp4v"), fps, size)
         if not writer.isOpened():
             raise OutputError(f"OpenCV cannot write {target}", "is the folder writable, and the disk not full?")
         count = 0

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from strmctl.datasets.sprites import render
+from strmctl.datasets.sprites.objects import SIDE
 from strmctl.errors import DataError
 from strmctl.videos.decode import decode
 from strmctl.videos.plain_path import plain_path
+from strmctl.videos.write_video import encode_mp4
 from tests.small_world import evaluate, prepare, prepared, refused, train
 from tests.videos_for_tests import pictures_of, strmctl, write_odd_video, write_video
 
@@ -136,5 +138,6 @@ def test_the_whole_way_in_a_folder_whose_name_is_no_text(tmp_path, monkeypatch):
 def test_sprites_are_rendered_into_such_a_folder(tmp_path):
     (tmp_path / BYTES).mkdir()
     frames = render.render_clip("up", 0)
-    render._write_mp4(tmp_path / BYTES / "x.mp4", frames, tmp_path)
+    path = tmp_path / BYTES / "x.mp4"
+    encode_mp4(path, frames, fps=render.FRAMES_PER_SECOND, size=(SIDE, SIDE), target=path)
     assert len(frames_of(tmp_path / BYTES / "x.mp4")) == len(frames)

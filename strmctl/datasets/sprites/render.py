@@ -26,7 +26,7 @@ from strmctl.errors import OutputError
 from strmctl.paths import alone, replacing, write_bytes
 from strmctl.progress import Progress, silent
 from strmctl.videos.extract import one_thread
-from strmctl.videos.plain_path import plain_path
+from strmctl.videos.write_video import encode_mp4
 from strmctl.workers import each_in_processes
 
 VERSION = 1  # version of the generator; a change needs a line in CHANGELOG and new control numbers
@@ -114,7 +114,8 @@ def _render_task(folder: Path, seed: int, task: list[Clip]) -> int:
         for name, number in task:
             path = _path(folder, name, number)
             with replacing(path, via=folder / PARTIAL, suffix=path.suffix) as temporary:  # OpenCV looks at the suffix
-                _write_mp4(temporary, render_clip(name, number, seed=seed), path)
+                frames = render_clip(name, number, seed=seed)
+                encode_mp4(temporary, frames, fps=FRAMES_PER_SECOND, size=(SIDE, SIDE), target=path)
     return len(task)
 
 
@@ -123,22 +124,6 @@ def _crashed(folder: Path, task: list[Clip]) -> int:
     message = f"the process that rendered {count} videos from {_path(folder, name, number)} on was killed"
     hint = "is there enough memory? The same command goes on where it was; `--workers 1` needs least"
     raise OutputError(message, hint)
-
-
-def _write_mp4(temporary: Path, frames: np.ndarray, path: Path) -> None:
-    with plain_path(temporary) as plain:
-        writer = cv2.VideoWriter(str(plain), cv2.VideoWriter_fourcc(*"mp4v"), FRAMES_PER_SECOND, (SIDE, SIDE))
-        if not writer.isOpened():
-            raise OutputError(f"OpenCV cannot write {path}", "is the folder writable, and the disk not full?")
-        for frame in frames:
-            writer.write(frame)
-        writer.release()
-        written = int(cv2.VideoCapture(str(plain)).get(cv2.CAP_PROP_FRAME_COUNT))
-    if written != len(frames):  # the writer reports no error
-        raise OutputError(
-            f"OpenCV could not write the whole of {path}",
-            "is the disk full, or the size of files limited (`ulimit -f`)?",
-        )
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 
 from strmctl.paths import csv_text
 from strmctl.report.tables.table import ReportTable
@@ -47,8 +48,13 @@ def one_line(text: str) -> str:
 
 def markdown_table(table: ReportTable) -> list[str]:
     """The lines of the table; columns of numbers are aligned right."""
-    rule = ["---" if position < table.words else "---:" for position in range(len(table.columns))]
-    rows = [list(map(markdown_text, row)) for row in (table.columns, *table.rows)]
+    return markdown_lines(table.columns, table.rows, words=table.words)
+
+
+def markdown_lines(columns: Sequence[str], rows: Iterable[Sequence[str]], *, words: int) -> list[str]:
+    """The lines of a table, of whose columns all but the first `words` hold numbers and are aligned right."""
+    rule = ["---" if position < words else "---:" for position in range(len(columns))]
+    rows = [list(map(markdown_text, row)) for row in (columns, *rows)]
     return ["| " + " | ".join(cells) + " |" for cells in (rows[0], rule, *rows[1:])]
 
 
