@@ -19,16 +19,16 @@ from strmctl.cli.main import main
 from strmctl.datasets.sprites import render
 
 render.render.__kwdefaults__["clips"] = 1
-write = render._write_mp4
+write = render.encode_mp4
 
-def write_and_wait(*words):
-    write(*words)
-    render._write_mp4 = write
+def write_and_wait(*words, **named):
+    write(*words, **named)
+    render.encode_mp4 = write
     print("begun", flush=True)
     sys.stdin.readline()
 
 if sys.argv.pop(1) == "wait":
-    render._write_mp4 = write_and_wait
+    render.encode_mp4 = write_and_wait
 main(sys.argv[1:])
 """
 
