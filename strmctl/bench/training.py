@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from strmctl.bench.methods import TRAINING_CLASSES
 from strmctl.episodes.sampler import Episode
 from strmctl.errors import RecipeError, UsageError
 from strmctl.memory import keep_memory, keep_within_free_memory, return_memory
@@ -26,7 +27,7 @@ from strmctl.runs.checkpoint import choose_device
 from strmctl.threads import use_threads
 from strmctl.training.gradients import WAYS
 from strmctl.training.measure import in_a_new_process, is_out_of_memory, peak_bytes
-from strmctl.training.step import OPTIMIZERS, backward, take_step
+from strmctl.training.step import OPTIMIZERS, backward, prepare, take_step
 
 AUTHORS = "authors' way"
 DTYPES = ("float32", "bfloat16")
@@ -141,12 +142,12 @@ def _measure(recipe: Recipe, authors: bool, device_name: str, repeats: int) -> d
 def _seconds(recipe: Recipe, authors: bool, device: torch.device, repeats: int) -> list[float]:
     """Seconds of single episodes; gradients wait for the optimizer as in training."""
     settings, shape = recipe.train, recipe.input
-    model = build_model(recipe, pretrained=False).to(device).train()
+    model = build_model(recipe, pretrained=False)
+    prepare(recipe, model, device, TRAINING_CLASSES)
+    model.train()
     if authors:
         model.to(memory_format=torch.contiguous_format)
         model.backbone.memory_format = torch.contiguous_format  # not the faster order of memory
-    elif recipe.backbone.compile:
-        model.backbone.prepare_training(compiles=True)
     optimizer = OPTIMIZERS[settings.optimizer](model.parameters(), lr=settings.learning_rate)
     counts = (settings.way * settings.shot, settings.way * settings.queries)
     size = (shape.frames, 3, shape.crop, shape.crop)

@@ -9,6 +9,7 @@ import torch
 from strmctl.bench import training
 from strmctl.bench.training import AUTHORS, NO_ROOM, bench_train
 from strmctl.errors import RecipeError, UsageError
+from strmctl.recipe import load_recipe
 from strmctl.report.terminal import benchmarks
 from tests.small_world import SMALL, small
 from tests.videos_for_tests import strmctl
@@ -86,6 +87,27 @@ def test_real_episodes_are_measured(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir()), "nothing is written"
     ran = strmctl("bench", "train", *words, "--dtypes", "bfloat16", "--modes", "plain", "--repeats", 1, "--no-peer")
     assert ran.code == 0 and "bfloat16" in ran.out and "median of 1 episodes" in ran.err
+
+
+@pytest.mark.parametrize("method", ["strm", "hyrsm", "molo", "hf_ar"])
+def test_what_only_training_has_is_measured_as_well(method, monkeypatch):
+    recipe = load_recipe("sprites", [*SMALL, f"method={method}"])
+    models, build, step = [], training.build_model, training.take_step
+    graded = []
+
+    def built(*words, **named):
+        models.append(build(*words, **named))
+        return models[-1]
+
+    def take_step(*words):
+        graded.append({name for name, value in models[0].named_parameters() if value.grad is not None})
+        step(*words)
+
+    monkeypatch.setattr(training, "build_model", built)
+    monkeypatch.setattr(training, "take_step", take_step)
+    assert len(training._seconds(recipe, False, torch.device("cpu"), 1)) == 1
+    only = {name for name, _ in models[0].named_parameters() if name.startswith("training_only.")}
+    assert bool(only) == (method != "strm") and only <= graded[0]
 
 
 def too_large(*_):
