@@ -22,22 +22,9 @@ from strmctl.evaluation.statistics.summary import summarise
 from strmctl.paths import read_json, shipped, write_json, write_text
 from strmctl.provenance import provenance, sha256_of
 from strmctl.recipe import Recipe, load_recipe
-from strmctl.report.document import (
-    Cost,
-    Document,
-    Entry,
-    FoldEntry,
-    FoldSeries,
-    GridInfo,
-    Lead,
-    Paper,
-    Run,
-    Table1,
-    Table1Ours,
-    Table1Row,
-    Trials,
-    build,
-)
+from strmctl.report.accuracies import Entry, FoldEntry, FoldSeries, Lead, Trials
+from strmctl.report.document import Cost, Document, GridInfo, Run, build
+from strmctl.report.published_numbers import Paper, Table1, Table1Ours, Table1Row
 from strmctl.results import EvalResult, QueryRow
 
 PUBLISHED = read_published(shipped("reports", "published.yaml"))

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from strmctl.evaluation.statistics.intervals import t_interval
-from strmctl.report.document import Claim, Document, differences
+from strmctl.report.accuracies import Claim, differences
+from strmctl.report.document import Document
 from strmctl.report.tables.table import DATASETS
 from strmctl.report.tables.tuples import PAPER_TUPLES
 

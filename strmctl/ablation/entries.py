@@ -14,7 +14,7 @@ from strmctl.ablation.cells import Cell
 from strmctl.ablation.grid_file import Grid, finished_result, result_path
 from strmctl.errors import DataError
 from strmctl.evaluation.statistics.intervals import episode_interval, t_interval
-from strmctl.report.document import Entries, Entry, Trials
+from strmctl.report.accuracies import Entries, Entry, Trials
 from strmctl.results import EvalResult, QueryRow, read_result
 
 

@@ -21,7 +21,7 @@ from strmctl.episodes.clip_loader import ORDERS, FrameOrder
 from strmctl.errors import UsageError, did_you_mean
 from strmctl.evaluation.statistics.intervals import t_interval
 from strmctl.evaluation.statistics.paired import lead_figures
-from strmctl.report.document import FoldEntry, FoldSeries, Lead
+from strmctl.report.accuracies import FoldEntry, FoldSeries, Lead
 
 ByClass = dict[str, float]  # class -> accuracy
 

@@ -16,7 +16,8 @@ from strmctl.ablation.entries import Tested
 from strmctl.datasets.splits import known_splits
 from strmctl.errors import DataError
 from strmctl.forms import misfit
-from strmctl.report.document import Published, Table1, build
+from strmctl.report.document import build
+from strmctl.report.published_numbers import Published, Table1
 
 WAY, TABLE1_SHOT = 5, 5
 CHOSEN_ON = ("val", "test", "unknown")

@@ -17,7 +17,7 @@ from strmctl.evaluation.result_files import USUAL_EPISODES
 from strmctl.model.backbones.table import backbone_entry
 from strmctl.model.methods.table import METHODS
 from strmctl.recipe import Recipe, flat, load_recipe, shipped_recipes
-from strmctl.report.document import Paper, Table1, Table1Ours, Table1Row
+from strmctl.report.published_numbers import Paper, Table1, Table1Ours, Table1Row
 from strmctl.report.tables.table import DATASETS
 from strmctl.report.wording import listed, queries_per_class
 from strmctl.results import EvalResult

@@ -27,7 +27,9 @@ from strmctl.model.tuples import tuple_indices
 from strmctl.paths import shipped
 from strmctl.provenance import provenance
 from strmctl.recipe import Recipe, flat, load_recipe
-from strmctl.report.document import Cost, Curve, Document, GridInfo, Paper, Run, build
+from strmctl.report.accuracies import Curve
+from strmctl.report.document import Cost, Document, GridInfo, Run, build
+from strmctl.report.published_numbers import Paper
 from strmctl.report.wording import seen_in_pretraining
 from strmctl.runs.folder import run_folder
 from strmctl.runs.train_log import learning_curve

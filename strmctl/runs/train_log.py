@@ -14,7 +14,7 @@ import numpy as np
 
 from strmctl.errors import DataError
 from strmctl.paths import write_csv
-from strmctl.report.document import Curve
+from strmctl.report.accuracies import Curve
 
 COLUMNS = ("episode", "loss", "accuracy", "learning_rate", "validation_accuracy", "validation_ci95")
 FILE = "train.csv"

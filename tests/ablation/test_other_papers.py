@@ -10,7 +10,7 @@ from strmctl import yaml
 from strmctl.ablation.other_papers import published_beside, read_published
 from strmctl.errors import DataError
 from strmctl.paths import shipped
-from strmctl.report.document import Table1, Table1Row
+from strmctl.report.published_numbers import Table1, Table1Row
 
 FILE = shipped("reports", "published.yaml")
 SOURCES = {"A 2020": {"paper": "A, B", "place": "Table 1", "on": "test", "why": "run.py"}}

@@ -14,7 +14,8 @@ from strmctl.errors import DataError, UsageError
 from strmctl.model.methods.table import METHODS
 from strmctl.paths import shipped
 from strmctl.recipe import load_recipe
-from strmctl.report.document import Cost, Paper, build, from_json
+from strmctl.report.document import Cost, build, from_json
+from strmctl.report.published_numbers import Paper
 from strmctl.report.wording import measured_on
 from strmctl.runs.train_log import TrainLog
 from tests.saved import CLIPS, grid_of, recipe_of, result_of, rows_of, write_cell, write_run

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from strmctl.errors import DataError
-from strmctl.report.document import Entry, Run, build, differences, from_json
+from strmctl.report.accuracies import Entry, differences
+from strmctl.report.document import Run, build, from_json
 from tests.saved import entry, sample
 
 

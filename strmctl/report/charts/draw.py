@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from strmctl.report.accuracies import Entries, Entry
 from strmctl.report.charts import style as look
 from strmctl.report.charts.cost import draw_cost
 from strmctl.report.charts.folds import draw_folds
 from strmctl.report.charts.learning_curves import draw_curves
 from strmctl.report.charts.marks import extent, interval, line, marks, no_result
-from strmctl.report.document import Document, Entries, Entry
+from strmctl.report.document import Document
 from strmctl.report.drawing import Axes, Figure, Line2D, own_settings
 from strmctl.report.tables.table import shots_of
 from strmctl.report.text import wrapped

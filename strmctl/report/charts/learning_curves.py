@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from strmctl.report.accuracies import Curve
 from strmctl.report.charts import style as look
-from strmctl.report.document import Curve, Document
+from strmctl.report.document import Document
 from strmctl.report.drawing import Axes, Figure, Line2D, MaxNLocator, own_settings
 
 TRAINED = {"color": "0.45", "linewidth": 1.6}

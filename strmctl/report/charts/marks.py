@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from strmctl.report.accuracies import Entry
 from strmctl.report.charts.style import INTERVAL, MEAN, SEED, SMALL, number
-from strmctl.report.document import Entry
 from strmctl.report.drawing import Axes
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from strmctl.report.document import Claim, Document
+from strmctl.report.accuracies import Claim
+from strmctl.report.document import Document
 from strmctl.report.tables.cost import against_trx
 from strmctl.report.tables.table import NONE, ReportTable, points
 from strmctl.report.wording import joined, listed

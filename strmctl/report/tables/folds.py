@@ -5,7 +5,8 @@ from __future__ import annotations
 from statistics import fmean
 from typing import Any
 
-from strmctl.report.document import Document, Lead
+from strmctl.report.accuracies import Lead
+from strmctl.report.document import Document
 from strmctl.report.tables.table import (
     NONE,
     ReportTable,

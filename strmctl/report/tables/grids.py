@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from statistics import fmean
 from typing import Any
 
-from strmctl.report.document import Document, Entries, Entry, differences
+from strmctl.report.accuracies import Entries, Entry, differences
+from strmctl.report.document import Document
 from strmctl.report.tables.cost import cost_cached, cost_flops, cost_parameters
 from strmctl.report.tables.findings import findings
 from strmctl.report.tables.folds import folds

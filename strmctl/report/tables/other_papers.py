@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from strmctl.report.document import Published
+from strmctl.report.published_numbers import Published
 from strmctl.report.tables.table import DATASETS, ReportTable, published, shots_of
 from strmctl.report.wording import joined, listed
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from strmctl.report.document import Run, Table1, Table1Ours
+from strmctl.report.document import Run
+from strmctl.report.published_numbers import Table1, Table1Ours
 from strmctl.report.tables.table import (
     DATASETS,
     GIVEN_NAMES,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from strmctl.report.document import Entries, Entry, Trials
+from strmctl.report.accuracies import Entries, Entry, Trials
 
 TOLD, GIVEN_NAMES = "_names", ": models that are given the names of the classes"  # of tables of their own
 NONE = "–"  # no run, or nothing published

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from strmctl.report.document import Document, Trials
+from strmctl.report.accuracies import Trials
+from strmctl.report.document import Document
 from strmctl.report.tables.table import NONE, ReportTable, counts, percent, published, shots_of
 from strmctl.report.wording import caption
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.container import ErrorbarContainer
 
+from strmctl.report.accuracies import Curve
 from strmctl.report.charts.learning_curves import draw_run
-from strmctl.report.document import Curve
 from tests.report.charts.charts_for_tests import draw_all
 from tests.report.charts.test_layout import ODD, assert_tidy
 from tests.saved import sample

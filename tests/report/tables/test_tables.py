@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from strmctl.report.document import Table1Ours
+from strmctl.report.published_numbers import Table1Ours
 from strmctl.report.tables.cost import against_trx
 from strmctl.report.tables.findings import findings
 from strmctl.report.tables.grids import tables
