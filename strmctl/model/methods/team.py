@@ -32,7 +32,7 @@ from strmctl.model.positional_encoding import PositionalEncoding
 from strmctl.model.seeding import seeded
 
 HEADS = 8  # by which D is divided in the scale of the scores, though there is one head
-NUMBERS = 1 << 24  # of the largest tensor while classes are adapted
+NUMBERS = 1 << 19  # of the largest tensor while classes are adapted
 
 
 class PatternTokens(nn.Module):
@@ -53,40 +53,44 @@ class PatternTokens(nn.Module):
         self.first, self.last = nn.Linear(channels, channels), nn.Linear(channels, channels)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """A, `(…, L, D)` to `(…, M, D)`."""
+    def forward(self, frames: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """P + A and P - A of frames `(…, L, D)`, each with its W_1 z + b_1; all `(…, M, D)`."""
         frames = self.norm(self.encoding(frames))  # (…, L, D)
         scores = self.norm(self.tokens) @ frames.transpose(-2, -1) * (HEADS / frames.shape[-1]) ** 0.5  # (…, M, L)
-        return self.dropout(self.dropout(scores.softmax(dim=-1)) @ frames)  # (…, M, D)
+        shares = self.dropout(scores.softmax(dim=-1))
+        patterns = self.dropout(shares @ frames)  # A, (…, M, D)
+        # W_1 of a mean is the mean of W_1, and there are fewer frames than tokens; in training, dropout is in between.
+        weight = self.first.weight
+        moved = F.linear(patterns, weight) if self.training else shares @ F.linear(frames, weight)
+        fixed = self.first(self.tokens)  # (M, D)
+        return [(self.tokens + sign * patterns, fixed + sign * moved) for sign in (1, -1)]
 
     def refine(self, tokens: Tensor, hidden: Tensor) -> Tensor:
         """The refined tokens r of `(…, M, D)`; `hidden` is W_1 z + b_1, the same shape."""
-        return F.relu(tokens + self.last(F.relu(hidden)))
+        return self.last(F.relu(hidden)).add_(tokens).relu_()
 
-    def with_patterns(self, patterns: Tensor, sign: int) -> Tensor:
-        """P+ or P-, `(…, M, D)`, from A, the same shape."""
-        tokens = self.tokens + sign * patterns
-        return self.refine(tokens, self.first(tokens))
+    def adapted(self, tokens: Tensor, hidden: Tensor) -> Tensor:
+        """P~+ or P~- of each class, from P + A or P - A and its `hidden`, `(B, C, M, D)`; the shape stays.
 
-    def adapted(self, patterns: Tensor, sign: int) -> Tensor:
-        """P~+ or P~- of each class, from A, `(B, C, M, D)`; the shape stays. A single class has nothing to adapt to."""
-        episodes, classes, *size = patterns.shape
+        A single class has nothing to adapt to.
+        """
+        refined = self.refine(tokens, hidden)
+        episodes, classes, *size = refined.shape
         if classes == 1:
-            return self.with_patterns(patterns, sign)
-        unit = F.normalize(self.with_patterns(patterns, sign), dim=-1)  # (B, C, M, D)
-        alike = torch.einsum("bnmd,bomd->bnom", unit, unit)[..., None]  # (B, C, C, M, 1)
-        # W_1 of a difference is the difference of W_1, so that it is computed once per class, not once per pair.
-        parts = ((self.tokens, patterns), (self.first(self.tokens), F.linear(patterns, self.first.weight)))
-        others = torch.arange(classes - 1, device=patterns.device).repeat(classes, 1)
-        others = others + (others >= torch.arange(classes, device=patterns.device)[:, None])  # (C, C - 1)
+            return refined
+        unit = F.normalize(refined, dim=-1)
+        away = -torch.einsum("bnmd,bomd->bnom", unit, unit)[..., None]  # -e, (B, C, C, M, 1)
+        others = torch.arange(classes - 1, device=refined.device).repeat(classes, 1)
+        others = others + (others >= torch.arange(classes, device=refined.device)[:, None])  # (C, C - 1)
         at_a_time = max(1, NUMBERS // (episodes * (classes - 1) * size[0] * size[1]))
         found = []
-        for rows in torch.arange(classes, device=patterns.device).split(at_a_time):
+        for rows in torch.arange(classes, device=refined.device).split(at_a_time):
             columns = others[rows]  # (n, C - 1)
-            share = alike[:, rows[:, None], columns]  # (B, n, C - 1, M, 1)
+            # P + A_c - e (A_o - A_c) is on the line through P + A_c and P + A_o, and its W_1 on that through theirs:
+            # W_1 is computed once per class, not once per pair.
             pairs = [
-                fixed + sign * (own[:, rows, None] - share * (own[:, columns] - own[:, rows, None]))
-                for fixed, own in parts
+                torch.lerp(own[:, rows, None], own[:, columns], away[:, rows[:, None], columns])
+                for own in (tokens, hidden)
             ]  # (B, n, C - 1, M, D) each
             found.append(self.refine(*pairs).mean(dim=2))  # (B, n, M, D)
         return torch.cat(found, dim=1)
@@ -120,8 +124,7 @@ class TEAM(nn.Module):
         The latter have tokens of length 1.
         """
         frames = self.enrich(clips).frames
-        patterns = self.patterns(frames)
-        plus, minus = (F.normalize(self.patterns.with_patterns(patterns, sign), dim=-1) for sign in (1, -1))
+        plus, minus = (F.normalize(self.patterns.refine(*side), dim=-1) for side in self.patterns(frames))
         return {"frames": frames, "plus": plus, "minus": minus}
 
     def match(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None) -> Logits:
@@ -135,8 +138,8 @@ class TEAM(nn.Module):
         Returns:
             Logits `(B, Q, C)`; `other` is minus the positive distance.
         """
-        patterns = self.patterns(mean_over_shots(support["frames"], mask))  # (B, C, M, D)
-        plus, minus = (F.normalize(self.patterns.adapted(patterns, sign), dim=-1) for sign in (1, -1))
+        sides = self.patterns(mean_over_shots(support["frames"], mask))  # (B, C, M, D) each
+        plus, minus = (F.normalize(self.patterns.adapted(*side), dim=-1) for side in sides)
         positive = distances(query["plus"], plus)  # (B, Q, C)
         negative = farthest_other(distances(query["minus"], plus)) + farthest_other(distances(query["plus"], minus))
         return Logits(-(positive + negative / 2), other=-positive)
