@@ -175,7 +175,7 @@ def folded(mean: float, *, leads=(), shots=(1, 5), seeds=(0, 1)) -> FoldSeries:
 
 
 def grid_info(kind: str, **changes) -> GridInfo:
-    test = {"dataset": "Sample", "split": "test", "way": 5, "queries": 1, "episodes": 10000, "seed": 0}
+    test = {"dataset": "Sample", "store": "ssv2", "split": "test", "way": 5, "queries": 1, "episodes": 10000, "seed": 0}
     training = {"seeds": [0, 1, 2], "recipe": "sample", "backbone": "conv3", "training_episodes": 1000}
     made = {"commands": [f"strmctl ablate {kind} --recipe sample"], "commits": ["0" * 40], "threads": 1, "runs": 15}
     known = {"training_shot": 1, "missing": [], **test, **training, **made}

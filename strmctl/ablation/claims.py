@@ -9,8 +9,8 @@ import numpy as np
 from strmctl.evaluation.statistics.intervals import t_interval
 from strmctl.report.accuracies import Claim, differences
 from strmctl.report.document import Document
+from strmctl.report.tables.beside import PAPER_TUPLES
 from strmctl.report.tables.table import DATASETS
-from strmctl.report.tables.tuples import PAPER_TUPLES
 
 FIGURE6_LEFT = (  # lower, upper
     ("TRM", "TRM+PLE"),

@@ -136,6 +136,7 @@ def _about(grid: Grid, found: Found) -> GridInfo:
         name=grid.name,
         kind=grid.kind,
         dataset=_dataset(found[0]) if found else recipe.data.dataset,
+        store=found[0].result.provenance["store"] if found else recipe.data.dataset,
         split=test.split,
         way=test.way,
         queries=test.queries,

@@ -23,7 +23,8 @@ class GridInfo:
 
     name: str  # name of its folder
     kind: str  # `components`, `cardinality`, `tuples`, `shots`, `training`, `folds` or `custom`
-    dataset: str
+    dataset: str  # what results call it
+    store: str  # name of its frame store
     split: str
     way: int  # classes per test episode
     queries: int  # query clips per class

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,8 @@ from strmctl.report.charts.learning_curves import draw_curves
 from strmctl.report.charts.marks import extent, interval, line, marks, no_result
 from strmctl.report.document import Document
 from strmctl.report.drawing import Axes, Figure, Line2D, own_settings
-from strmctl.report.tables.table import shots_of
+from strmctl.report.tables.beside import paper_cardinality, paper_components, paper_tuples
+from strmctl.report.tables.table import DATASETS, shots_of
 from strmctl.report.text import wrapped
 from strmctl.report.wording import caption
 
@@ -47,56 +48,56 @@ def charts(document: Document) -> dict[str, Callable[[], Figure]]:
 
 def draw_components(document: Document) -> Figure:
     """Bars from 0 as in Figure 6, left."""
-    paper, grid = document.paper.figure6_left, document.grids["components"]
-    series = _all_labels(paper, document.components)
+    series, grid = document.components, document.grids["components"]
     shots = shots_of(series.values())
-    figure, axes = look.panels(len(shots) + 1, width=max(5.0, 0.85 * len(series) + 0.7), height=4.6)
-    top = max(*paper.values(), *(max(extent(entry)) for entry in _entries(series)))
+    paper = paper_components(document)
+    figure, axes = look.panels(len(shots) + bool(paper), width=max(5.0, 0.85 * len(series) + 0.7), height=4.6)
+    top = max([*paper.values(), *(max(extent(entry)) for entry in _entries(series))])
     for panel, shot in zip(axes, shots, strict=False):
         look.title(panel, _head(document, shot))
         _categories(panel, series, shot, _stacked(series), bar=True)
         look.bar_limits(panel, top, chance=100 / grid.way)
-    look.title(axes[-1], "published: SSv2, ResNet-50, 5-shot", published=True)
-    for position, value in enumerate(paper.values()):
-        axes[-1].bar(position, value, width=0.8, color="white", edgecolor="black", hatch="//", zorder=2)
-        look.number(axes[-1], (position, value), f"{value:.1f}")
-    look.categories(axes[-1], _stacked(paper))
-    look.bar_limits(axes[-1], top)
+    if paper:
+        look.title(axes[-1], "published: SSv2, ResNet-50, 5-shot", published=True)
+        for position, value in enumerate(paper.values()):
+            axes[-1].bar(position, value, width=0.8, color="white", edgecolor="black", hatch="//", zorder=2)
+            look.number(axes[-1], (position, value), f"{value:.1f}")
+        look.categories(axes[-1], _stacked(paper))
+        look.bar_limits(axes[-1], top)
     words = f"Bars: mean over training seeds, from 0; {_errors(_entries(series))}"
-    return look.finish(figure, caption(grid, shots, words, _published(document, "Figure 6, left (hatched)")))
+    return look.finish(figure, caption(grid, shots, words, _published(document, "Figure 6, left (hatched)", paper)))
 
 
 def draw_cardinality(document: Document) -> Figure:
     """Dots for the sets of cardinalities of Table 2, each with its number of tuples."""
-    paper, grid = document.paper.table2.by_set(), document.grids["cardinality"]
-    series = _all_labels(paper, document.cardinality)
-    shots = shots_of(series.values())
+    series, grid = document.cardinality, document.grids["cardinality"]
+    shots, (store, paper) = shots_of(series.values()), paper_cardinality(document)
     names = [_set(label, grid.tuple_counts.get(label)) for label in series]
-    paper_names = [_set(label, values[0]) for label, values in paper.items()]
-    width = 1.05 * max(len(names), len(paper_names)) + 1
-    figure, axes = look.panels(len(shots) + 2, width=width, height=3.1, columns=1)
+    paper_names = [_set(label, tuples) for label, (tuples, _) in paper.items()]
+    figure, axes = look.panels(len(shots) + bool(paper), width=1.05 * max(len(names), 4) + 1, height=3.1, columns=1)
     for panel, shot in zip(axes, shots, strict=False):
         look.title(panel, _head(document, shot))
         _categories(panel, series, shot, names, size=look.SMALL)
         look.limits(panel, _extents(series, shot), chance=100 / grid.way)
-    for panel, place, name in zip(axes[-2:], (1, 2), ("Kinetics-100", "SSv2"), strict=True):
-        values = [row[place] for row in paper.values()]
-        look.title(panel, f"published: {name}, ResNet-50, 5-shot", published=True)
-        panel.plot(range(len(values)), values, **look.HOLLOW)
+    if paper:
+        values = [value for _, value in paper.values()]
+        look.title(axes[-1], f"published: {DATASETS[store]}, ResNet-50, 5-shot", published=True)
+        axes[-1].plot(range(len(values)), values, **look.HOLLOW)
         for position, value in enumerate(values):
-            look.number(panel, (position, value), f"{value:.1f}")
-        look.categories(panel, paper_names, size=look.SMALL)
-        look.limits(panel, values)
+            look.number(axes[-1], (position, value), f"{value:.1f}")
+        look.categories(axes[-1], paper_names, size=look.SMALL)
+        look.limits(axes[-1], values)
     words = f"Filled circles: mean over training seeds; {_errors(_entries(series))}. Each panel has its own scale"
-    return look.finish(figure, caption(grid, shots, words, _published(document, "Table 2 (hollow)")))
+    return look.finish(figure, caption(grid, shots, words, _published(document, "Table 2 (hollow)", paper)))
 
 
 def draw_tuples(document: Document) -> Figure:
     """Accuracy over the share of tuples as in Figure 6, right."""
-    series, paper, grid = document.tuples, document.paper.figure6_right, document.grids["tuples"]
+    series, grid = document.tuples, document.grids["tuples"]
     by_shots = [by_shot for by_share in series.values() for by_shot in by_share.values()]
     shots = shots_of(by_shots)
-    figure, axes = look.panels(len(shots) + 1, width=5.0, height=4.3)
+    paper = paper_tuples(document)
+    figure, axes = look.panels(len(shots) + bool(paper), width=5.0, height=4.3)
     legend, counts = {}, {len(found.trials) for by_shot in by_shots for found in by_shot.values()}
     for panel, shot in zip(axes, shots, strict=False):
         look.title(panel, _head(document, shot))
@@ -116,23 +117,24 @@ def draw_tuples(document: Document) -> Figure:
         look.share_axis(panel)
         look.limits(panel, drawn, chance=100 / grid.way)
     legend["one trial"] = Line2D([], [], **look.SEED)
-    look.title(axes[-1], "published: SSv2, ResNet-50, 5-shot", published=True)
-    strm, trx = [paper["STRM_20_percent"], paper["STRM_100_percent"]], [paper["TRX_100_percent_cardinalities_2_3"]]
-    for label, shares, values, shown_as in (
-        ("published STRM {2}", [20, 100], strm, look.HOLLOW | {"marker": "o"}),
-        ("published TRX {2,3}, all tuples", [100], trx, STAR | {"markerfacecolor": "white"}),
-    ):
-        axes[-1].plot(shares, values, **shown_as)
-        legend[label] = Line2D([], [], **shown_as)
-        for place in zip(shares, values, strict=True):
+    for label in dict.fromkeys(label for label, _ in paper):
+        found = [(100 * share, value) for (one, share), value in paper.items() if one == label]
+        star = label.startswith("TRX")
+        shown_as = STAR | {"markerfacecolor": "white"} if star else look.HOLLOW | {"marker": "o"}
+        axes[-1].plot(*zip(*found, strict=True), **shown_as)
+        legend[f"published {label}{', all tuples' if star else ''}"] = Line2D([], [], **shown_as)
+        for place in found:
             look.number(axes[-1], place, f"{place[1]:.1f}", gap=13)
-    look.share_axis(axes[-1])
-    look.limits(axes[-1], strm + trx)
+    if paper:
+        look.title(axes[-1], "published: SSv2, ResNet-50, 5-shot", published=True)
+        look.share_axis(axes[-1])
+        look.limits(axes[-1], list(paper.values()))
     number = " to ".join(map(str, sorted({min(counts), max(counts)})))
     words = f"Trials per share: {number}; small dots: one trial each, beside their mean; no error bars. "
     words += "Each panel has its own scale. Models were trained "
     words += "anew for each share" if grid.retrained else "once, with all tuples"
-    return look.finish(figure, caption(grid, shots, words, _published(document, "Figure 6, right (hollow)")), legend)
+    about = caption(grid, shots, words, _published(document, "Figure 6, right (hollow)", paper))
+    return look.finish(figure, about, legend)
 
 
 def draw_shots(document: Document) -> Figure:
@@ -220,11 +222,6 @@ def _categories(
     look.categories(panel, names, flat=style.get("flat", False), size=size)
 
 
-def _all_labels(published: Iterable[str], series: Series) -> Series:
-    """Ours in the order of the paper, with nothing where there is no result."""
-    return {label: series.get(label, {}) for label in dict.fromkeys([*published, *series])}
-
-
 def _entries(series: Series) -> Iterator[Entry]:
     return (entry for by_shot in series.values() for entry in by_shot.values())
 
@@ -239,9 +236,9 @@ def _head(document: Document, shot: int) -> str:
     return f"{name if len(name) <= 40 else name[:39] + '…'}, {shot}-shot"
 
 
-def _published(document: Document, place: str) -> str:
-    """Where the paper's values come from."""
-    return f"Published: {document.paper.source}, {place}; not ours"
+def _published(document: Document, place: str, shown: Collection[Any]) -> str:
+    """Where the paper's values come from; empty where none is shown."""
+    return f"Published: {document.paper.source}, {place}; not ours" if shown else ""
 
 
 def _lines(entries: Iterable[Entry]) -> str:

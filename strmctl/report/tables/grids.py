@@ -8,6 +8,7 @@ from typing import Any
 
 from strmctl.report.accuracies import Entries, Entry, differences
 from strmctl.report.document import Document
+from strmctl.report.tables.beside import paper_cardinality, paper_components
 from strmctl.report.tables.cost import cost_cached, cost_flops, cost_parameters
 from strmctl.report.tables.findings import findings
 from strmctl.report.tables.folds import folds
@@ -34,8 +35,6 @@ from strmctl.report.tables.table import (
 from strmctl.report.tables.tuples import tuples
 from strmctl.report.wording import caption
 
-TABLE2 = ("tuples", "kinetics100", "ssv2")
-
 
 def tables(document: Document) -> list[ReportTable]:
     """Every table of a report; what was not run is left out."""
@@ -56,39 +55,40 @@ def tables(document: Document) -> list[ReportTable]:
 
 
 def components(document: Document) -> ReportTable:
-    """A row per set of parts, from TRM to STRM; the paper's values on SSv2 in a column of their own."""
-    ours, paper = document.components, document.paper.figure6_left
+    """A row per set of parts, from TRM to STRM; the paper's values in a column of their own where they fit."""
+    ours, grid = document.components, document.grids["components"]
     shown, several = shots_of(ours.values()), several_seeds(ours.values())
-    columns = ["model", *accuracy_columns(shown, several=several), "paper, SSv2, 5-shot, %"]
+    paper = paper_components(document)
+    columns = ["model", *accuracy_columns(shown, several=several), *["paper, SSv2, 5-shot, %"] * bool(paper)]
     names, numbers = accuracy_csv(["label", "shot"], _by_label(ours))
     return ReportTable(
         name="components",
         title="Parts of STRM, one after the other (as Figure 6, left)",
         caption=caption(
-            document.grids["components"],
+            grid,
             shown,
             OVER_EPISODES,
-            "The last column is the paper's Figure 6, left: SSv2, ResNet-50, 5-way 5-shot",
+            "The last column is the paper's Figure 6, left: SSv2, ResNet-50, 5-way 5-shot" if paper else "",
         ),
         columns=columns,
         rows=[
-            [label, *accuracy_cells(ours.get(label, {}), shown, several=several), published(paper.get(label))]
-            for label in dict.fromkeys([*paper, *ours])
+            [label, *accuracy_cells(entries, shown, several=several), *[published(paper.get(label))] * bool(paper)]
+            for label, entries in ours.items()
         ],
-        csv_columns=[*names, "published_ssv2_5shot_percent"],
-        csv_rows=[[*row, paper.get(row[0])] for row in numbers],
-        published=(len(columns) - 1,),
+        csv_columns=[*names, *["published_ssv2_5shot_percent"] * bool(paper)],
+        csv_rows=[[*row, *[paper.get(row[0])] * bool(paper)] for row in numbers],
+        published=(len(columns) - 1,) if paper else (),
     )
 
 
 def cardinality(document: Document) -> ReportTable:
-    """A row per set of cardinalities; the paper's Table 2 in columns of its own."""
-    ours, grid, paper = document.cardinality, document.grids["cardinality"], document.paper.table2.by_set()
+    """A row per set of cardinalities; the paper's Table 2 in columns of its own where it fits."""
+    ours, grid, (store, paper) = document.cardinality, document.grids["cardinality"], paper_cardinality(document)
     shown, several, tuples_of = shots_of(ours.values()), several_seeds(ours.values()), grid.tuple_counts
-    absent = (None, None, None)
-    columns = ["cardinalities", "tuples", *accuracy_columns(shown, several=several), "paper, tuples"]
-    columns += [f"paper, {DATASETS[name]}, 5-shot, %" for name in TABLE2[1:]]
-    dashes = [label for label, values in paper.items() if values[0] is None and label in tuples_of]
+    columns = ["cardinalities", "tuples", *accuracy_columns(shown, several=several)]
+    before = len(columns)
+    columns += ["paper, tuples", f"paper, {DATASETS[store]}, 5-shot, %"] if paper else []
+    dashes = [label for label, (kept, _) in paper.items() if kept is None and label in tuples_of]
     found = [([label, tuples_of.get(label), shot], entry) for (label, shot), entry in _by_label(ours)]
     names, numbers = accuracy_csv(["label", "tuples", "shot"], found)
     return ReportTable(
@@ -98,7 +98,7 @@ def cardinality(document: Document) -> ReportTable:
             grid,
             shown,
             OVER_EPISODES,
-            "The last three columns are the paper's Table 2: STRM, ResNet-50, 5-way 5-shot",
+            "The last two columns are the paper's Table 2: STRM, ResNet-50, 5-way 5-shot" if paper else "",
             *(f"For {{{label}}} the paper prints a dash in place of {tuples_of[label]} tuples" for label in dashes),
         ),
         columns=columns,
@@ -106,14 +106,14 @@ def cardinality(document: Document) -> ReportTable:
             [
                 f"{{{label}}}",
                 str(tuples_of.get(label, NONE)),
-                *accuracy_cells(ours.get(label, {}), shown, several=several),
-                *map(published, paper.get(label, absent)),
+                *accuracy_cells(entries, shown, several=several),
+                *map(published, paper.get(label, (None, None)) if paper else ()),
             ]
-            for label in dict.fromkeys([*paper, *ours])
+            for label, entries in ours.items()
         ],
-        csv_columns=[*names, *(f"published_{name}_5shot_percent" for name in TABLE2[1:])],
-        csv_rows=[[*row, *paper.get(row[0], absent)[1:]] for row in numbers],
-        published=tuple(range(len(columns) - 3, len(columns))),
+        csv_columns=[*names, *[f"published_{store}_5shot_percent"] * bool(paper)],
+        csv_rows=[[*row, *[paper.get(row[0], (None, None))[1]] * bool(paper)] for row in numbers],
+        published=tuple(range(before, len(columns))),
     )
 
 

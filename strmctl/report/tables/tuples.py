@@ -6,31 +6,27 @@ from collections.abc import Mapping, Sequence
 
 from strmctl.report.accuracies import Trials
 from strmctl.report.document import Document
+from strmctl.report.tables.beside import paper_tuples
 from strmctl.report.tables.table import NONE, ReportTable, counts, percent, published, shots_of
 from strmctl.report.wording import caption
 
-PAPER_TUPLES = {  # of Figure 6, right
-    ("STRM {2}", 0.2): "STRM_20_percent",
-    ("STRM {2}", 1.0): "STRM_100_percent",
-    ("TRX {2,3}", 1.0): "TRX_100_percent_cardinalities_2_3",
-}
-
 
 def tuples(document: Document) -> ReportTable:
-    """A row per model and share of its tuples; the paper's three values on SSv2 in a column of their own."""
-    grid, paper = document.grids["tuples"], document.paper.figure6_right
+    """A row per model and share of its tuples; the paper's values in a column of their own where they fit."""
+    grid = document.grids["tuples"]
     ours = {(label, share): by_shot for label, shares in document.tuples.items() for share, by_shot in shares.items()}
     shown = shots_of(ours.values())
+    paper = paper_tuples(document)
     columns = ["model", "share of tuples, %", "tuples kept"]
     columns += [words for shot in shown for words in (f"{shot}-shot, %", f"{shot}-shot, lowest to highest trial, %")]
-    columns += ["n trials", "paper, SSv2, 5-shot, %"]
+    columns += ["n trials", "paper, SSv2, 5-shot, %"][: 1 + bool(paper)]
     rows, numbers = [], []
     most = max((len(found.trials) for by_shot in ours.values() for found in by_shot.values()), default=0)
-    for key in dict.fromkeys([*ours, *PAPER_TUPLES]):
-        (label, share), by_shot = key, ours.get(key, {})
-        in_paper = paper.get(PAPER_TUPLES.get(key, ""))
+    for (label, share), by_shot in ours.items():
+        in_paper = paper.get((label, share))
         kept = " + ".join(map(str, next(iter(by_shot.values())).tuples.values())) if by_shot else NONE
-        rows.append([label, f"{100 * share:g}", kept, *_trial_cells(by_shot, shown), published(in_paper)])
+        cells = [*_trial_cells(by_shot, shown), published(in_paper)]
+        rows.append([label, f"{100 * share:g}", kept, *cells[: len(cells) - (not paper)]])
         for shot, found in by_shot.items():
             values = [found.accuracy, found.ci95, found.ci95_over, found.sd, len(found.trials)]
             trials = [*found.trials, *[None] * (most - len(found.trials))]
@@ -46,7 +42,7 @@ def tuples(document: Document) -> ReportTable:
             + (", in training too" if grid.retrained else "; the weights were trained with all tuples"),
             "± is the half-width of the 95 % interval by Student's t over trials; of a single trial, over test "
             "episodes, 1.96 · standard deviation / sqrt(episodes)",
-            "The last column is the paper's Figure 6, right: SSv2, ResNet-50, 5-way 5-shot",
+            "The last column is the paper's Figure 6, right: SSv2, ResNet-50, 5-way 5-shot" if paper else "",
         ),
         columns=columns,
         rows=rows,
@@ -56,7 +52,7 @@ def tuples(document: Document) -> ReportTable:
             *("seeds", "episodes", "runs", "published_ssv2_5shot_percent"),
         ],
         csv_rows=numbers,
-        published=(len(columns) - 1,),
+        published=(len(columns) - 1,) if paper else (),
     )
 
 

@@ -61,10 +61,35 @@ def test_components_show_mean_interval_seeds_and_the_paper_apart():
     assert last["runs"] == "strm-s0;strm-s2" and last["episodes"] == 10000
 
 
-def test_a_label_without_a_run_has_dashes_beside_the_paper():
+def test_the_paper_stands_beside_what_was_run_alone():
     table = named(sample(components={"STRM": {5: entry(0.8, seeds=(0,))}}))["components"]
     assert table.columns == ["model", "5-shot, %", "n seeds", "paper, SSv2, 5-shot, %"]  # one seed is the mean
-    assert table.rows[0] == ["TRM", "–", "0", "62.1"] and table.rows[-1] == ["STRM", "80.0 ± 0.4", "1", "68.1"]
+    assert table.rows == [["STRM", "80.0 ± 0.4", "1", "68.1"]]
+    assert len(named(sample(cardinality={"3": {5: entry(0.8)}}))["cardinality"].rows) == 1
+    assert len(named(sample(tuples={"TRX {2,3}": {1.0: {5: trials(0.5)}}}))["tuples"].rows) == 1
+
+
+@pytest.mark.parametrize("kind", ["components", "cardinality", "tuples"])
+@pytest.mark.parametrize("test", [{"store": "sprites"}, {"split": "val"}, {"way": 3}, {"folds": 3}, {}])
+def test_the_paper_does_not_stand_beside_another_test(kind, test):
+    grids = sample().grids | {kind: replace(sample().grids[kind], **test)}
+    shown = (
+        {"STRM {2}": {1.0: {1: trials(0.5)}}} if kind == "tuples" else {"2": {1: entry(0.5)}, "STRM": {1: entry(0.5)}}
+    )
+    document = sample(grids=grids) if test else sample(**{kind: shown})  # 1-shot alone
+    table = named(document)[kind]
+    assert table.published == () and "paper" not in table.caption.lower()
+    assert not any("paper" in name for name in table.columns)
+    assert not any(
+        "published" in name and any(row[at] for row in table.csv_rows) for at, name in enumerate(table.csv_columns)
+    )
+
+
+def test_kinetics_has_its_own_column_of_table_2():
+    grids = sample().grids | {"cardinality": replace(sample().grids["cardinality"], store="kinetics100")}
+    table = named(sample(grids=grids))["cardinality"]
+    assert table.columns[-2:] == ["paper, tuples", "paper, Kinetics-100, 5-shot, %"]
+    assert [row[-1] for row in table.rows] == list(map(str, sample().paper.table2.kinetics100))
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "folds"])
@@ -109,7 +134,7 @@ def test_cardinalities_beside_table_2():
     assert column(table, "tuples")["{1}",] == "8" and column(table, "paper, tuples")["{1}",] == "–"
     assert table.rows[-1] == [
         *("{2,3,4}", "154", "53.0 ± 0.4", "52.0, 53.0, 54.0 (1.0)", "73.0 ± 0.4", "72.0, 73.0, 74.0 (1.0)"),
-        *("3", "154", "86.1", "68.1"),
+        *("3", "154", "68.1"),
     ]
     assert "For {1} the paper prints a dash in place of 8 tuples." in table.caption
 
