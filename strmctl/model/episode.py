@@ -86,8 +86,12 @@ class Truth:
         """Cross-entropy of logits `(B, Q, C)`, summed or averaged over the queries."""
         return F.cross_entropy(logits.flatten(0, 1), self.columns.flatten(), reduction=self.reduction)
 
+    def beside(self, mean: Tensor) -> Tensor:
+        """A mean over an episode, so large that its weight beside `cross_entropy` is the same with both reductions."""
+        return mean * self.columns.numel() if self.reduction == "sum" else mean
+
     def class_cross_entropy(self, support: Tensor, query: Tensor) -> Tensor:
-        """Mean cross-entropy of logits over all training classes.
+        """Mean cross-entropy of logits over all training classes, `beside` that of the queries.
 
         Args:
             support: `(B, C, K, …, classes)`, all shots present; axes in between, such as frames, count on their own.
@@ -97,7 +101,7 @@ class Truth:
         shots = self.classes.repeat_interleave(support.shape[2], dim=1)  # (B, C·K)
         numbers = torch.cat([shots, self.classes.gather(1, self.columns)], dim=1)  # (B, C·K + Q)
         numbers = numbers.reshape(*numbers.shape, *(1,) * (logits.dim() - 3)).expand(logits.shape[:-1])
-        return F.cross_entropy(logits.flatten(0, -2), numbers.flatten())
+        return self.beside(F.cross_entropy(logits.flatten(0, -2), numbers.flatten()))
 
 
 def match_clips(

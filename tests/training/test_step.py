@@ -8,8 +8,9 @@ import torch
 from strmctl.evaluation.map_cache import keep_maps
 from strmctl.model import seeding
 from strmctl.model.episode import Logits, Truth
+from strmctl.model.methods.table import METHODS
 from strmctl.runs.build import build_model, clip_loader
-from strmctl.training.step import accumulated, backward, learning_rate
+from strmctl.training.step import accumulated, backward, learning_rate, prepare
 from tests.small_world import small_recipe
 
 
@@ -48,6 +49,24 @@ def test_class_cross_entropy_counts_every_clip_of_both_sides():
     assert found.item() == pytest.approx(expected, rel=1e-12)
     means = Truth(columns, classes).class_cross_entropy(support.mean(dim=3), query.mean(dim=2))
     assert means.isfinite() and means < found  # Jensen
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_losses_of_a_method_keep_their_proportions_where_queries_are_summed(method):
+    if METHODS[method].libraries:
+        pytest.importorskip(*METHODS[method].libraries)
+    shape = ("train.way=3", "train.queries=2", "input.frames=4", "trm.dropout=0.0")
+    found = {}
+    for reduction in ("mean", "sum"):
+        recipe = small_recipe(f"method={method}", f"train.loss_reduction={reduction}", *shape)
+        model = build_model(recipe, pretrained=False)
+        prepare(recipe, model, torch.device("cpu"), 3)
+        generator = torch.Generator().manual_seed(0)
+        sides = (torch.randint(256, (n, 4, 3, 32, 32), dtype=torch.uint8, generator=generator) for n in (3, 6))
+        names = ("hop", "run", "sit")
+        found[reduction] = backward(recipe, model.train(), SimpleNamespace(index=0, classes=names), (*sides,), names)
+    assert all(value > 0 for value in found["mean"].terms.values())
+    assert found["sum"].terms == pytest.approx({name: 6 * loss for name, loss in found["mean"].terms.items()})
 
 
 def test_the_last_step_divides_by_the_episodes_that_it_has():

