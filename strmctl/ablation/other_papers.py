@@ -17,9 +17,9 @@ from strmctl.datasets.splits import known_splits
 from strmctl.errors import DataError
 from strmctl.forms import misfit
 from strmctl.report.document import build
-from strmctl.report.published_numbers import Published, Table1
+from strmctl.report.published_numbers import Published
 
-WAY, TABLE1_SHOT = 5, 5
+WAY = 5
 CHOSEN_ON = ("val", "test", "unknown")
 BY = ("authors", "again", "quoted")
 SOURCE = {"paper": str, "place": str, "on": str, "why?": str}
@@ -54,25 +54,22 @@ def read_published(path: Path) -> list[Published]:
     return found
 
 
-def published_beside(rows: Iterable[Published], tested: Iterable[Tested], table1: Table1) -> list[Published]:
+def published_beside(rows: Iterable[Published], tested: Iterable[Tested], first: Iterable[str] = ()) -> list[Published]:
     """The published accuracies that stand beside some runs.
 
-    They are those of the data sets and numbers of shots of runs that were tested 5-way on the test classes; where a run
-    stands in Table 1, those of all its data sets as well. Outliers come last within a data set.
+    They are those of the data sets and numbers of shots of runs that were tested 5-way on the test classes. Outliers
+    come last within a data set.
 
     Args:
         rows: published accuracies.
         tested: the runs.
-        table1: Table 1 with the runs.
+        first: data sets that come first, in this order.
     """
-    shown: dict[str, set[int]] = {name: set() for name in table1.columns}
+    shown: dict[str, set[int]] = {name: set() for name in first}
     for result in (one.result for one in tested):
         if (result.split, result.way) == ("test", WAY) and "fold" not in result.provenance["recipe"]["data"]:
             shots = {numbers["shot"] for numbers in result.results}
             shown.setdefault(result.provenance["store"], set()).update(shots)
-    if any(found for row in table1.rows for found in row.ours):
-        for name in table1.columns:
-            shown[name].add(TABLE1_SHOT)
     places, found = list(shown), []
     for row in rows:
         if accuracy := {shot: own for shot, own in row.accuracy.items() if shot in shown.get(row.dataset, ())}:

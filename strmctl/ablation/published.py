@@ -31,8 +31,8 @@ HALF_OF_D = ("patch_enrichment.hidden", "query_class.dim")  # null stands for th
 IN_WORDS = {("backbone.weights", "none"): "random weights"}
 
 
-def table1(paper: Paper, groups: Sequence[Found]) -> Table1:
-    """Table 1 with ours beside it.
+def table1(paper: Paper, groups: Sequence[Found]) -> Table1 | None:
+    """Table 1 with ours beside it: the data sets of some runs, and rows with a run first; None without any such run.
 
     Args:
         paper: the published numbers.
@@ -60,17 +60,23 @@ def table1(paper: Paper, groups: Sequence[Found]) -> Table1:
         ours = Table1Ours(entry=entries(group, [SHOT])[SHOT], differs=differs)
         if ours not in places.setdefault(place, []):  # a run that is named, and a cell of a grid as well
             places[place].append(ours)
+    stores = {group[0].result.provenance["store"] for group in groups}
+    shown = [place for place, name in enumerate(table.columns) if name in stores]
+    columns = [table.columns[place] for place in shown]
     rows = [
         Table1Row(
             method=row.method,
             backbone=row.backbone,
-            published=row.values,
-            ours=[places.get((row.method, row.backbone, name), []) for name in table.columns],
+            published=[row.values[place] for place in shown],
+            ours=[places.get((row.method, row.backbone, name), []) for name in columns],
         )
         for row in table.rows
     ]
+    rows = [row for row in rows if any(row.ours) or any(value is not None for value in row.published)]
+    rows.sort(key=lambda row: not any(row.ours))
     remarks = list(dict.fromkeys(remarks))
-    return Table1(columns=table.columns, rows=rows, notes=table.notes, remarks=remarks, source=paper.source)
+    made = Table1(columns=columns, rows=rows, notes=table.notes, remarks=remarks, source=paper.source)
+    return made if columns else None
 
 
 def shipped_recipe(store: str, backbone: str, method: str = "strm") -> Recipe | None:

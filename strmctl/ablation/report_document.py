@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
@@ -12,30 +11,26 @@ from statistics import fmean
 from typing import Any
 
 from strmctl import yaml
-from strmctl.ablation.cells import COMPONENTS, Cell
+from strmctl.ablation.cells import COMPONENTS
 from strmctl.ablation.claims import claims
-from strmctl.ablation.cost import cost_table
+from strmctl.ablation.confusions import confusions
 from strmctl.ablation.entries import Found, Tested, by_label, entries, found_results, trials
 from strmctl.ablation.folds import series
 from strmctl.ablation.grid_file import Grid, grid_names, read_grid
 from strmctl.ablation.other_papers import published_beside, read_published
 from strmctl.ablation.published import in_words, shipped_recipe, table1
-from strmctl.errors import DataError, UsageError, did_you_mean
-from strmctl.evaluation.comparison.saved_results import read_results
+from strmctl.ablation.report_models import cost_of, curves, named_runs, tested_models
+from strmctl.errors import DataError, UsageError
 from strmctl.model.methods.table import METHODS
 from strmctl.model.tuples import tuple_indices
 from strmctl.paths import shipped
 from strmctl.provenance import provenance
-from strmctl.recipe import Recipe, flat, load_recipe
-from strmctl.report.accuracies import Curve
-from strmctl.report.document import Cost, Document, GridInfo, Run, build
+from strmctl.recipe import Recipe, flat
+from strmctl.report.document import Document, GridInfo, Run, build
 from strmctl.report.published_numbers import Paper
 from strmctl.report.wording import seen_in_pretraining
-from strmctl.runs.folder import run_folder
-from strmctl.runs.train_log import learning_curve
 
 SAID = ("name", "train.seed", "train.episodes", "train.shot")  # of a recipe, in a grid's caption anyway
-CURVE_POINTS = 50  # of each run, so that the document of many stays small
 KINDS = ("components", "cardinality", "tuples", "shots", "training", "folds", "custom")  # in this order
 
 
@@ -45,7 +40,7 @@ def collect(runs: Path, names: Sequence[str] = (), *, cost: bool = True) -> Docu
     Args:
         runs: folder of the runs and grids.
         names: names of grids and of tested runs; none for all grids.
-        cost: whether to count the cost of the paper's models.
+        cost: whether to count what models of the paper cost in the sizes of the runs.
 
     Raises:
         DataError: no such grid or run, a run without a result, or no grid at all.
@@ -58,10 +53,10 @@ def collect(runs: Path, names: Sequence[str] = (), *, cost: bool = True) -> Docu
         )
     chosen = list(dict.fromkeys(names)) or known
     grids = _by_kind([read_grid(runs, name) for name in chosen if name in known])
-    groups = _groups(runs, [name for name in chosen if name not in known])
+    groups = named_runs(runs, [name for name in chosen if name not in known])
     found = {kind: found_results(grid, runs) for kind, grid in grids.items()}
     paper = build(Paper, yaml.load(shipped("reports", "paper.yaml")))
-    tested = [one for group in (*found.values(), *groups) for one in group]
+    tested = [one for group in (*found.values(), *groups.values()) for one in group]
     datasets = dict.fromkeys(map(_dataset, tested))
     labelled = [
         group
@@ -69,17 +64,17 @@ def collect(runs: Path, names: Sequence[str] = (), *, cost: bool = True) -> Docu
         for label, group in by_label(found.get(kind, [])).items()
         if label in {method.label for method in METHODS.values()}  # and not STRM without some of its parts
     ]
-    placed = table1(paper, [*groups, *labelled])
     document = Document(
         title=", ".join(datasets) or "nothing finished yet",
         **{kind: _section(kind, grid, found[kind]) for kind, grid in grids.items()},
-        curves=_curves(runs, found.values()),
-        runs=[_run(group) for group in groups],
+        runs=[_run(group) for group in groups.values()],
+        curves=curves(runs, found, groups),
+        confusion=confusions(tested_models(found, groups)),
+        cost=cost_of(tested) if cost else None,
+        table1=table1(paper, [*groups.values(), *labelled]),
+        published=published_beside(read_published(shipped("reports", "published.yaml")), tested, paper.table1.columns),
         grids={kind: _about(grid, found[kind]) for kind, grid in grids.items()},
         paper=paper,
-        table1=placed,
-        published=published_beside(read_published(shipped("reports", "published.yaml")), tested, placed),
-        cost=build(Cost, cost_table()) if cost else None,
         provenance=provenance(),
     )
     return replace(document, claims=claims(document))
@@ -115,17 +110,6 @@ def _split(found: Found, attribute: str, summary: Callable, shots: Sequence[int]
     value_of = attrgetter(attribute)
     values = sorted(set(map(value_of, found)))
     return {value: summary([one for one in found if value_of(one) == value], shots) for value in values}
-
-
-def _curves(runs: Path, grids: Iterable[Found]) -> dict[str, list[Curve]]:
-    """Learning curves by label, each run once; runs without a log, or with a damaged one, have none."""
-    labels = {one.cell.run: one.cell.label for found in grids for one in found}
-    curves: dict[str, list[Curve]] = {}
-    for run, label in labels.items():
-        with contextlib.suppress(DataError):
-            if curve := learning_curve(runs / run, points=CURVE_POINTS):
-                curves.setdefault(label, []).append(curve)
-    return curves
 
 
 def _about(grid: Grid, found: Found) -> GridInfo:
@@ -201,36 +185,6 @@ def _changed(recipes: Sequence[Recipe]) -> list[str]:
 def _told(key: str) -> bool:
     """Whether a caption names a recipe's key when it is not as in the shipped one."""
     return key not in SAID and not key.startswith("data.fold.")
-
-
-def _groups(runs: Path, names: Sequence[str]) -> list[Found]:
-    """Tested runs; those that are training seeds of one recipe together."""
-    groups: list[tuple[Recipe, list[tuple[str, Recipe]]]] = []
-    for name in dict.fromkeys(_run_name(runs, name) for name in names):
-        recipe = load_recipe(runs / name / "recipe.yaml")
-        plain = recipe.of_any_seed()
-        group = next((members for other, members in groups if other == plain), None)
-        if group is None or recipe.train.seed in {member.train.seed for _, member in group}:
-            groups.append((plain, [(name, recipe)]))
-        else:
-            group.append((name, recipe))
-    found = []
-    for _, members in groups:
-        members.sort(key=lambda member: member[1].train.seed)
-        (read,) = read_results(runs, [[name for name, _ in members]])
-        cells = [Cell(recipe.name, name, recipe) for name, recipe in members]
-        found.append([Tested(cell, one.result, one.path) for cell, one in zip(cells, read, strict=True)])
-    return found
-
-
-def _run_name(runs: Path, name: str) -> str:
-    """The name of a run's own folder, which `latest` points at."""
-    try:
-        return run_folder(runs, name).name
-    except DataError as error:
-        grids = grid_names(runs)
-        hint = f"{did_you_mean(grids, name)}grids here: {', '.join(grids) or 'none yet'}; {error.hint}"
-        raise DataError(f"no grid and no run named {name!r} in {runs}", hint) from error
 
 
 def _run(group: Found) -> Run:

@@ -180,6 +180,38 @@ class Curve:
     ci95: list[float]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Confusion:
+    """What a model takes the queries of each class for, at one number of shots.
+
+    Attributes:
+        label: name of the model.
+        runs: names of its runs, one per training seed.
+        dataset: what results call the data set.
+        split: subset of the classes.
+        shot: support clips per class.
+        accuracy: mean over training seeds.
+        classes: G names, sorted.
+        counts: (G, G) numbers of queries, of all training seeds together; rows true, columns predicted.
+    """
+
+    label: str
+    runs: list[str]
+    dataset: str
+    split: str
+    shot: int
+    accuracy: float
+    classes: list[str]
+    counts: list[list[int]]
+
+    @property
+    def per_class(self) -> dict[str, tuple[float, int]]:
+        """Class -> accuracy and number of queries, of the classes that were tested."""
+        rows = zip(self.classes, self.counts, strict=True)
+        asked = {name: (row[place], sum(row)) for place, (name, row) in enumerate(rows) if sum(row)}
+        return {name: (right / queries, queries) for name, (right, queries) in asked.items()}
+
+
 def differences(lower: Entry | Trials | None, upper: Entry | Trials | None) -> dict[int, float]:
     """Training seed -> upper - lower, for the seeds that both have."""
     if lower is None or upper is None:

@@ -10,10 +10,10 @@ from types import UnionType
 from typing import Any, TypeVar
 
 from strmctl.errors import DataError
-from strmctl.report.accuracies import Claim, Curve, Entries, FoldSeries, Trials
+from strmctl.report.accuracies import Claim, Confusion, Curve, Entries, FoldSeries, Trials
 from strmctl.report.published_numbers import Paper, Published, Table1
 
-SCHEMA = 3
+SCHEMA = 4
 Kind = TypeVar("Kind")
 
 
@@ -104,9 +104,10 @@ class Cost:
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """Everything that a report says. A kind of grid that there is none of is empty here and absent from `grids`."""
+    """Everything that a report says, in its order. A kind of grid that there is none of is empty and not in `grids`."""
 
     title: str  # names of the data sets
+    claims: list[Claim] = field(default_factory=list)
     components: dict[str, Entries] = field(default_factory=dict)  # by label
     cardinality: dict[str, Entries] = field(default_factory=dict)  # by label
     tuples: dict[str, dict[float, dict[int, Trials]]] = field(default_factory=dict)  # by label, share of tuples, shots
@@ -114,14 +115,14 @@ class Document:
     training: dict[str, dict[int, Entries]] = field(default_factory=dict)  # by label, training episodes
     folds: dict[str, FoldSeries] = field(default_factory=dict)  # by label
     custom: dict[str, Entries] = field(default_factory=dict)  # by label
-    curves: dict[str, list[Curve]] = field(default_factory=dict)  # by label, of all grids
     runs: list[Run] = field(default_factory=list)
-    grids: dict[str, GridInfo] = field(default_factory=dict)  # by kind
-    claims: list[Claim] = field(default_factory=list)
-    paper: Paper
+    curves: dict[str, list[Curve]] = field(default_factory=dict)  # by label
+    confusion: list[Confusion] = field(default_factory=list)  # of some models, the most accurate first
+    cost: Cost | None = None
     table1: Table1 | None = None
     published: list[Published] = field(default_factory=list)  # of other papers, on the runs' data sets
-    cost: Cost | None = None
+    grids: dict[str, GridInfo] = field(default_factory=dict)  # by kind
+    paper: Paper
     provenance: dict[str, Any]  # code, libraries, machine and command
 
     def to_json(self) -> dict[str, Any]:

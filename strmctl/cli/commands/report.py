@@ -45,13 +45,13 @@ def command(names: tuple[str, ...], out: Path, runs: Path, as_json: bool) -> Non
     from strmctl.ablation.report_document import collect
     from strmctl.paths import write_bytes
     from strmctl.report.pages.write import write_report
-    from strmctl.report.tables.findings import findings
+    from strmctl.report.tables.grids import tables
 
     document = collect(runs, names)
     if not as_json:
-        table = findings(document)
-        console.print_table(table.title, table.columns, table.rows)
-        console.print_text(table.caption)
+        for table in tables(document)[:1]:  # the findings, or else the first accuracies
+            console.print_table(table.title, table.columns, table.rows)
+            console.print_text(table.caption)
     figures = _figures(document, out)
     written = write_report(document, out, {kind: figure.svg for kind, figure in figures.items()})
     if as_json:

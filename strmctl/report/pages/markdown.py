@@ -18,16 +18,21 @@ def report_markdown(document: Document, tables: Sequence[ReportTable], figures: 
         tables: tables of the document.
         figures: names of the pictures that lie beside the file.
     """
-    lines = [f"# Report: {markdown_text(document.title)}", "", markdown_text(introduction(document))]
-    for section in sections(tables, figures):
+    lines, about = [f"# Report: {markdown_text(document.title)}"], markdown_text(introduction(document, tables))
+    parts = sections(tables, figures)
+    if not parts or parts[0].key != "findings":
+        lines += ["", about]
+    for section in parts:
         lines += ["", f"## {markdown_text(section.heading)}"]
-        if section.has_figure:
-            lines += ["", f"![{markdown_text(section.alt)}]({section.key}.png)"]
+        for figure in section.figures:
+            lines += ["", f"![{markdown_text(section.alt(figure))}]({figure}.png)"]
         for table in section.tables:
             files = f"[CSV]({table.name}.csv), [LaTeX]({table.name}.tex)"
             if table.title != section.heading:
                 lines += ["", f"### {markdown_text(table.title)}"]
             lines += ["", *markdown_table(table), "", f"{markdown_text(table.caption)} {files}"]
+        if section.key == "findings":
+            lines += ["", about]
     lines += ["", "## Provenance", "", "| | |", "| --- | --- |"]
     lines += [f"| {markdown_text(name)} | {markdown_text(value)} |" for name, value in origins(document.provenance)]
     lines += ["", "## Commands"]

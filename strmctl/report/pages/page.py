@@ -24,7 +24,7 @@ def page(document: Document, tables: Sequence[ReportTable], figures: Mapping[str
         title=document.title,
         strmctl=document.provenance["strmctl"],
         commit=document.provenance["commit"],
-        introduction=introduction(document),
+        introduction=introduction(document, tables),
         sections=sections(tables, figures),
         figures=figures,
         csv_table=csv_table,

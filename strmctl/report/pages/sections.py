@@ -8,8 +8,9 @@ from typing import Any
 
 from strmctl.report.document import Document
 from strmctl.report.tables.table import ReportTable
+from strmctl.report.wording import joined
 
-HEADINGS = {
+HEADINGS = {  # in the order to show: what was found here, from accuracies to pictures, and then what others print
     "findings": "Findings",
     "components": "Parts of STRM",
     "cardinality": "Cardinalities",
@@ -18,11 +19,13 @@ HEADINGS = {
     "training": "Length of training",
     "folds": "Folds of all classes",
     "custom": "Own grid",
+    "runs": "Runs",
+    "curves": "Learning curves",
+    "confusion": "Confusion",
+    "attention": "Attention",
+    "cost": "Cost",
     "table1": "Table 1",
     "published": "Published, not ours",
-    "runs": "Runs",
-    "cost": "Cost",
-    "curves": "Learning curves",
 }
 
 
@@ -31,39 +34,54 @@ class Section:
     """A part of a report.
 
     Attributes:
-        key: kind of grid or other subject; also the name of its figure.
+        key: kind of grid or other subject.
         heading: a few words.
-        has_figure: whether there is one.
+        figures: names of its figures, in the order to show.
         tables: tables in the order to show.
     """
 
     key: str
     heading: str
-    has_figure: bool
+    figures: list[str]
     tables: list[ReportTable]
 
-    @property
-    def alt(self) -> str:
-        """What a reader who does not see the figure should know."""
+    def alt(self, figure: str) -> str:
+        """What a reader who does not see a figure should know."""
+        number = f" {figure.partition('_')[2]}" if len(self.figures) > 1 else ""
         source = f"its numbers are in the table “{self.tables[0].title}”" if self.tables else "no table holds it"
-        return f"Figure: {self.heading}; {source}"
+        return f"Figure: {self.heading}{number}; {source}"
 
 
 def sections(tables: Sequence[ReportTable], figures: Collection[str]) -> list[Section]:
-    """Tables that belong together (`cost_flops` to `cost`) with their figure; figures without a table come last."""
-    grouped: dict[str, list[ReportTable]] = {}
+    """Tables and figures that belong together (`cost`, `cost_flops`), in the order of `HEADINGS`, others last."""
+    grouped: dict[str, tuple[list[str], list[ReportTable]]] = {}
+    for figure in figures:
+        grouped.setdefault(_key(figure), ([], []))[0].append(figure)
     for table in tables:
-        grouped.setdefault(table.name.partition("_")[0], []).append(table)
-    keys = dict.fromkeys([*grouped, *figures])
-    return [Section(key, HEADINGS.get(key, key), key in figures, grouped.get(key, [])) for key in keys]
+        grouped.setdefault(_key(table.name), ([], []))[1].append(table)
+    keys = [key for key in HEADINGS if key in grouped] + [key for key in grouped if key not in HEADINGS]
+    return [Section(key, HEADINGS.get(key, key), *grouped[key]) for key in keys]
 
 
-def introduction(document: Document) -> str:
-    """What a reader must know first: whose numbers these are, and the names of the parts."""
-    return (
-        f"The paper is “{document.paper.source}”. TRM compares tuples of frames; STRM adds patch-level enrichment "
-        "(PLE), frame-level enrichment (FLE) and a query-class similarity classifier (QC). The paper's numbers stand "
-        "in columns and panels of their own; all others come from here."
+def _key(name: str) -> str:
+    return name.partition("_")[0]
+
+
+def introduction(document: Document, tables: Sequence[ReportTable]) -> str:
+    """What a reader must know of the tables: the names of the parts, whose numbers these are, and what is missing."""
+    labels = " ".join(cell for table in tables for row in table.rows for cell in row[: table.words])
+    parts = "TRM compares tuples of frames; STRM adds patch-level enrichment (PLE), frame-level enrichment (FLE) and a "
+    parts += "query-class similarity classifier (QC)"
+    paper = f"The paper is “{document.paper.source}”; its numbers stand in columns and panels of their own"
+    return joined(
+        "" if tables else "No results yet",
+        parts if "TRM" in labels else "",
+        f"{paper}, all others come from here" if any(table.published for table in tables) else "",
+        *(
+            f"Of the grid {grid.name}, {grid.runs - len(grid.missing)} of {grid.runs} runs have a result"
+            for grid in document.grids.values()
+            if grid.missing
+        ),
     )
 
 

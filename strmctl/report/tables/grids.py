@@ -9,6 +9,7 @@ from typing import Any
 from strmctl.report.accuracies import Entries, Entry, differences
 from strmctl.report.document import Document
 from strmctl.report.tables.beside import paper_cardinality, paper_components
+from strmctl.report.tables.confusion import confusion
 from strmctl.report.tables.cost import cost_cached, cost_flops, cost_parameters
 from strmctl.report.tables.findings import findings
 from strmctl.report.tables.folds import folds
@@ -46,12 +47,13 @@ def tables(document: Document) -> list[ReportTable]:
     made += [training(document)] if document.training else []
     made += folds(document) if document.folds else []
     made += [custom(document, **block) for block in _blocks(document, "custom")]
-    made += [table1(document.table1)] if document.table1 else []
-    made += [published_elsewhere(document.published)] if document.published else []
     for told in (False, True):
         own = [run for run in document.runs if run.told == told]
         made += [runs(own, told=told)] if own else []
-    return made + [make(document) for make in (cost_flops, cost_cached, cost_parameters) if document.cost]
+    made += [confusion(document)] if document.confusion else []
+    made += [make(document) for make in (cost_flops, cost_cached, cost_parameters) if document.cost]
+    made += [table1(document.table1)] if document.table1 else []
+    return made + ([published_elsewhere(document.published)] if document.published else [])
 
 
 def components(document: Document) -> ReportTable:
