@@ -22,7 +22,7 @@ from strmctl.evaluation.statistics.summary import summarise
 from strmctl.paths import read_json, shipped, write_json, write_text
 from strmctl.provenance import provenance, sha256_of
 from strmctl.recipe import Recipe, load_recipe
-from strmctl.report.accuracies import Entry, FoldEntry, FoldSeries, Lead, Trials
+from strmctl.report.accuracies import Confusion, Entry, FoldEntry, FoldSeries, Lead, Trials
 from strmctl.report.document import Cost, Document, GridInfo, Run, build
 from strmctl.report.published_numbers import Paper, Table1, Table1Ours, Table1Row
 from strmctl.results import EvalResult, QueryRow
@@ -228,6 +228,14 @@ def sample(**changes) -> Document:
                 **{"dataset": "Sample", "split": "test", "way": 5},
                 shots={1: entry(0.6, seeds=(0,)), 5: entry(0.8, seeds=(0,))},
             )
+        ],
+        "confusion": [
+            Confusion(
+                **{"label": label, "runs": [f"{label.lower()}-s{seed}" for seed in (0, 1)], "dataset": "Sample"},
+                **{"split": "test", "shot": 5, "accuracy": (a + b) / 20, "classes": ["a", "b"]},
+                counts=[[a, 10 - a], [10 - b, b]],
+            )
+            for label, a, b in (("STRM", 8, 6), ("TRM", 7, 5))
         ],
         "grids": {kind: grid_info(kind, **own.get(kind, {})) for kind in kinds},
         "paper": paper,

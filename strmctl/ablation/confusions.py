@@ -1,4 +1,4 @@
-"""The confusion of the most accurate models of a report, added up over training seeds."""
+"""The confusion of some models of a report, added up over training seeds."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ import numpy as np
 from strmctl.ablation.entries import Found
 from strmctl.report.accuracies import Confusion
 
-MOST = 3  # models of each data set
 SHOT = 5  # where it was tested, or else the greatest number of shots
 
 
 def confusions(models: Mapping[str, Found]) -> list[Confusion]:
-    """The confusion of the most accurate models of each data set.
+    """The confusion of the most accurate model of each data set, and of the first one, or else of the second best.
 
     Args:
         models: label -> results of its training seeds, on the same episodes.
     """
-    each = [_of_model(label, found) for label, found in models.items()]
-    each.sort(key=lambda one: -one.accuracy)
-    datasets = dict.fromkeys(one.dataset for one in each)
-    return [one for name in datasets for one in [other for other in each if other.dataset == name][:MOST]]
+    by_dataset: dict[str, list[Confusion]] = {}
+    for label, found in models.items():
+        by_dataset.setdefault(found[0].result.dataset, []).append(_of_model(label, found))
+    chosen = []
+    for own in by_dataset.values():
+        best, *others = sorted(own, key=lambda one: -one.accuracy)
+        chosen += [best, *(others if best is own[0] else own)[:1]]
+    return chosen
 
 
 def _of_model(label: str, found: Found) -> Confusion:

@@ -117,7 +117,7 @@ class Document:
     custom: dict[str, Entries] = field(default_factory=dict)  # by label
     runs: list[Run] = field(default_factory=list)
     curves: dict[str, list[Curve]] = field(default_factory=dict)  # by label
-    confusion: list[Confusion] = field(default_factory=list)  # of some models, the most accurate first
+    confusion: list[Confusion] = field(default_factory=list)  # of the most accurate model, and of another
     cost: Cost | None = None
     table1: Table1 | None = None
     published: list[Published] = field(default_factory=list)  # of other papers, on the runs' data sets

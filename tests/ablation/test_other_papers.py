@@ -10,7 +10,6 @@ from strmctl import yaml
 from strmctl.ablation.other_papers import published_beside, read_published
 from strmctl.errors import DataError
 from strmctl.paths import shipped
-from strmctl.report.published_numbers import Table1, Table1Row
 
 FILE = shipped("reports", "published.yaml")
 SOURCES = {"A 2020": {"paper": "A, B", "place": "Table 1", "on": "test", "why": "run.py"}}
@@ -116,13 +115,8 @@ def a_run(store="ssv2", shots=(1, 5), split="test", way=5, **data):
     return SimpleNamespace(result=SimpleNamespace(split=split, way=way, provenance=source, results=results))
 
 
-def table1(ours=()):
-    row = Table1Row(method="TRX", backbone="R", published=[1.0, 2.0], ours=[[], list(ours)])
-    return Table1(columns=["kinetics100", "ssv2"], rows=[row], notes=[], source="")
-
-
-def beside(tested, ours=()):
-    rows = published_beside(read_published(FILE), tested, table1(ours))
+def beside(tested):
+    rows = published_beside(read_published(FILE), tested, ["kinetics100", "ssv2"])
     found = {}
     for row in rows:
         found.setdefault(row.dataset, set()).update(row.accuracy)
@@ -143,12 +137,8 @@ def test_no_published_accuracy_stands_beside_a_run_of_another_test(other):
     assert beside([a_run(**other)]) == {}
 
 
-def test_a_run_in_table_1_brings_all_data_sets_of_that_table():
-    assert beside([a_run(shots=(1,))], ours=["a run"]) == {"kinetics100": {5}, "ssv2": {1, 5}}
-
-
 def test_outliers_come_last_within_a_data_set():
-    rows = published_beside(read_published(FILE), [a_run(), a_run("hmdb51")], table1())
+    rows = published_beside(read_published(FILE), [a_run(), a_run("hmdb51")])
     for name in ("ssv2", "hmdb51"):
         marks = [bool(row.outlier) for row in rows if row.dataset == name]
         assert marks == sorted(marks) and True in marks and False in marks

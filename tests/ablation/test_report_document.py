@@ -17,6 +17,7 @@ from strmctl.recipe import load_recipe
 from strmctl.report.document import Cost, build, from_json
 from strmctl.report.published_numbers import Paper
 from strmctl.report.wording import measured_on
+from strmctl.results import read_document, read_result
 from strmctl.runs.train_log import TrainLog
 from tests.saved import CLIPS, grid_of, recipe_of, result_of, rows_of, write_cell, write_run
 
@@ -195,7 +196,7 @@ def table1_of(document):
     """(method, backbone, data set) -> ours, of the places that are filled."""
     return {
         (row.method, row.backbone, name): ours
-        for row in document.table1.rows
+        for row in (document.table1.rows if document.table1 else ())
         for name, ours in zip(document.table1.columns, row.ours, strict=True)
         if ours
     }
@@ -288,7 +289,7 @@ def test_what_other_papers_print_is_there_for_the_data_sets_of_the_runs(tmp_path
     assert {(row.dataset, *row.accuracy) for row in document.published} == {("ssv2", 1, 5), ("ssv2", 5)}
     save_ssv2(tmp_path, "strm")
     wider = read(tmp_path, "strm").published
-    assert {row.dataset for row in wider} == set(document.table1.columns)
+    assert {row.dataset for row in wider} == {"ssv2"}, "only data sets that runs are of"
     saved(tmp_path, components((0,)))
     assert read(tmp_path, "sprites-components").published == []
     assert from_json(document.to_json()).published == document.published
@@ -341,8 +342,11 @@ def test_another_model_or_task_is_not_in_table_1_which_says_why(tmp_path, change
 )
 def test_runs_that_table_1_has_no_row_or_column_for_are_not_spoken_of(tmp_path, changes, test):
     save_ssv2(tmp_path, "mine", *changes, **test)
-    document = read(tmp_path, "mine")
-    assert table1_of(document) == {} and document.table1.remarks == []
+    table = read(tmp_path, "mine").table1
+    if test or "data" in changes[0]:  # of no data set of Table 1
+        assert table is None
+    else:
+        assert table.columns == ["ssv2"] and table.remarks == [] and not any(any(row.ours) for row in table.rows)
 
 
 def test_what_was_tested_counts_and_not_a_recipe_that_was_edited_later(tmp_path):
@@ -364,7 +368,7 @@ def test_table_1_is_filled_from_grids_but_not_by_a_part_of_strm(tmp_path):
     whole, part = (load_recipe("ssv2_r50", words) for words in ((), ("query_class.enabled=false",)))
     grid = saved(tmp_path, grid_of([("TRM+PLE+FLE", part), ("STRM", whole)]), skip=["strm-s0"])
     document = read(tmp_path)
-    assert table1_of(document) == {} and document.table1.remarks == []
+    assert table1_of(document) == {} and document.table1 is None
     write_cell(tmp_path, grid.cells[1], grid, 0.9, classes=load_split("ssv2").classes("test"))
     document = read(tmp_path, grid.name, "strm-s0")
     ((ours,),) = table1_of(document).values()
@@ -382,12 +386,71 @@ def test_a_grid_says_what_all_of_its_cells_have_otherwise_than_the_shipped_recip
     assert table1_of(document) == {} and "because of query_class.weight 0" in document.table1.remarks[0]
 
 
-def test_published_values_are_those_of_the_file_and_costs_those_that_are_counted(tmp_path):
-    saved(tmp_path, components((0,)))
-    document, content = collect(tmp_path), yaml.load(shipped("reports", "paper.yaml"))
+def test_published_values_are_those_of_the_file(tmp_path):
+    content = yaml.load(shipped("reports", "paper.yaml"))
+    save_ssv2(tmp_path, "trx", "method=trx")
+    document = read(tmp_path, "trx")
     assert document.paper == build(Paper, content) and document.to_json()["paper"] == content
-    assert [(row.method, row.backbone, row.published) for row in document.table1.rows] == [
-        (row["method"], row["backbone"], row["values"]) for row in content["table1"]["rows"]
-    ]
-    assert document.table1.rows[6].published == [86.7, 68.1, 77.3, 96.9] and document.table1.columns[1] == "ssv2"
-    assert document.cost == build(Cost, cost_table())
+    printed = {(row["method"], row["backbone"]): row["values"] for row in content["table1"]["rows"]}
+    shown = {(row.method, row.backbone): row.published for row in document.table1.rows}
+    assert shown == {key: [values[1]] for key, values in printed.items() if values[1] is not None}
+    assert document.table1.columns == ["ssv2"] and next(iter(shown)) == ("TRX", "ResNet-50"), "ours come first"
+
+
+@pytest.mark.parametrize(
+    ("named", "columns"), [(["ssv2"], ["ssv2"]), (["ucf", "ssv2"], ["ssv2", "ucf101"]), (["own"], [])]
+)
+def test_table_1_has_the_data_sets_of_the_runs(tmp_path, named, columns):
+    save_ssv2(tmp_path, "ssv2")
+    save_ssv2(tmp_path, "ucf", recipe="ucf101_r50")
+    save_ssv2(tmp_path, "own", store="own")
+    table = read(tmp_path, *named).table1
+    assert (table.columns if table else []) == columns
+
+
+def test_costs_are_counted_in_the_sizes_of_most_runs_and_of_their_test(tmp_path):
+    grid = saved(tmp_path, components((0,)))
+    save_run(tmp_path, "wide", recipe_of("trm.dim=16"))
+    recipe = grid.cells[0].recipe
+    asked = {row.query for row in read_result(tmp_path / "strm-s0/eval/test_5way_1q_s0_n40.json").rows}
+    counted = cost_table(recipe, way=5, shot=5, queries=1, clips=len(asked), episodes=40)
+    assert collect(tmp_path, [grid.name, "wide"]).cost == build(Cost, counted)
+    assert collect(tmp_path, ["wide"]).cost.dim == 16 and counted["backbone"] == "conv3"
+
+
+@pytest.mark.parametrize("changes", [("method=otam",), ("method=trm", "input.frames=2")])
+def test_runs_whose_cost_is_not_counted_have_none(tmp_path, changes):
+    save_run(tmp_path, "mine", recipe_of(*changes))
+    assert collect(tmp_path, ["mine"]).cost is None
+
+
+def test_confusion_is_of_the_best_model_and_the_first_with_all_seeds_together(tmp_path):
+    grid = saved(tmp_path, components((0, 1)))
+    document = read(tmp_path)
+    best, first = document.confusion
+    assert best.accuracy == max(by_shot[5].accuracy for by_shot in document.components.values())
+    assert first.label == "TRM" and best.label == "STRM" and best.shot == 5
+    assert best.runs == [cell.run for cell in grid.cells if cell.label == "STRM"]
+    right = sum(best.counts[place][place] for place in range(len(best.classes)))
+    assert right / sum(map(sum, best.counts)) == pytest.approx(best.accuracy)
+    one = read_document(tmp_path / "strm-s0/eval/test_5way_1q_s0_n40.json").results[1]["confusion"]
+    assert sum(map(sum, best.counts)) == 2 * sum(map(sum, one["counts"]))
+    assert from_json(document.to_json()) == document
+
+
+def test_a_run_counts_once_and_other_data_sets_have_confusions_of_their_own(tmp_path):
+    saved(tmp_path, components((0,)))
+    save_run(tmp_path, "mine", recipe_of("trm.dropout=0.5"), 0.99, shots=(1, 3))
+    found = read(tmp_path, "sprites-components", "strm-s0", "mine").confusion
+    assert [(one.label, one.shot) for one in found] == [("STRM, mine", 3), ("TRM", 5)]
+    assert [one.label for one in read(tmp_path, "strm-s0", "mine").confusion] == ["STRM, mine", "STRM, strm-s0"]
+    assert [one.label for one in read(tmp_path, "mine").confusion] == ["STRM"]
+
+
+def test_named_runs_have_learning_curves(tmp_path):
+    save_run(tmp_path, "mine", recipe_of())
+    line = {"loss": 2.0, "accuracy": 0.5, "learning_rate": 1e-3}
+    (tmp_path / "mine/train.csv").unlink()
+    TrainLog(tmp_path / "mine", after=0).add([{"episode": number + 1, **line} for number in range(20)])
+    ((label, (curve,)),) = read(tmp_path, "mine").curves.items()
+    assert (label, curve.run) == ("STRM", "mine")

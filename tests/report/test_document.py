@@ -13,7 +13,7 @@ from tests.saved import entry, sample
 def test_what_is_written_is_read_back():
     content = json.loads(json.dumps(sample().to_json()))
     assert from_json(content) == sample() and from_json(content).to_json() == content
-    assert content["schema"] == 3 and list(content["tuples"]["STRM {2}"]) == ["0.2", "0.6", "1.0"]
+    assert content["schema"] == 4 and list(content["tuples"]["STRM {2}"]) == ["0.2", "0.6", "1.0"]
     assert content["components"]["TRM"]["1"]["accuracy"] == 0.5 and "retrained" not in content["grids"]["shots"]
     assert "retrained" in content["grids"]["tuples"] and "runs" not in sample(runs=[]).to_json()
     assert content["runs"][0]["shots"]["1"]["sd"] is None  # a field that is not optional

@@ -39,8 +39,10 @@ def command(names: tuple[str, ...], out: Path, runs: Path, as_json: bool) -> Non
     finished is reported as far as it is.
 
     The folder gets index.html (everything on one page, to open or send), report.md, report.json, and of each table CSV
-    and LaTeX (booktabs), of each figure PNG and SVG. The paper's numbers stand in columns and panels of their own. The
-    table of findings, which comes first, says of each claim whether it holds; it is printed as well.
+    and LaTeX (booktabs), of each figure PNG and SVG. First comes one table of findings, which says of each claim that
+    these runs could settle whether it holds, and is printed as well; then what was found here: accuracies, learning
+    curves, confusion. What papers print comes last, of the data sets of the runs alone; beside ours it stands in
+    columns and panels of its own.
     """
     from strmctl.ablation.report_document import collect
     from strmctl.paths import write_bytes
@@ -70,8 +72,9 @@ def _figures(document: Document, out: Path) -> dict[str, Rendered]:
     with console.picture(out / "*.png"):
         from strmctl.report.charts.draw import charts
         from strmctl.report.drawing import rendered
+        from strmctl.report.pictures.confusion import confusion_figures
 
-        for kind, draw in charts(document).items():
+        for kind, draw in (charts(document) | confusion_figures(document)).items():
             with console.picture(out / f"{kind}.png"):
                 figures[kind] = rendered(draw())
     return figures

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from functools import partial
 from typing import Any
 
-from strmctl.report.accuracies import Confusion, Entries, Entry
+from strmctl.report.accuracies import Entries, Entry
 from strmctl.report.charts import style as look
 from strmctl.report.charts.cost import draw_cost
 from strmctl.report.charts.folds import draw_folds
@@ -14,11 +14,10 @@ from strmctl.report.charts.learning_curves import draw_curves
 from strmctl.report.charts.marks import extent, interval, line, marks, no_result
 from strmctl.report.document import Document
 from strmctl.report.drawing import Axes, Figure, Line2D, own_settings
-from strmctl.report.pictures.confusion import draw_confusion
 from strmctl.report.tables.beside import paper_cardinality, paper_components, paper_tuples
 from strmctl.report.tables.table import DATASETS, shots_of
 from strmctl.report.text import wrapped
-from strmctl.report.wording import caption, seeds_of
+from strmctl.report.wording import caption
 
 Series = Mapping[str, Entries]  # by label
 
@@ -40,14 +39,10 @@ def charts(document: Document) -> dict[str, Callable[[], Figure]]:
         draw_curves,
     )
     kinds = {make.__name__.removeprefix("draw_"): make for make in makers}
-    made = {
+    return {
         kind: partial(own_settings()(make), document)
         for kind, make in kinds.items()
         if _holds_values(getattr(document, kind))
-    }
-    return made | {
-        f"confusion_{number}": partial(draw_confusion, one.classes, one.counts, title=_of_model(one))
-        for number, one in enumerate(document.confusion, 1)
     }
 
 
@@ -208,11 +203,6 @@ def draw_custom(document: Document) -> Figure:
         look.limits(panel, _extents(series, shot), chance=100 / grid.way, flat=True)
     words = f"Filled circles: mean over training seeds; {_errors(_entries(series))}"
     return look.finish(figure, caption(grid, shots, words))
-
-
-def _of_model(one: Confusion) -> str:
-    """What a confusion matrix is of."""
-    return f"{one.label}: {one.dataset} ({one.split}), {one.shot}-shot, {seeds_of(len(one.runs))}"
 
 
 def _holds_values(found: Any) -> bool:

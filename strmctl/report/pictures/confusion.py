@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
+from strmctl.report.accuracies import Confusion
+from strmctl.report.document import Document
 from strmctl.report.drawing import Axes, Figure, PowerNorm, colormaps, own_settings
 from strmctl.report.text import width_of, wrapped
+from strmctl.report.wording import seeds_of
 
 GREYS = colormaps["Greys"].resampled(256)  # from white to black, so that print and screen look alike
 SCALE = PowerNorm(0.5, 0, 1)  # a confusion of 5 % would be as good as white on a linear scale
@@ -20,6 +24,18 @@ SMALL_CELL, SMALL_TEXT = 34, 14  # of more classes: without numbers in the cells
 LABEL, EDGE, TOP, HEAD, FOOT, BAR = 640, 24, 88, 76, 120, 300  # LABEL: the widest line of a class name
 LARGEST = 10_000  # hundreds of classes are drawn in less detail
 DPI = 100
+
+
+def confusion_figures(document: Document) -> dict[str, Callable[[], Figure]]:
+    """What draws the confusion of each model of a document, by the name of its figure."""
+    return {
+        f"confusion_{number}": partial(draw_confusion, one.classes, one.counts, title=_title(one))
+        for number, one in enumerate(document.confusion, 1)
+    }
+
+
+def _title(one: Confusion) -> str:
+    return f"{one.label}: {one.dataset} ({one.split}), {one.shot}-shot, {seeds_of(len(one.runs))}"
 
 
 @own_settings()

@@ -9,7 +9,7 @@ from strmctl.report.wording import joined, listed
 
 
 def confusion(document: Document) -> ReportTable:
-    """A row per class, the hardest for the first model first; a column per model whose confusion is drawn."""
+    """A row per class, the hardest for the most accurate model first; columns for each model."""
     found = document.confusion
     several = len({one.dataset for one in found}) > 1
     columns = [f"{one.dataset}: " * several + f"{one.label}, {one.shot}-shot, %" for one in found]
@@ -21,8 +21,8 @@ def confusion(document: Document) -> ReportTable:
         name="confusion",
         title="Every class",
         caption=joined(
-            f"Accuracy of each class, {listed(list(tests))}, of the most accurate models here, all training seeds "
-            "together; n: queries, of clips that recur in many episodes, so that they give no interval",
+            f"Accuracy of each class, {listed(list(tests))}, of the most accurate model and of another one, all "
+            "training seeds together; n: queries, of clips that recur in many episodes, so that they give no interval",
             f"Runs: {'; '.join(runs)}",
         ),
         columns=["class", *(words for name in columns for words in (name, "n"))],

@@ -50,7 +50,7 @@ def cost_flops(document: Document) -> ReportTable:
             NAMES,
             sizes(cost),
             f"Operations of STRM against TRX as counted: {shares}" if shares else "",
-            f'The paper says: "{document.paper.compute.rstrip(".")}"' if shares else "",
+            f'The paper says: "{document.paper.compute.rstrip(".")}"' if shares and as_in_the_paper(cost) else "",
         ),
         columns=["method", "work", *(f"{part}, G" for part in PARTS)],
         rows=[[label, words, *(_scaled(parts.get(part), GIGA) for part in PARTS)] for label, _, words, parts in found],
@@ -87,6 +87,11 @@ def against_trx(cost: Cost) -> dict[str, float]:
         "per episode": strm.episode["total"] / trx.episode["total"] - 1,
         "in a cached evaluation": strm.cached_evaluation["total"] / trx.cached_evaluation["total"] - 1,
     }
+
+
+def as_in_the_paper(cost: Cost) -> bool:
+    """Whether the backbone and the clips are those that the paper's word on the cost is about."""
+    return (cost.backbone, cost.frames, cost.pixels) == ("resnet50", 8, 224)
 
 
 def sizes(cost: Cost) -> str:

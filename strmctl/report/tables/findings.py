@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from strmctl.report.accuracies import Claim
 from strmctl.report.document import Document
-from strmctl.report.tables.cost import against_trx
+from strmctl.report.tables.cost import against_trx, as_in_the_paper
 from strmctl.report.tables.table import NONE, ReportTable, counts, points
 from strmctl.report.wording import joined, listed
 
 PAPERS_SHOT = 5  # of most of its numbers: it stands first
-PAPERS_SIZES = ("resnet50", 8, 224)  # backbone, frames and pixels that its word on the cost is about
 RULES = (
     "Here: right side minus left, in percentage points, of runs with the same training seed: mean ± the half-width of "
     "the 95 % interval by Student's t over seeds",
@@ -27,7 +26,7 @@ def findings(document: Document) -> ReportTable:
     groups: dict[tuple[str, str, str], list[Claim]] = {}
     for claim in document.claims:
         groups.setdefault((claim.source, claim.claim, claim.paper), []).append(claim)
-    cost = list(_cost(document))
+    cost = list(_cost(document)) if groups else []  # beside other claims: no run settles it
     seeds = sorted({seed for claim in document.claims for seed in claim.seeds})
     numbers = []
     for claim in document.claims:
@@ -79,7 +78,7 @@ def _here(claim: Claim) -> str:
 def _cost(document: Document) -> Iterator[list[str]]:
     """The paper's word on the cost of STRM against what is counted."""
     cost = document.cost
-    if cost and (cost.backbone, cost.frames, cost.pixels) == PAPERS_SIZES and (shares := against_trx(cost)):
+    if cost and as_in_the_paper(cost) and (shares := against_trx(cost)):
         here = ", ".join(f"{100 * share:+.1f} % {words}" for words, share in shares.items())
         holds = "yes" if all(round(100 * share) == 4 for share in shares.values()) else "no"
         yield [document.paper.compute.rstrip("."), "about 4 %", f"{here}, as counted", holds, NONE]

@@ -14,6 +14,7 @@ from matplotlib.patches import Circle
 
 from strmctl.report.drawing import svg_text
 from strmctl.report.pages.page import page
+from strmctl.report.pages.sections import HEADINGS, introduction, sections
 from strmctl.report.pages.write import write_report
 from strmctl.report.tables.formats import csv_table, latex_table, latex_text, markdown_table, markdown_text
 from strmctl.report.tables.grids import tables
@@ -95,15 +96,47 @@ def test_hostile_labels_in_markdown_and_latex():
     assert latex_text("[x] – 2 × --seeds") == r"{[}x{]} \textendash{} 2 $\times$ -{}-seeds"
 
 
-@pytest.mark.parametrize("kind", ["components", "cost", "training"])
+@pytest.mark.parametrize("kind", ["components", "cost", "training", "confusion", "table1", "published", "runs"])
 def test_a_missing_kind_leaves_its_part_out(kind, tmp_path):
     assert any(tag.get("id") == kind for tag in Page(page_of(sample())).having("section"))
     grids = {name: grid for name, grid in sample().grids.items() if name != kind}
-    document = sample(**{kind: None if kind == "cost" else {}}, grids=grids)
+    nothing = {"cost": None, "table1": None, "confusion": [], "published": [], "runs": []}
+    document = sample(**{kind: nothing.get(kind, {})}, grids=grids)
     assert not any(tag.get("id") == kind for tag in Page(page_of(document)).having("section"))
     write_report(document, tmp_path, {})
     text = (tmp_path / "report.md").read_text()
     assert not list(tmp_path.glob(f"{kind}*")) and f"({kind}" not in text and f"\n{kind}: " not in text
+
+
+ORDER = [
+    *("findings", "components", "cardinality", "tuples", "shots", "training", "folds", "custom", "runs", "curves"),
+    *("confusion", "attention", "cost", "table1", "published"),
+]
+
+
+def test_findings_come_first_then_what_was_found_here_and_published_numbers_last(tmp_path, figures):
+    drawn = dict.fromkeys(("attention_1", "cost", "curves", "confusion_2", "confusion_1"), figures["other"])
+    found = Page(page_of(sample(), drawn))
+    assert [tag["id"] for tag in found.having("section")] == [*ORDER, "provenance"]
+    links = [tag["href"][1:] for tag in found.having("a") if tag["href"].startswith("#")]
+    assert links == [*ORDER, "provenance"]
+    assert [parts.key for parts in sections(tables(sample()), drawn)] == ORDER
+    write_report(sample(), tmp_path, drawn)
+    text = (tmp_path / "report.md").read_text()
+    assert re.findall("^## (.*)", text, re.MULTILINE) == [*(HEADINGS[key] for key in ORDER), "Provenance", "Commands"]
+    assert text.splitlines()[2] == "## Findings", "the first thing below the title"
+    content = json.loads((tmp_path / "report.json").read_text())
+    assert [key for key in content if key in ORDER] == [key for key in ORDER if key in content]
+    assert list(content)[:3] == ["schema", "title", "claims"]
+
+
+def test_what_a_reader_must_know_follows_from_what_is_there():
+    whole = introduction(sample(), tables(sample()))
+    assert "PLE" in whole and "The paper is “Spatio" in whole and "14 of 15 runs have a result" in whole
+    grids = {"custom": sample().grids["custom"]}
+    alone = sample(**{kind: {} for kind in ORDER[1:7]}, table1=None, published=[], cost=None, runs=[], grids=grids)
+    assert introduction(replace(alone, confusion=[]), tables(replace(alone, confusion=[]))) == ""
+    assert introduction(alone, []) == "No results yet."
 
 
 def test_a_page_of_nothing_says_so():
@@ -130,7 +163,6 @@ def test_the_page_loads_nothing_and_holds_all(figures):
         for kind, make in (("csv", csv_table), ("tex", latex_table)):
             content = saved[f"{table.name}.{kind}"].partition("base64,")[2]
             assert base64.b64decode(content).decode() == make(table)
-    assert found.text.index("TRM+PLE+FLE < STRM") < found.text.index("Parts of STRM, one")  # findings come first
 
 
 def test_published_columns_are_marked_and_ours_are_not():

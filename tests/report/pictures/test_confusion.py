@@ -5,8 +5,9 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 
-from strmctl.report.pictures.confusion import GREYS, SCALE, draw_confusion
+from strmctl.report.pictures.confusion import GREYS, SCALE, confusion_figures, draw_confusion
 from tests.report.pictures.pictures_for_tests import LONG, counts_of, names_of
+from tests.saved import sample
 
 
 def luminance(colour):
@@ -70,3 +71,11 @@ def test_numbers_stand_out_in_black_and_white():
 def test_hundreds_of_classes_make_a_picture_of_bounded_size():
     figure = draw_confusion([f"class {number}" for number in range(400)], counts_of(400), title="title")
     assert max(figure.bbox.size) == pytest.approx(10_000)
+
+
+def test_the_models_of_a_document_are_named_and_their_counts_drawn():
+    drawn = {name: draw() for name, draw in confusion_figures(sample()).items()}
+    assert list(drawn) == ["confusion_1", "confusion_2"]
+    texts = [{text.get_text() for text in figure.texts} for figure in drawn.values()]
+    assert "STRM: Sample (test), 5-shot, 2 seeds" in texts[0] and "TRM: Sample (test), 5-shot, 2 seeds" in texts[1]
+    np.testing.assert_allclose(drawn["confusion_1"].axes[0].images[0].get_array(), [[0.8, 0.2], [0.4, 0.6]])

@@ -13,6 +13,7 @@ from tests.saved import entry, folded, grid_info, sample, trials
 KINDS = ["components", "cardinality", "tuples", "shots", "training", "folds", "custom"]
 
 FOLDS = ["folds_differences", "folds_classes"]
+LISTS = ("published", "runs", "confusion")
 COST = ["cost_flops", "cost_cached", "cost_parameters"]
 
 
@@ -26,7 +27,8 @@ def column(table, name):
 
 def test_every_kind_has_its_tables_and_every_row_its_cells():
     found = named(sample())
-    assert list(found) == ["findings", *KINDS[:-1], *FOLDS, "custom", "table1", "published", "runs", *COST]
+    own = [*KINDS[:-1], *FOLDS, "custom", "runs", "confusion", *COST]
+    assert list(found) == ["findings", *own, "table1", "published"]
     for table in found.values():
         assert {len(row) for row in table.rows} == {len(table.columns)}, table.name
         assert {len(row) for row in table.csv_rows} == {len(table.csv_columns)}, table.name
@@ -34,16 +36,16 @@ def test_every_kind_has_its_tables_and_every_row_its_cells():
         assert published == ["paper" in name for name in table.columns]
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "published", "runs", "cost"])
+@pytest.mark.parametrize("kind", [*KINDS, "published", "runs", "confusion", "cost"])
 def test_a_kind_that_was_not_run_is_left_out(kind):
     grids = {name: grid for name, grid in sample().grids.items() if name != kind}
-    document = sample(**{kind: None if kind == "cost" else [] if kind in ("published", "runs") else {}}, grids=grids)
+    document = sample(**{kind: None if kind == "cost" else [] if kind in LISTS else {}}, grids=grids)
     assert list(named(document)) == [name for name in named(sample()) if name.partition("_")[0] != kind]
 
 
 def test_nothing_at_all_is_no_error():
     empty = {kind: {} for kind in [*KINDS, "grids"]}
-    assert tables(sample(**empty, runs=[], published=[], table1=None, cost=None)) == []
+    assert tables(sample(**empty, **{name: [] for name in LISTS}, table1=None, cost=None)) == []
 
 
 def test_components_show_mean_interval_seeds_and_the_paper_apart():
@@ -191,8 +193,7 @@ def test_table_1_keeps_published_and_ours_apart():
     assert column(table, "SSv2, ours, %")["STRM", "ResNet-50"] == "60.0 ± 0.4 (10,000 episodes, n = 3 seeds)"
     assert column(table, "SSv2, paper, %")["STRM", "ResNet-50"] == "68.1"
     assert column(table, "UCF101, paper, %")["STRM", "ResNet-50"] == "96.9"
-    assert "UCF101, ours, %" not in table.columns  # nothing was run on it
-    assert "No run here on Kinetics-100, HMDB51 and UCF101." in table.caption
+    assert "UCF101, ours, %" not in table.columns  # no run there is one of its rows
     assert column(table, "SSv2, paper, %")["ARN", "ResNet-50"] == "–"
     assert ["STRM", "ViT", "ucf101", *[None] * 4, 0, *[None] * 4, "", 98.1, ""] in table.csv_rows
 
@@ -213,8 +214,8 @@ def test_every_run_beside_table_1_is_named_with_what_differs():
         "input.crop 112, random weights",
     ]
     words = [row[0] for row in findings(document).rows if row[0].startswith("Table 1")]
-    assert words[1] == "Table 1 ≤ STRM (ResNet-50) on SSv2, run small-s0 (input.crop 112, random weights), 5-shot"
-    assert words[0].startswith("Table 1 ≤ STRM (ResNet-50) on SSv2, run sample-s0, sample-s1, sample-s2, 5-shot")
+    assert words[1] == "Table 1 ≤ STRM (ResNet-50) on SSv2, run small-s0 (input.crop 112, random weights)"
+    assert words[0] == "Table 1 ≤ STRM (ResNet-50) on SSv2, run sample-s0, sample-s1, sample-s2"
 
 
 def test_cost_as_it_is_counted():
@@ -241,21 +242,21 @@ def test_what_strm_costs_more_than_trx():
 def test_a_finding_says_claim_paper_here_holds_and_n():
     document = sample()
     document.components["STRM"][5] = entry(seeds=(0, 1, 2), each=[0.79, 0.8, 0.79])  # TRM+PLE+FLE: 0.75, 0.76, 0.77
+    document.components["STRM"][1] = entry(seeds=(0, 1), each=[0.57, 0.4])  # TRM+PLE+FLE: 0.55, 0.56
     document.shots["STRM"] = {5: entry(0.55, seeds=(0,))}
     table = findings(sample(components=document.components, shots=document.shots))
     assert table.columns == ["claim", "paper", "here", "holds", "n"]
-    rows = {row[0]: row[1:] for row in table.rows}
-    assert rows["TRM+PLE+FLE < STRM, 5-shot"] == [
-        *("Figure 6, left: 66.8 < 68.1", "+3.33 ± 2.87 (+2.00 to +4.00)", "yes", "3"),
+    rows = {row[0]: row[1:] for row in table.rows if "Figure 7" not in row[1]}
+    assert rows["TRM+PLE+FLE < STRM"] == [
+        "Figure 6, left: 66.8 < 68.1",
+        "+3.33 ± 2.87 (5-shot), -7.00 ± 114.36 (1-shot)",
+        *("yes (5-shot), not settled (1-shot)", "3 / 2"),
     ]
-    assert rows["TRM < STRM, 5-shot"] == ["Figure 7: at every K", "-4.00", "not settled", "1"]
-    assert rows["TRM < STRM after 4,000 training episodes, 1-shot"][0] == "–"
-    assert rows["Table 1 ≤ STRM (ResNet-50) on SSv2, 5-shot"] == [
-        *("Table 1: 68.1", "-8.10 ± 2.48 (-9.10 to -7.10)", "no", "3"),
+    assert ["TRM < STRM", "Figure 7: at every K", "-4.00 (5-shot)", "not settled", "1"] in table.rows
+    assert rows["TRM < STRM after 4,000 training episodes"][0] == "–"
+    assert rows["Table 1 ≤ STRM (ResNet-50) on SSv2"] == [
+        *("Table 1: 68.1", "-8.10 ± 2.48 (5-shot)", "no", "3"),
     ]
-    assert rows["Grid training is finished, with several seeds"] == ["–", "14 of 15 runs have a result", "no", "3"]
-    assert rows["Grid tuples is finished, with several seeds"][2:] == ["not settled", "1"]
-    assert "Grid shots is finished, with several seeds" not in rows
     line = next(row for row in table.csv_rows if row[1:3] == ["TRM+PLE+FLE < STRM", 5])
     numbers = dict(zip(table.csv_columns, line, strict=True))
     assert (numbers["source"], numbers["holds"]) == ("Figure 6, left", "yes")
@@ -263,11 +264,47 @@ def test_a_finding_says_claim_paper_here_holds_and_n():
     assert numbers["mean_difference"] == pytest.approx(0.1 / 3) and numbers["difference_seed_0"] == pytest.approx(0.04)
 
 
-def test_table_1_without_a_run_and_the_cost_are_findings():
+def test_a_finding_on_many_numbers_of_shots_has_the_least_and_the_greatest():
+    ours = {"TRM": {k: entry(0.5) for k in (1, 2, 5, 10)}, "STRM": {k: entry(0.5 + 0.01 * k) for k in (1, 2, 5, 10)}}
+    ours["STRM"][1] = entry(0.45)
+    table = findings(sample(shots=ours))
+    (row,) = [row for row in table.rows if row[1] == "Figure 7: at every K"]
+    assert row[2:] == [
+        "-5.00 ± 0.00 (1-shot) to +10.00 ± 0.00 (10-shot), K = 1, 2, 5 and 10",
+        *("yes (2, 5 and 10-shot), no (1-shot)", "3"),
+    ]
+    assert len([line for line in table.csv_rows if line[3] == "at every K"]) == 4
+    assert "the least and the greatest" in table.caption
+    few = sample(**{kind: {} for kind in KINDS if kind != "components"}, table1=None)
+    assert "the least and the greatest" not in findings(few).caption
+
+
+def test_nothing_that_no_run_could_settle_is_a_finding():
+    empty = {kind: {} for kind in KINDS}
+    assert findings(sample(**empty, table1=None)).rows == []
     rows = [replace(row, ours=[[]] * 4) for row in sample().table1.rows]
-    found = {row[0]: row[1:] for row in findings(sample(table1=replace(sample().table1, rows=rows))).rows}
-    assert found["Table 1 is reached"] == ["Table 1", "no run here on its data sets", "not settled", "0"]
-    assert found["STRM needs about 4 % more FLOPs than TRX"][2:] == ["no", "–"]
+    words = [row[0] for row in findings(sample(table1=replace(sample().table1, rows=rows))).rows]
+    assert not [word for word in words if word.startswith(("Table 1", "Grid"))]
+
+
+@pytest.mark.parametrize(("sizes", "there"), [({}, True), ({"backbone": "conv3"}, False), ({"pixels": 112}, False)])
+def test_the_papers_word_on_cost_is_about_its_own_sizes(sizes, there):
+    found = {row[0]: row[1:] for row in findings(sample(cost=replace(sample().cost, **sizes))).rows}
+    assert ("STRM needs about 4 % more FLOPs than TRX" in found) == there
+    assert ('The paper says: "' in named(sample(cost=replace(sample().cost, **sizes)))["cost_flops"].caption) == there
+
+
+def test_confusion_lists_every_class_the_hardest_first():
+    table = named(sample())["confusion"]
+    assert table.columns == ["class", "STRM, 5-shot, %", "n", "TRM, 5-shot, %", "n"]
+    assert table.rows == [["b", "60.0", "10", "50.0", "10"], ["a", "80.0", "10", "70.0", "10"]]
+    assert table.csv_rows[0] == ["b", "Sample", "STRM", 5, 0.6, 10] and len(table.csv_rows) == 4
+    assert "STRM: strm-s0, strm-s1" in table.caption
+    first, second = sample().confusion
+    other = replace(second, dataset="Other", classes=["b", "c"], counts=[[0, 0], [1, 3]])
+    table = named(sample(confusion=[first, other]))["confusion"]
+    assert table.columns[1::2] == ["Sample: STRM, 5-shot, %", "Other: TRM, 5-shot, %"]
+    assert table.rows[-1] == ["c", "–", "0", "75.0", "4"] and table.rows[0][3:] == ["–", "0"]
 
 
 def test_what_other_papers_print_stands_apart_with_its_source_and_what_speaks_against_it():
