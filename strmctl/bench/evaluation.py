@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from strmctl.ablation.cost import EPISODES, QUERIES, SHOT, SSV2_CLIPS, WAY
 from strmctl.episodes.sampler import Episode
@@ -24,24 +25,35 @@ from strmctl.errors import UsageError, did_you_mean
 from strmctl.evaluation.embed import ClipFeatures
 from strmctl.evaluation.match import Protocol, match_episodes
 from strmctl.memory import HUGE_PAGES
-from strmctl.model.backbones.build import build_backbone
 from strmctl.model.backbones.table import BACKBONES, TIMM, backbone_entry
-from strmctl.model.methods.strm import STRM, build_strm
+from strmctl.model.episode import match_clips, told
+from strmctl.model.methods.strm import STRM
+from strmctl.model.methods.table import METHODS
 from strmctl.progress import Progress, silent
+from strmctl.recipe import load_recipe
+from strmctl.runs.build import build_model
 from strmctl.threads import environment
 
 CLASSES = 24  # classes of the SSv2 test split, which the ratio is for
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SQUARE = 2048  # rows of the matrix product that matching is compared with
+SIZES = ("backbone.weights=none", "patch_enrichment.hidden=null", "query_class.dim=null")  # of any backbone
 
 
 def bench_eval(
-    *, backbone: str = "resnet50", clips: int = 8, episodes: int = 64, repeats: int = 3, progress: Progress = silent
+    *,
+    backbone: str = "resnet50",
+    method: str = "strm",
+    clips: int = 8,
+    episodes: int = 64,
+    repeats: int = 3,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Measures evaluation on the CPU.
 
     Args:
         backbone: key of `BACKBONES`.
+        method: key of `METHODS`, with the keys of recipe `ssv2_r50`.
         clips: clips that are embedded at a time, each of `clip_shape`.
         episodes: episodes that are matched per repetition, 5-way 5-shot with one query per class, from features: the
             SSv2 test split has too many clips for tables of pairs.
@@ -55,11 +67,13 @@ def bench_eval(
         over that of 2,857 clips and 10,000 matches, extrapolated from the measurements.
 
     Raises:
-        UsageError: unknown backbone.
+        UsageError: unknown backbone or method, or the package of one is missing.
+        RecipeError: the method cannot compare what the backbone makes.
     """
     check_backbone(backbone)
+    check_methods([method])
     shape = clip_shape(backbone)
-    model = _model(backbone)
+    model = _model(backbone, method)
     models = {name: copy.deepcopy(model).to(dtype) for name, dtype in DTYPES.items()}
     batch = {name: torch.rand(clips, *shape).to(dtype) for name, dtype in DTYPES.items()}
     features = {name: _random_features(model, dtype, shape) for name, dtype in DTYPES.items()}
@@ -71,16 +85,17 @@ def bench_eval(
         square = torch.rand(SQUARE, SQUARE).to(dtype)
         jobs["product", name] = lambda square=square: square @ square
     with as_others() as other:
-        jobs["peers", "float32"] = lambda: other.apply(_peer_episode, (backbone,))
+        jobs["peers", "float32"] = lambda: other.apply(_peer_episode, (backbone, method))
         seconds = take_turns(jobs, repeats, progress)
     embed = {name: 1e3 * seconds["embed", name] / clips for name in DTYPES}  # ms per clip
     match = {name: episodes / seconds["match", name] for name in DTYPES}  # episodes per second
     rate = {name: 2 * SQUARE**3 / seconds["product", name] for name in DTYPES}  # floating-point operations per second
     uncached = seconds["peers", "float32"]
-    work = matching_operations(model)
+    work = matching_operations(model, features["float32"], drawn[0])
     ours = {name: SSV2_CLIPS * embed[name] / 1e3 + EPISODES / match[name] for name in DTYPES}  # seconds
     return {
         "backbone": backbone,
+        "method": method,
         "threads": torch.get_num_threads(),
         "embed_ms_per_clip": embed,
         "match_episodes_per_second": match,
@@ -103,6 +118,17 @@ def check_backbone(name: str) -> None:
         raise UsageError(f"no backbone named {name!r}", hint)
 
 
+def check_methods(names: Sequence[str]) -> None:
+    """Makes sure that there are such methods.
+
+    Raises:
+        UsageError: there is not one of them.
+    """
+    for name in names:
+        if name not in METHODS:
+            raise UsageError(f"no method named {name!r}", f"{did_you_mean(METHODS, name)}known: {', '.join(METHODS)}")
+
+
 def clip_shape(backbone: str) -> tuple[int, int, int, int]:
     """The shape of a clip, `(L, 3, H, W)`: eight frames, or what a network over clips was published with, up to 16."""
     video = backbone_entry(backbone).video
@@ -117,28 +143,36 @@ def as_others() -> Iterator[multiprocessing.pool.Pool]:
         yield pool
 
 
-def _model(backbone: str) -> STRM:
-    frames = backbone_entry(backbone).steps(clip_shape(backbone)[0])
-    return build_strm(backbone=build_backbone(backbone, weights="none"), frames=frames).eval()
+def _model(backbone: str, method: str) -> nn.Module:
+    frames, _, _, side = clip_shape(backbone)
+    size = (f"input.frames={frames}", f"input.size={side}", f"input.crop={side}")
+    recipe = load_recipe("ssv2_r50", (f"method={method}", f"backbone.name={backbone}", *size, *SIZES))
+    return build_model(recipe, pretrained=False).eval()
 
 
 @functools.cache
-def _peer(backbone: str) -> tuple[STRM, Tensor, Tensor]:
+def _peer(backbone: str, method: str) -> tuple[nn.Module, Tensor, Tensor]:
     """The model and one episode, of other code's process."""
     shape = clip_shape(backbone)
-    peer = _model(backbone).to(memory_format=torch.contiguous_format)
+    peer = _model(backbone, method).to(memory_format=torch.contiguous_format)
     peer.backbone.memory_format = torch.contiguous_format  # not the faster order of memory
     return peer, torch.rand(WAY * SHOT, *shape), torch.rand(WAY * QUERIES, *shape)
 
 
 @torch.inference_mode()
-def _embed(model: STRM, clips: Tensor) -> None:
+def _embed(model: nn.Module, clips: Tensor) -> None:
     model.embed(clips)
 
 
 @torch.inference_mode()
-def _peer_episode(backbone: str) -> None:
-    peer_episode(*_peer(backbone))
+def _peer_episode(backbone: str, method: str) -> None:
+    """An episode from its clips: STRM's as other code does it, others by their own functions."""
+    model, support, query = _peer(backbone, method)
+    if method == "strm":
+        peer_episode(model, support, query)
+    else:
+        names = [f"{number:02d}" for number in range(WAY)]
+        match_clips(model, support, torch.arange(WAY).repeat_interleave(SHOT), query, names)
 
 
 def take_turns(jobs: dict[Any, Callable[[], Any]], repeats: int, progress: Progress) -> dict[Any, float]:
@@ -156,7 +190,7 @@ def take_turns(jobs: dict[Any, Callable[[], Any]], repeats: int, progress: Progr
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def _random_features(model: STRM, dtype: torch.dtype, shape: Sequence[int]) -> ClipFeatures:
+def _random_features(model: nn.Module, dtype: torch.dtype, shape: Sequence[int]) -> ClipFeatures:
     """Features of as many clips as the SSv2 test split has, as evaluation holds them; too many for tables of pairs."""
     with torch.inference_mode():
         one = model.embed(torch.rand(1, *shape))
@@ -169,16 +203,13 @@ def _episodes(count: int) -> list[Episode]:
     return Protocol("test", WAY, (SHOT,), QUERIES, count).draw(classes)
 
 
-def matching_operations(model: STRM) -> int:
-    """Floating-point operations of the matrix products of one episode: tuples, TRM's scores and prototypes, QC's."""
-    total = 0
-    for w, relation in model.temporal_relations.relations.items():
-        tuples, positions = relation.tuples.members.shape  # T, w·L
-        dim, plain = relation.value.out_features, model.query_class.similarities[w].project.out_features
-        pairs = (WAY * QUERIES * tuples) * (WAY * SHOT * tuples)  # query tuples times support tuples
-        formed = WAY * (QUERIES + SHOT) * tuples * positions  # of every clip
-        total += 2 * (pairs + formed) * (2 * dim + plain)
-    return total
+def matching_operations(model: nn.Module, features: ClipFeatures, episode: Episode) -> int:
+    """Floating-point operations of the matrix products and convolutions of one episode from features."""
+    query = features.gather(episode.query_clips, (1, WAY * QUERIES))
+    support = told(model, features.gather(episode.support_clips, (1, WAY, SHOT)), [episode.classes])
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        model.match(support, query)
+    return counter.get_total_flops()
 
 
 def peer_episode(model: STRM, support: Tensor, query: Tensor) -> Tensor:

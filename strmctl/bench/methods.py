@@ -13,9 +13,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from strmctl.bench.evaluation import take_turns
+from strmctl.bench.evaluation import check_methods, take_turns
 from strmctl.episodes.sampler import Episode
-from strmctl.errors import UsageError, did_you_mean
 from strmctl.evaluation.embed import ClipFeatures
 from strmctl.evaluation.match import Protocol, match_episodes
 from strmctl.model.enrichment import Clips, backbone_maps
@@ -59,9 +58,7 @@ def bench_methods(
         UsageError: there is no such method.
         RecipeError: the recipe is unknown or invalid.
     """
-    for name in methods:
-        if name not in METHODS:
-            raise UsageError(f"no method named {name!r}", f"{did_you_mean(METHODS, name)}known: {', '.join(METHODS)}")
+    check_methods(methods)
     values = load_recipe(recipe, assignments).model_dump()
     recipes = {name: Recipe.model_validate(values | {"method": name}) for name in methods}
     recipes = {name: Recipe.model_validate(own.settled()) for name, own in recipes.items()}

@@ -36,7 +36,7 @@ def prepare(recipe: Recipe, model: nn.Module, device: torch.device, classes: int
     Raises:
         UsageError: the recipe wants it compiled, and nothing can be compiled here.
     """
-    if hasattr(model, "prepare_training"):
+    if recipe.train.episodes and hasattr(model, "prepare_training"):
         with seeded(recipe.train.seed, "training only"):
             model.prepare_training(classes)
     model.to(device)

@@ -1,15 +1,24 @@
 """The two ways that `bench eval` compares compute the same, and its numbers follow from its measurements."""
 
+import contextlib
+from types import SimpleNamespace
+
 import pytest
 import torch
 
+from strmctl.bench import evaluation
 from strmctl.bench.evaluation import bench_eval, matching_operations, peer_episode
+from strmctl.episodes.sampler import Episode
 from strmctl.errors import UsageError
+from strmctl.evaluation.embed import ClipFeatures
 from strmctl.model.backbones.build import build_backbone
 from strmctl.model.methods.strm import build_strm
 from tests.model.reference import relative_error
+from tests.videos_for_tests import strmctl
 
 pytestmark = pytest.mark.slow
+
+CLIPS = [f"{number:02d}" for number in range(30)]
 
 
 @pytest.mark.parametrize("cardinalities", [(2,), (2, 3)])
@@ -23,16 +32,18 @@ def test_the_other_way_gives_the_logits_of_the_model(cardinalities):
         assert relative_error(peer_episode(model, support, query), expected) < 1e-12
 
 
-def test_operations_of_matching_are_those_that_torch_counts():
-    from torch.utils.flop_counter import FlopCounterMode
-
+def test_operations_of_matching_are_those_of_its_products():
     model = build_strm(backbone=build_backbone("conv3", weights="none"), dim=16, query_class_dim=8).eval()
     shapes = {"trm2.key": (2, 8, 16), "trm2.value": (2, 8, 16), "qc2": (2, 8, 8)}
-    support = {name: torch.rand(1, 5, 5, *shape) for name, shape in shapes.items()}
-    query = {name: torch.rand(1, 5, *shape) for name, shape in shapes.items()}
-    with FlopCounterMode(display=False) as counter:
-        model.match(support, query)
-    assert counter.get_total_flops() == matching_operations(model)
+    features = ClipFeatures(
+        {name: torch.rand(30, *shape) for name, shape in shapes.items()}, dict(zip(CLIPS, range(30), strict=True))
+    )
+    episode = Episode(
+        0, tuple("abcde"), tuple(CLIPS[first : first + 5] for first in range(0, 25, 5)), tuple(zip(CLIPS[25:]))
+    )
+    pairs, formed = 5 * 28 * 25 * 28, 30 * 28 * 2 * 8  # 28 tuples, of which each is made of 2 frames of 8
+    expected = 2 * (pairs + formed) * (2 * 16 + 8)
+    assert matching_operations(model, features, episode) == expected
 
 
 def test_numbers_follow_from_the_measurements():
@@ -47,3 +58,19 @@ def test_numbers_follow_from_the_measurements():
     assert reports[-1][:2] == (14, 14)
     with pytest.raises(UsageError, match="resnet19"):
         bench_eval(backbone="resnet19")
+
+
+def test_another_method_is_measured(monkeypatch):
+    monkeypatch.setattr(evaluation, "SSV2_CLIPS", 240)
+    here = SimpleNamespace(apply=lambda job, words: job(*words))
+    monkeypatch.setattr(evaluation, "as_others", lambda: contextlib.nullcontext(here))
+    words = ["--backbone", "conv3", "--clips", 2, "--episodes", 16, "--repeats", 1]
+    ran = strmctl("bench", "eval", "--method", "hyrsm", *words, "--json")
+    assert ran.code == 0, ran.err
+    found = ran.json()
+    assert found["method"] == "hyrsm" and found["match_share_of_matrix_product"]["float32"] > 0
+
+
+def test_an_unknown_method_has_a_near_name():
+    ran = strmctl("bench", "eval", "--method", "hyrms")
+    assert ran.code == 2 and "no method named 'hyrms'" in ran.err and "hyrsm" in ran.err

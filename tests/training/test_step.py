@@ -69,6 +69,15 @@ def test_the_losses_of_a_method_keep_their_proportions_where_queries_are_summed(
     assert found["sum"].terms == pytest.approx({name: 6 * loss for name, loss in found["mean"].terms.items()})
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("method", ["hyrsm", "molo", "hf_ar"])
+def test_what_is_never_trained_has_no_part_for_losses(method):
+    recipe = small_recipe(f"method={method}", "train.episodes=0")
+    model = build_model(recipe, pretrained=False)
+    prepare(recipe, model, torch.device("cpu"), 0)
+    assert model.training_only is None
+
+
 def test_the_last_step_divides_by_the_episodes_that_it_has():
     recipe = small_recipe("train.accumulate=5", "train.episodes=12")
     assert [accumulated(recipe, index) for index in range(12)] == [5] * 10 + [2, 2]

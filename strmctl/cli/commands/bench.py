@@ -10,6 +10,7 @@ from strmctl.cli import console
 from strmctl.cli.group import Group
 from strmctl.cli.options import (
     FOLDER,
+    METHOD,
     METHOD_LIST,
     RECIPE,
     comma_separated,
@@ -45,24 +46,33 @@ def command() -> None:
 
 @command.command(name="eval")
 @click.option("--backbone", default="resnet50", show_default=True, help="Backbone, such as resnet18.")
+@click.option("--method", default="strm", show_default=True, type=METHOD, metavar="NAME", help="Method.")
 @click.option("--clips", type=click.IntRange(1), default=8, show_default=True, help="Clips embedded at a time.")
 @click.option("--episodes", type=click.IntRange(16), default=64, show_default=True, help="Episodes per repetition.")
 @repeats_option
 @json_option
-def evaluation(backbone: str, clips: int, episodes: int, repeats: int, as_json: bool) -> None:
+def evaluation(backbone: str, method: str, clips: int, episodes: int, repeats: int, as_json: bool) -> None:
     """Evaluation: every clip embedded once and episodes matched in blocks, against embedding every episode anew.
 
-    5-way 5-shot with one query per class, D' = 1152, pairs of frames, on the CPU. ResNet-50 takes a few minutes.
+    5-way 5-shot with one query per class, on the CPU, methods as in recipe ssv2_r50. ResNet-50 takes a few minutes.
+
+    \b
+    Examples:
+      strmctl bench eval --backbone resnet18
+      strmctl bench eval --method hyrsm
     """
     from strmctl.bench.evaluation import bench_eval
     from strmctl.report.terminal import benchmarks
 
     with console.progress("measuring", "steps") as progress:
-        found = bench_eval(backbone=backbone, clips=clips, episodes=episodes, repeats=repeats, progress=progress)
+        found = bench_eval(
+            backbone=backbone, method=method, clips=clips, episodes=episodes, repeats=repeats, progress=progress
+        )
     if as_json:
         console.print_json(found)
         return
-    console.print_table(f"Evaluation with {backbone}, {found['threads']} threads", *benchmarks.evaluation(found))
+    title = f"Evaluation of {method} with {backbone}, {found['threads']} threads"
+    console.print_table(title, *benchmarks.evaluation(found))
     console.say(
         f"ratio: the time of 10,000 episodes embedded anew, {found['uncached_seconds_per_episode']:.1f} s each, over "
         "that of 2,857 clips (the SSv2 test split) embedded once and 10,000 matches; extrapolated from "
