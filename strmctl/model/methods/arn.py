@@ -34,7 +34,7 @@ from strmctl.model.seeding import seeded
 
 Kind = Literal["spatial", "temporal", "both"]
 HIDDEN, RELATION = 16, 8  # channels of attention, width of the last layer but one
-NUMBERS = 1 << 24  # in a tensor of pairs of descriptors, beyond which fewer are compared at a time in tests
+NUMBERS = 1 << 20  # in a tensor of pairs, beyond which a test compares fewer queries at a time
 
 
 class PlaceAttention(nn.Module):
@@ -105,7 +105,7 @@ class Descriptor(nn.Module):
 
 
 class Relation(nn.Module):
-    """How alike two descriptors are: `(S, 2, C, C)` to `(S)`.
+    """How alike two descriptors are.
 
     Args:
         channels: C, a multiple of 16.
@@ -123,12 +123,37 @@ class Relation(nn.Module):
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.ones_(layer.bias)
 
-    def forward(self, pairs: Tensor) -> Tensor:
-        """The score of each pair, any number."""
-        for place, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
-            found = F.relu(norm(convolution(pairs)))  # (S, C, side, side)
-            pairs = F.max_pool2d(pairs + found if place else found, 2)
+    def forward(self, prototypes: Tensor, queries: Tensor) -> Tensor:
+        """The score of each pair of an episode, any number: `(ways, C, C)` and `(Q, C, C)` to `(Q, ways)`."""
+        # The first convolution of a pair is the sum of those of its two parts, which are fewer.
+        kernels = self.convolutions[0].weight.unbind(1)  # (C, 3, 3) each
+        classes, others = (
+            F.conv2d(as_images(side), as_images(kernel), padding=1)
+            for side, kernel in zip((prototypes, queries), kernels, strict=True)
+        )  # (ways, C, C, C) and (Q, C, C, C)
+        norm = self.norms[0]
+        if not self.training:  # so is batch norm, whose shift the prototypes get
+            classes = norm(classes)
+            others = others * (norm.weight / (norm.running_var + norm.eps).sqrt())[:, None, None]
+        # Batch statistics are of all pairs of an episode.
+        at_a_time = len(others) if self.training else max(1, NUMBERS // classes.numel())
+        scores = []
+        for some in others.split(at_a_time):
+            pairs = (classes + some[:, None]).flatten(0, 1)  # (S, C, C, C)
+            pairs = norm(pairs) if self.training else pairs
+            scores.append(self._scores(F.relu(F.max_pool2d(pairs, 2))))
+        return torch.cat(scores).view(len(queries), len(prototypes))
+
+    def _scores(self, pairs: Tensor) -> Tensor:
+        """The scores of pairs from their first layer, `(S, C, C / 2, C / 2)` to `(S)`."""
+        for convolution, norm in zip(self.convolutions[1:], self.norms[1:], strict=True):
+            pairs = F.max_pool2d(pairs + F.relu(norm(convolution(pairs))), 2)  # (S, C, side, side)
         return self.last(F.relu(self.first(pairs.flatten(1)))).squeeze(1)
+
+
+def as_images(planes: Tensor) -> Tensor:
+    """Planes `(N, height, width)` as images of one channel, `(N, 1, height, width)`, the channel last in memory."""
+    return planes[:, None].contiguous(memory_format=torch.channels_last)
 
 
 class ARN(nn.Module):
@@ -167,12 +192,9 @@ class ARN(nn.Module):
 
     def match(self, support: Mapping[str, Tensor], query: Mapping[str, Tensor], mask: Tensor | None = None) -> Logits:
         """Logits `(B, Q, ways)` from `support` `(B, ways, K, C, C)`, `query` `(B, Q, C, C)`, `mask` `(B, ways, K)`."""
-        prototypes, queries = mean_over_shots(support["descriptor"], mask)[:, None], query["descriptor"][:, :, None]
-        pairs = torch.stack(torch.broadcast_tensors(prototypes, queries), dim=3)  # (B, Q, ways, 2, C, C)
-        flat = pairs.flatten(0, 2)
-        # Batch statistics are of all pairs of an episode.
-        at_a_time = len(flat) if self.training else max(1, NUMBERS // flat.shape[-1] ** 3)
-        return Logits(torch.cat([self.relation(part) for part in flat.split(at_a_time)]).view(pairs.shape[:3]))
+        prototypes = mean_over_shots(support["descriptor"], mask)  # (B, ways, C, C)
+        episodes = zip(prototypes, query["descriptor"], strict=True)
+        return Logits(torch.stack([self.relation(*episode) for episode in episodes]))
 
     def losses(
         self, logits: Logits, support: Mapping[str, Tensor], query: Mapping[str, Tensor], truth: Truth
