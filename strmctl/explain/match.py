@@ -72,6 +72,11 @@ class Match:
     true: str | None
     classes: Sequence[ClassMatch]
 
+    @property
+    def of_distances(self) -> bool:
+        """Whether the logits are minus distances, and not likenesses, as those of Chamfer and CMN."""
+        return self.classes[0].distance >= 0
+
 
 def match_query(run: LoadedRun, query: Subject, support: Mapping[str, Sequence[Subject]], *, true: str | None) -> Match:
     """Compares a query with the support of some classes, as a test does.

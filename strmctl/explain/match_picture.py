@@ -15,7 +15,7 @@ from strmctl.explain.viewers import Viewer
 if TYPE_CHECKING:
     from strmctl.report.pictures.match import MatchRow, Strip
 
-NO_PAIRS = "This method compares no single frames, so distances are all there is; a support clip stands beside each."
+NO_PAIRS = "This method compares no single frames, so numbers are all there is; a support clip stands beside each."
 STRONGEST = "Beside each class, the strongest pairs: frames of the query (blue) and those of a support clip (orange)"
 
 
@@ -28,13 +28,14 @@ def draw_match_of(match: Match, viewer: Viewer, path: Path) -> None:
     none = "" if match.true in [one.name for one in match.classes] else ", without support"
     truth = f" (true class: {match.true}{none})" if match.true not in (None, "", first.name) else ""
     words = list(dict.fromkeys(pair.words for kind in first.pairs for pair in kind))
+    of_what = "minus the distances" if match.of_distances else "the logits"
     legend = f"{STRONGEST}, with their weight: {'; '.join(words)}." if words else NO_PAIRS
     figure = draw_match(
         _small(match.query, range(len(match.query.positions))),
         [str(position) for position in match.query.positions],
         [_row(match, one) for one in match.classes],
         title=f"{match.query.name} is taken for {first.name}{truth} by {viewer.label} (run {viewer.run.name})",
-        legend=f"Bars: softmax of minus the distances, not calibrated. {legend} Numbers below frames count from 0.",
+        legend=f"Bars: softmax of {of_what}, not calibrated. {legend} Numbers below frames count from 0.",
     )
     save_picture(figure, path)
 
@@ -42,7 +43,8 @@ def draw_match_of(match: Match, viewer: Viewer, path: Path) -> None:
 def _row(match: Match, one: ClassMatch) -> MatchRow:
     from strmctl.report.pictures.match import MatchRow, Strip, strips_in_a_line
 
-    facts = [f"distance {one.distance:.4g}", *(f"{part}: {value:.4g}" for part, value in one.parts.items())]
+    value = f"distance {one.distance:.4g}" if match.of_distances else f"logit {-one.distance:.4g}"
+    facts = [value, *(f"{part}: {value:.4g}" for part, value in one.parts.items())]
     facts += ["true class"] if one.name == match.true else []
     lines = []
     for kind in one.pairs:

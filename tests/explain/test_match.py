@@ -2,12 +2,16 @@
 
 from types import SimpleNamespace
 
+import pytest
 import torch
 
-from strmctl.explain.match import match_query
+from strmctl.explain.match import ClassMatch, Match, match_query
+from strmctl.explain.match_picture import draw_match_of
 from strmctl.explain.subjects import Subject
 from strmctl.model.episode import Logits
 from strmctl.model.layers.correspondence import Correspondence
+from strmctl.report import drawing
+from strmctl.report.pictures import match as picture
 
 
 class InSteps(torch.nn.Module):
@@ -51,3 +55,23 @@ def test_pairs_name_the_first_frame_of_each_step():
         [6],
     )
     assert (weaker.weight, weaker.query_frames, weaker.shot, weaker.support_frames) == (0.25, [0, 2], 0, [4])
+
+
+@pytest.mark.parametrize(
+    ("distances", "words", "legend"),
+    [
+        ((0.0, 2.5), ["distance 0", "distance 2.5"], "softmax of minus the distances"),
+        ((-9.9, 0.5), ["logit 9.9", "logit -0.5"], "softmax of the logits"),
+        ((-9.9, -9.8), ["logit 9.9", "logit 9.8"], "softmax of the logits"),
+    ],
+)
+def test_likenesses_are_not_called_distances(monkeypatch, tmp_path, distances, words, legend):
+    shown = []
+    monkeypatch.setattr(picture, "draw_match", lambda *given, **named: shown.append((given, named)))
+    monkeypatch.setattr(drawing, "save_picture", lambda figure, path: None)
+    clip = subject("q", 60)
+    classes = [ClassMatch(name, [clip], value, 0.5, {}, []) for name, value in zip("ab", distances, strict=True)]
+    viewer = SimpleNamespace(label="M", run=SimpleNamespace(name="run"))
+    draw_match_of(Match(clip, "a", classes), viewer, tmp_path / "a.png")
+    ((_, _, rows), named) = shown[0]
+    assert [row.facts for row in rows] == [[words[0], "true class"], [words[1]]] and legend in named["legend"]

@@ -248,7 +248,7 @@ def _draw_match(viewer: Viewer, match: Match, path: Path | None, as_json: bool) 
 
     path = path or viewer.run.folder / "viz" / f"match_{match.query.stem}.png"
     if not match.classes[0].pairs:
-        console.say(f"note: method {viewer.label} compares no single frames, so distances are all there is to draw")
+        console.say(f"note: method {viewer.label} compares no single frames, so numbers are all there is to draw")
     with _picture(path, as_json):
         draw_match_of(match, viewer, path)
     return {"picture": str(path), "run": viewer.run.name, "method": viewer.label} | match_document(match)

@@ -105,7 +105,7 @@ def test_the_class_of_a_query_may_have_no_support(data, several, drawn):
 
 def test_a_method_that_compares_no_frames_says_so(data, several, drawn):
     ran = match(data, several, "--match", "swim/1", *named(*SUPPORT), "--run", "prototype")
-    assert ran.code == 0 and "method prototype compares no single frames, so distances are all there is" in ran.err
+    assert ran.code == 0 and "method prototype compares no single frames, so numbers are all there is" in ran.err
 
 
 @pytest.mark.parametrize(
