@@ -1,47 +1,57 @@
-"""How the figures of a report look: panels, limits, legend and caption. Only greys; shapes tell apart.
+"""How the figures of a report look: their forms, panels, limits, legend and caption.
 
-Figures are 8 to 14 inches wide and meant to be printed at half that size.
+Those for files are 8 to 14 inches wide and meant to be printed at half that size. A page shows them wide or narrow, as
+there is room; `hues.py` has the colours.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from strmctl.report.charts.hues import CHANCE, GRID, GROUND, INK, PUBLISHED
 from strmctl.report.drawing import Artist, Axes, Figure, MaxNLocator
 from strmctl.report.text import width_of, wrapped
 
 TITLE, TEXT, SMALL = 15.0, 14.0, 12.5  # points
 DPI = 110
-NARROWEST = 9.0  # inches, for the caption
-PUBLISHED = "0.93"  # the ground of panels with values of the paper
 PLAIN = {"parse_math": False}  # a label may hold a dollar sign
-MEAN = {"marker": "o", "markersize": 9, "color": "black", "linestyle": "none", "zorder": 4}
-HOLLOW = MEAN | {"marker": "D", "markerfacecolor": "white", "markeredgewidth": 1.6}  # the paper's
 INTERVAL = {"elinewidth": 1.6, "capsize": 4}
-SEED = {
-    "marker": "o",
-    "markersize": 5.5,
-    "color": "white",
-    "markeredgecolor": "black",
-    "linestyle": "none",
-    "zorder": 5,
-}
-STYLES = {  # marker, line, grey
-    "TRM": ("s", "--", "0.45"),
-    "TRX": ("^", "-.", "0.3"),
-    "STRM": ("o", "-", "black"),
-}
-OTHER_MARKERS, OTHER_LINES = "DvPX<>h", (":", (0, (6, 2)), (0, (4, 1, 1, 1)), (0, (2, 2)))  # 28 pairs
+HOLLOW = {"fillstyle": "full", "markerfacecolor": GROUND, "markeredgewidth": 1.6}  # the paper's
+SEED = {"marker": "o", "markersize": 5.5, "color": GROUND, "linestyle": "none", "zorder": 5}
+TICK = {"marker": "_", "markersize": 13, "markeredgewidth": 1.3, "linestyle": "none", "zorder": 3}  # a seed on a line
 
 
-def panels(count: int, *, width: float, height: float, columns: int = 3) -> tuple[Figure, list[Axes]]:
+@dataclass(frozen=True)
+class Form:
+    """What a figure is drawn for.
+
+    Attributes:
+        least: least width, inches.
+        most: greatest width, inches.
+        names: greatest width of the names of rows, points.
+        captioned: whether the caption is part of the figure; a page writes it below.
+    """
+
+    least: float
+    most: float
+    names: float
+    captioned: bool
+
+
+FILE = Form(9.0, 15.0, 190.0, captioned=True)
+WIDE = Form(9.0, 15.0, 190.0, captioned=False)
+NARROW = Form(5.0, 5.0, 105.0, captioned=False)  # one panel below the other, on 5 inches: 12.5 points are 11 of 320 pixels
+
+
+def panels(form: Form, count: int, *, width: float, height: float, columns: int = 3) -> tuple[Figure, list[Axes]]:
     """A figure with so many panels of `width` × `height` inches, at most `columns` in a row; four stand two by two."""
-    columns = min(count, 2 if count == 4 and columns == 3 else columns)
+    columns = min(count, 2 if count == 4 and columns == 3 else columns, max(1, int(form.most / width)))
     rows = math.ceil(count / columns)
-    size = (max(NARROWEST, columns * width), rows * height)
-    figure = Figure(figsize=size, dpi=DPI, facecolor="white", layout="constrained")
+    size = (min(max(form.least, columns * width), form.most), rows * height)
+    figure = Figure(figsize=size, dpi=DPI, facecolor=GROUND, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)
     axes = [figure.add_subplot(rows, columns, position + 1) for position in range(count)]
     for one in axes:
@@ -80,7 +90,7 @@ def limits(axes: Axes, values: Sequence[float], *, chance: float | None = None, 
     across = axes.xaxis if flat else axes.yaxis
     (axes.set_xlim if flat else axes.set_ylim)(low, high)
     across.set_ticks(ticks)
-    across.grid(True, color="0.8", linewidth=0.8)
+    across.grid(True, color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     (axes.set_xlabel if flat else axes.set_ylabel)("accuracy, %", fontsize=TEXT)
     if chance is not None and low <= chance <= high:
@@ -112,7 +122,7 @@ def share_axis(axes: Axes) -> None:
 
 def chance_line(axes: Axes, chance: float, *, flat: bool = False) -> None:
     """A dashed line, named outside the panel, where no data are."""
-    style = {"color": "0.25", "linestyle": (0, (5, 4)), "linewidth": 1.2, "zorder": 3}
+    style = {"color": CHANCE, "linestyle": (0, (5, 4)), "linewidth": 1.2, "zorder": 3}
     if flat:
         axes.axvline(chance, **style)
         axes.text(chance, 1.0, "chance", transform=axes.get_xaxis_transform(), ha="center", va="bottom", fontsize=SMALL)
@@ -127,18 +137,35 @@ def number(axes: Axes, at: tuple[float, float], words: str, *, flat: bool = Fals
     axes.annotate(words, at, textcoords="offset points", fontsize=SMALL, zorder=6, **place)
 
 
-def style(label: str, position: int) -> dict[str, Any]:
-    """Marker, line and grey of a method; the same in every figure for the three methods of the paper."""
-    other = OTHER_MARKERS[position % 7], OTHER_LINES[position % 4], ("black", "0.5")[position % 2]
-    marker, line, grey = STYLES.get(label, other)
-    return {"marker": marker, "linestyle": line, "color": grey, "markersize": 9, "linewidth": 1.8}
+def ticks(axes: Axes, places: Sequence[float], names: Sequence[str], *, inches: float) -> None:
+    """Ticks of an x axis at these places, ascending; those are named whose names fit beside the one before.
+
+    Args:
+        axes: the panel, its scale and limits set.
+        places: where the data are.
+        names: their names.
+        inches: about how wide the axis is.
+    """
+    to_points = (axes.transScale + axes.transLimits).transform
+    shown, end = [], -math.inf
+    for place, name in zip(places, names, strict=True):
+        middle, half = 72 * inches * to_points((place, 0))[0], width_of(name, TEXT) / 2
+        fits = middle - half > end + 6
+        shown.append(name if fits else "")
+        end = middle + half if fits else end
+    axes.set_xticks(places, shown)
+    axes.set_xticks([], minor=True)
 
 
-def finish(figure: Figure, caption: str, legend: Mapping[str, Artist] | None = None) -> Figure:
-    """Puts a legend (label -> what stands for it) above and a caption below, and fixes the places of all."""
+def finish(form: Form, figure: Figure, caption: str, legend: Mapping[str, Artist] | None = None) -> Figure:
+    """Puts a legend (label -> what stands for it) above and a caption below, and fixes the places of all.
+
+    The figure's label is the caption, of every form.
+    """
+    figure.set_label(caption)
     wide, high = figure.get_size_inches()
-    lines = wrapped(caption, SMALL, 72 * wide * 0.96)
-    extra = (lines.count("\n") + 1) * SMALL * 1.25 / 72 + 0.1
+    lines = wrapped(caption, SMALL, 72 * wide * 0.96) if form.captioned else ""
+    extra = (lines.count("\n") + 1) * SMALL * 1.25 / 72 + 0.1 if lines else 0.0
     if legend:
         labels = [wrapped(label, TEXT, 72 * wide * 0.8, most=2) for label in legend]
         columns = max(1, int(72 * wide * 0.95 / (max(width_of(label, TEXT) for label in labels) + 62)))
@@ -156,7 +183,8 @@ def finish(figure: Figure, caption: str, legend: Mapping[str, Artist] | None = N
         for text, label in zip(box.get_texts(), labels, strict=True):
             text.set(text=label, **PLAIN)
     figure.set_size_inches(wide, high + extra)
-    figure.supxlabel(lines, x=0.02, ha="left", fontsize=SMALL, linespacing=1.2, **PLAIN)
+    if lines:
+        figure.supxlabel(lines, x=0.02, ha="left", fontsize=SMALL, linespacing=1.2, **PLAIN)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     return figure
