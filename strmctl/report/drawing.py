@@ -67,6 +67,7 @@ __all__ = [
     "FontProperties",
     "Line2D",
     "MaxNLocator",
+    "OnPage",
     "Patch",
     "PowerNorm",
     "Rendered",
@@ -81,11 +82,20 @@ __all__ = [
 SETTINGS = {name: rcParamsDefault[name] for name in rcParamsDefault if name != "backend"} | {"svg.hashsalt": "strmctl"}
 
 
+class OnPage(NamedTuple):
+    """A chart for a page, which takes the form that there is room for, in the colours of the reader's scheme."""
+
+    wide: str  # SVG
+    narrow: str  # SVG
+    caption: str
+
+
 class Rendered(NamedTuple):
-    """A figure in the two forms of a report."""
+    """A figure as the files of a report, and for its page where that shows more than the file."""
 
     svg: str
     png: bytes
+    page: OnPage | None = None
 
 
 @contextlib.contextmanager

@@ -55,7 +55,7 @@ def command(names: tuple[str, ...], out: Path, runs: Path, as_json: bool) -> Non
             console.print_table(table.title, table.columns, table.rows)
             console.print_text(table.caption)
     figures = _figures(document, out)
-    written = write_report(document, out, {kind: figure.svg for kind, figure in figures.items()})
+    written = write_report(document, out, figures)
     if as_json:
         console.print_json(document.to_json())
     for kind, figure in figures.items():
@@ -74,7 +74,10 @@ def _figures(document: Document, out: Path) -> dict[str, Rendered]:
         from strmctl.report.drawing import rendered
         from strmctl.report.pictures.confusion import confusion_figures
 
-        for kind, draw in (charts(document) | confusion_figures(document)).items():
+        for kind, draw in charts(document).items():
+            with console.picture(out / f"{kind}.png"):
+                figures[kind] = draw()
+        for kind, draw in confusion_figures(document).items():
             with console.picture(out / f"{kind}.png"):
                 figures[kind] = rendered(draw())
     return figures

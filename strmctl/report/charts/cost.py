@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from strmctl.report.charts import style as look
+from strmctl.report.charts.hues import DEEP, GROUND, INK, MIDDLE, PALE
 from strmctl.report.document import Document
 from strmctl.report.drawing import Figure, MaxNLocator, Patch
 from strmctl.report.tables.cost import sizes
-from strmctl.report.text import wrapped
 
 # Grey and hatch of a part of a model.
 PARTS = {
-    "backbone": ("0.85", ""),
-    "PLE": ("white", "///"),
-    "FLE": ("0.6", ""),
-    "TRM": ("0.3", ""),
-    "QC": ("white", "xxx"),
+    "backbone": (PALE, ""),
+    "PLE": (GROUND, "///"),
+    "FLE": (MIDDLE, ""),
+    "TRM": (DEEP, ""),
+    "QC": (GROUND, "xxx"),
 }
 
 
-def draw_cost(document: Document) -> Figure:
+def draw_cost(document: Document, form: look.Form) -> Figure:
     """Operations of one episode by part, whole and without the backbone, which dwarfs all else."""
     methods = {label: method.flops.episode for label, method in document.cost.methods.items()}
-    figure, axes = look.panels(2, width=6.6, height=1.6 + 0.95 * len(methods))
+    figure, axes = look.panels(form, 2, width=6.6, height=1.6 + 0.95 * len(methods))
     rest = [part for part in PARTS if part != "backbone"]
     for panel, parts, named, words in (
         (axes[0], list(PARTS), ["backbone"], "all parts"),
@@ -33,13 +33,13 @@ def draw_cost(document: Document) -> Figure:
             left = 0.0
             for part in parts:
                 colour, hatch = PARTS[part]
-                panel.barh(row, flops[part] / 1e9, 0.5, left, color=colour, hatch=hatch, edgecolor="black", zorder=2)
+                panel.barh(row, flops[part] / 1e9, 0.5, left, color=colour, hatch=hatch, edgecolor=INK, zorder=2)
                 left += flops[part] / 1e9
             look.number(panel, (total, row), _giga(total), flat=True)
             each = ", ".join(f"{part} {_giga(flops[part] / 1e9)}" for part in named if flops[part])
             below = {"xytext": (3, -3), "textcoords": "offset points", "va": "top", "fontsize": look.SMALL}
             panel.annotate(each, (0, row + 0.25), **below)
-        look.categories(panel, [wrapped(label, look.TEXT, 150, most=2) for label in methods], flat=True)
+        look.rows(form, panel, methods)
         panel.set_xlim(0, 1.22 * (max(sums) or 1))
         panel.xaxis.set_major_locator(MaxNLocator(4))
         panel.xaxis.set_major_formatter("{x:,.5g}")
@@ -48,8 +48,8 @@ def draw_cost(document: Document) -> Figure:
         f"Floating-point operations of one episode, in 10⁹. {sizes(document.cost)}. Counted, not measured: without "
         "data set, training or seeds, and so without error bars. Beside each bar its sum; each panel has its own scale."
     )
-    legend = {part: Patch(facecolor=colour, hatch=hatch, edgecolor="black") for part, (colour, hatch) in PARTS.items()}
-    return look.finish(figure, caption, legend)
+    legend = {part: Patch(facecolor=colour, hatch=hatch, edgecolor=INK) for part, (colour, hatch) in PARTS.items()}
+    return look.finish(form, figure, caption, legend)
 
 
 def _giga(value: float) -> str:

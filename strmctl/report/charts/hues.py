@@ -1,4 +1,4 @@
-"""The colours of charts, and what stands for each model: a hue, a marker and a line, the same in every chart and report.
+"""The colours of charts, and what stands for each model: hue, marker and line, the same in every chart and report.
 
 Charts are drawn in the colours of a light page; `DARK` has the colour of a dark page for each of them. The hues differ
 for readers who do not tell red from green, or blue from yellow, as well; where more models than hues are shown, those
@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from strmctl.model.methods.table import METHODS
@@ -31,9 +31,7 @@ DARK = {
     MIDDLE: "#7d8691",
     DEEP: "#c9d0d8",
     ACCENT: "#ef5f4a",
-    **dict(
-        zip(HUES, ("#99aef4", "#78e095", "#a744fd", "#e2ca29", "#c762aa", "#80fbf3", "#9e83f2"), strict=True)
-    ),
+    **dict(zip(HUES, ("#99aef4", "#78e095", "#a744fd", "#e2ca29", "#c762aa", "#80fbf3", "#9e83f2"), strict=True)),
 }
 MARKERS = "s^DvPX<>h*pd"  # STRM has the circle; 12 and 7 have no common divisor, so no two of 84 share hue and marker
 LINES = ("--", "-.", ":", (0, (6, 2)), (0, (4, 1, 1, 1)))
@@ -65,22 +63,27 @@ def styles_of(document: Document) -> dict[str, dict[str, Any]]:
         document.tuples,
         document.folds,
         document.custom,
-        document.cardinality,
         document.curves,
     )
-    return styles(itertools.chain(*kinds))
+    return styles(itertools.chain(*kinds, document.cardinality), dict.fromkeys(document.cardinality, "STRM"))
 
 
-def styles(labels: Iterable[str]) -> dict[str, dict[str, Any]]:
+def styles(labels: Iterable[str], known: Mapping[str, str] | None = None) -> dict[str, dict[str, Any]]:
     """Label -> what a line of matplotlib looks like.
 
     A method has the style of its place in `ORDER`. Further labels with its name have its hue and marker, filled by
     halves; labels without the name of a method have the styles that are left.
+
+    Args:
+        labels: the labels.
+        known: method of labels that do not name it.
     """
     models = {label: _CARDINALITIES.sub("", label) for label in labels}  # `STRM {2}` is STRM
-    methods = {model: method_of(model) for model in models.values()}
+    methods = {model: (known or {}).get(model) or method_of(model) for model in models.values()}
     taken = set(methods.values())
-    free = itertools.chain((rank for rank, name in enumerate(ORDER) if rank and name not in taken), itertools.count(len(ORDER)))
+    free = itertools.chain(
+        (rank for rank, name in enumerate(ORDER) if rank and name not in taken), itertools.count(len(ORDER))
+    )
     seen: Counter[str | None] = Counter()
     made = {}
     for model, name in methods.items():
@@ -92,7 +95,11 @@ def styles(labels: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 def _style(rank: int, copy: int) -> dict[str, Any]:
     """The style of a place in `ORDER`, and of further models of that method."""
-    other = {"color": HUES[(rank - 1) % 7], "marker": MARKERS[(rank - 1) % 12], "linestyle": LINES[(rank - 1 + copy) % 5]}
+    other = {
+        "color": HUES[(rank - 1) % 7],
+        "marker": MARKERS[(rank - 1) % 12],
+        "linestyle": LINES[(rank - 1 + copy) % 5],
+    }
     chosen = other if rank else {"color": ACCENT, "marker": "o", "linestyle": ["-", *LINES][copy % 6]}
     more = {"fillstyle": FILLS[copy % 5], "markerfacecoloralt": GROUND, "markersize": 9, "linewidth": 1.8}
     return chosen | more

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 from strmctl.report.accuracies import Curve
 from strmctl.report.charts import style as look
+from strmctl.report.charts.hues import DEEP, GRID, INK, styles_of
+from strmctl.report.charts.marks import name_ends
 from strmctl.report.document import Document
 from strmctl.report.drawing import Axes, Figure, Line2D, MaxNLocator, own_settings
 
-TRAINED = {"color": "0.45", "linewidth": 1.6}
-VALIDATED = {"color": "black", "marker": "o", "markersize": 6, "linewidth": 1.4, "elinewidth": 1.2, "capsize": 3}
+TRAINED = {"color": DEEP, "linewidth": 1.6}
+VALIDATED = {"color": INK, "marker": "o", "markersize": 6, "linewidth": 1.4, "elinewidth": 1.2, "capsize": 3}
 
 
 @own_settings()
@@ -21,7 +23,7 @@ def draw_run(curve: Curve, *, way: int) -> Figure:
         curve: what its log says.
         way: number of classes of an episode, for chance.
     """
-    figure, (losses, accuracies) = _panels()
+    figure, (losses, accuracies) = _panels(look.FILE)
     losses.plot(curve.episodes, curve.loss, **TRAINED)
     own = [100 * one for one in curve.accuracy]
     accuracies.plot(curve.episodes, own, **TRAINED)
@@ -29,44 +31,48 @@ def draw_run(curve: Curve, *, way: int) -> Figure:
     legend = {f"training, mean of {curve.window:,} episodes": Line2D([], [], **TRAINED)}
     if validation:
         accuracies.errorbar(curve.validated, validation, yerr=half, zorder=4, **VALIDATED)
-        legend["validation"] = Line2D([], [], color="black", marker="o", markersize=6)
+        legend["validation"] = Line2D([], [], color=INK, marker="o", markersize=6)
     ends = [mean + sign * arm for mean, arm in zip(validation, half, strict=True) for sign in (-1, 1)]
     look.limits(accuracies, [*own, *ends], chance=100 / way)
     words = "; error bars: 95 % intervals over validation episodes" if validation else ""
-    return look.finish(figure, f"{curve.run}, {curve.episodes[-1]:,} training episodes{words}", legend)
+    return look.finish(look.FILE, figure, f"{curve.run}, {curve.episodes[-1]:,} training episodes{words}", legend)
 
 
-def draw_curves(document: Document) -> Figure:
+def draw_curves(document: Document, form: look.Form) -> Figure:
     """A line for each run, in the style of its label: its loss, and its accuracy in validation."""
-    figure, (losses, accuracies) = _panels()
-    legend, drawn = {}, []
+    figure, (losses, accuracies) = _panels(form)
+    legend, drawn, ends, shown = {}, [], {}, styles_of(document)
     for place, (label, curves) in enumerate(document.curves.items()):
-        style = look.style(label, place) | {"marker": "none", "linewidth": 1.4}
+        style = shown[label] | {"linewidth": 1.4, "markersize": 6.5}
         legend[label] = Line2D([], [], **style)
         for curve in curves:
-            losses.plot(curve.episodes, curve.loss, **style)
+            apart = max(1, len(curve.episodes) // 5)  # between marks, which lie elsewhere on the next line
+            losses.plot(curve.episodes, curve.loss, **style, markevery=(place * apart // len(document.curves), apart))
             validation = [100 * one for one in curve.validation]
             accuracies.plot(curve.validated, validation, **style)
             drawn += validation
+            if validation:
+                ends[label] = (curve.validated[-1], validation[-1])
     if drawn:
         look.limits(accuracies, drawn)
+        name_ends(accuracies, ends, shown, inches=3.2)
     windows = _span([curve.window for curves in document.curves.values() for curve in curves])
     caption = (
         f"One line per run, over its training episodes. Loss: mean of {windows} episodes. Accuracy: in validation, on "
         "classes that are neither trained nor tested on; without error bars."
     )
-    return look.finish(figure, caption, legend)
+    return look.finish(form, figure, caption, legend)
 
 
-def _panels() -> tuple[Figure, list[Axes]]:
-    figure, axes = look.panels(2, width=6.6, height=4.2)
+def _panels(form: look.Form) -> tuple[Figure, list[Axes]]:
+    figure, axes = look.panels(form, 2, width=6.6, height=4.2)
     for panel, words in zip(axes, ("loss of training episodes", "accuracy"), strict=True):
         look.title(panel, words)
         panel.set_xlabel("training episodes", fontsize=look.TEXT)
         panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         panel.xaxis.set_major_formatter("{x:,.0f}")
         panel.set_xlim(left=0)
-        panel.grid(True, axis="y", color="0.8", linewidth=0.8)
+        panel.grid(True, axis="y", color=GRID, linewidth=0.8)
     return figure, axes
 
 

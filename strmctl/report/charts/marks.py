@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from strmctl.report.accuracies import Entry
-from strmctl.report.charts.hues import GROUND, INK
+from strmctl.report.charts.hues import GROUND, HUES, INK
 from strmctl.report.charts.style import INTERVAL, SEED, SMALL, TICK, number
 from strmctl.report.drawing import Axes
 from strmctl.report.text import wrapped
@@ -53,7 +53,7 @@ def marks(
     mean, dots, ends = 100 * entry.accuracy, _dots(entry), [[arm] for arm in _arms(entry)]
     aside = [position + 0.22 + (0.0 if bar else 0.06) + 0.1 * (rank - (len(dots) - 1) / 2) for rank in range(len(dots))]
     seed = SEED | {"markeredgecolor": INK if bar else style["color"]}
-    alone = {**style, "linestyle": "none", "zorder": 4}
+    alone = {**style, "linestyle": "none", "fillstyle": "full", "zorder": 4}
     if bar:
         draw_bar(axes, position, mean, style)
         axes.errorbar([position - 0.24], [mean], yerr=ends, **INTERVAL, **(alone | {"marker": "none", "color": INK}))
@@ -96,7 +96,7 @@ def line(axes: Axes, found: Sequence[tuple[float, Entry]], style: Mapping[str, A
 
 
 def name_ends(axes: Axes, ends: Mapping[str, tuple[float, float]], styles: Mapping[str, Any], *, inches: float) -> None:
-    """The name of each line beside the panel, joined to the line's end: for more lines than there are hues.
+    """The name of each line beside the panel, joined to the line's end, where there are more lines than hues.
 
     Args:
         axes: the panel, its limits set.
@@ -104,6 +104,8 @@ def name_ends(axes: Axes, ends: Mapping[str, tuple[float, float]], styles: Mappi
         styles: label -> style.
         inches: about how high the panel is.
     """
+    if len(ends) <= len(HUES) + 1:
+        return
     low, high = axes.get_ylim()
     step = SMALL * 1.2 / (72 * inches)
     order = sorted(ends, key=lambda label: ends[label][1])
@@ -122,6 +124,12 @@ def name_ends(axes: Axes, ends: Mapping[str, tuple[float, float]], styles: Mappi
             va="center",
             fontsize=SMALL,
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": styles[label]["color"], "linewidth": 0.8, "shrinkA": 2, "shrinkB": 6},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": styles[label]["color"],
+                "linewidth": 0.8,
+                "shrinkA": 2,
+                "shrinkB": 6,
+            },
             parse_math=False,
         )

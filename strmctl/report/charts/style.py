@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from strmctl.report.charts.hues import CHANCE, GRID, GROUND, INK, PUBLISHED
+from strmctl.report.charts.hues import CHANCE, GRID, GROUND, PUBLISHED
 from strmctl.report.drawing import Artist, Axes, Figure, MaxNLocator
 from strmctl.report.text import width_of, wrapped
 
@@ -32,18 +31,20 @@ class Form:
         least: least width, inches.
         most: greatest width, inches.
         names: greatest width of the names of rows, points.
+        lines: greatest number of lines of such a name; of more than two, they are small.
         captioned: whether the caption is part of the figure; a page writes it below.
     """
 
     least: float
     most: float
     names: float
+    lines: int
     captioned: bool
 
 
-FILE = Form(9.0, 15.0, 190.0, captioned=True)
-WIDE = Form(9.0, 15.0, 190.0, captioned=False)
-NARROW = Form(5.0, 5.0, 105.0, captioned=False)  # one panel below the other, on 5 inches: 12.5 points are 11 of 320 pixels
+FILE = Form(9.0, 15.0, 190.0, 2, captioned=True)
+WIDE = Form(9.0, 15.0, 190.0, 2, captioned=False)
+NARROW = Form(5.0, 5.0, 122.0, 3, captioned=False)  # one panel below the other, to be read on 360 pixels
 
 
 def panels(form: Form, count: int, *, width: float, height: float, columns: int = 3) -> tuple[Figure, list[Axes]]:
@@ -103,14 +104,18 @@ def bar_limits(axes: Axes, top: float, *, chance: float | None = None) -> None:
     axes.set_ylim(0, 1.14 * top)
 
 
-def categories(axes: Axes, names: Sequence[str], *, flat: bool = False, size: float = TEXT) -> None:
-    """Names of rows, or of columns."""
-    if flat:
-        axes.set_yticks(range(len(names)), names, fontsize=size, **PLAIN)
-        axes.set_ylim(len(names) - 0.4, -0.6)
-    else:
-        axes.set_xticks(range(len(names)), names, fontsize=size, **PLAIN)
-        axes.set_xlim(-0.6, len(names) - 0.4)
+def categories(axes: Axes, names: Sequence[str]) -> None:
+    """Names of columns."""
+    axes.set_xticks(range(len(names)), names, fontsize=TEXT, **PLAIN)
+    axes.set_xlim(-0.6, len(names) - 0.4)
+
+
+def rows(form: Form, axes: Axes, names: Iterable[str]) -> None:
+    """Names of rows, the first on top."""
+    size = TEXT if form.lines <= 2 else SMALL
+    shown = [wrapped(name, size, form.names, most=form.lines) for name in names]
+    axes.set_yticks(range(len(shown)), shown, fontsize=size, **PLAIN)
+    axes.set_ylim(len(shown) - 0.4, -0.6)
 
 
 def share_axis(axes: Axes) -> None:

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from strmctl.report.document import Document
+from strmctl.report.drawing import Rendered
+from strmctl.report.pages.inline import inline, palette
 from strmctl.report.pages.sections import commands, introduction, origins, sections
 from strmctl.report.pages.template import render
 from strmctl.report.tables.formats import csv_table, latex_table
 from strmctl.report.tables.table import ReportTable
 
 
-def page(document: Document, tables: Sequence[ReportTable], figures: Mapping[str, str]) -> str:
+def page(document: Document, tables: Sequence[ReportTable], figures: Mapping[str, Rendered]) -> str:
     """Each figure beside its tables, with the tables' files to save; `page.html` is the template.
 
     Args:
         document: the report.
         tables: tables of the document.
-        figures: name -> SVG.
+        figures: name -> figure.
     """
     return render(
         "page.html",
@@ -27,6 +29,8 @@ def page(document: Document, tables: Sequence[ReportTable], figures: Mapping[str
         introduction=introduction(document, tables),
         sections=sections(tables, figures),
         figures=figures,
+        inline=inline,
+        palette=palette(),
         csv_table=csv_table,
         latex_table=latex_table,
         origins=origins(document.provenance),

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from strmctl.paths import json_text, write_text
 from strmctl.report.document import Document, from_json
+from strmctl.report.drawing import Rendered
 from strmctl.report.pages.markdown import report_markdown
 from strmctl.report.pages.page import page
 from strmctl.report.tables.formats import csv_table, latex_table
 from strmctl.report.tables.grids import tables
 
 
-def write_report(document: Document, out: Path, figures: Mapping[str, str]) -> list[Path]:
+def write_report(document: Document, out: Path, figures: Mapping[str, Rendered]) -> list[Path]:
     """Writes every file of a report but the PNG files into a folder; other files there stay as they are.
 
     The same document and figures give the same bytes.
@@ -21,7 +22,7 @@ def write_report(document: Document, out: Path, figures: Mapping[str, str]) -> l
     Args:
         document: the report.
         out: folder, made if need be.
-        figures: name -> SVG; the names are stems of files, also of the PNG files that `report.md` shows.
+        figures: name -> figure; the names are stems of files, also of the PNG files that `report.md` shows.
 
     Returns:
         The files, `index.html` first.
@@ -39,7 +40,7 @@ def write_report(document: Document, out: Path, figures: Mapping[str, str]) -> l
     }
     for table in found:
         texts |= {f"{table.name}.csv": csv_table(table), f"{table.name}.tex": latex_table(table)}
-    texts |= {f"{name}.svg": picture for name, picture in figures.items()}
+    texts |= {f"{name}.svg": picture.svg for name, picture in figures.items()}
     for name, text in texts.items():
         write_text(out / name, text)
     return [out / name for name in texts]
