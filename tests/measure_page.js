@@ -58,8 +58,18 @@
       contrast: contrast(numbers(getComputedStyle(one).backgroundColor), back),
     };
   });
+  const charts = [...document.querySelectorAll("svg.chart")].filter(one => one.getClientRects().length).map(one => {
+    const styles = [...one.querySelectorAll("path, use")].map(each => getComputedStyle(each));
+    return {
+      form: one.getAttribute("class"),
+      pixels: one.getBoundingClientRect().width,
+      points: one.viewBox.baseVal.width,
+      colours: [...new Set(styles.flatMap(each => [each.fill, each.stroke]))].filter(each => each.startsWith("rgb")).map(numbers),
+    };
+  });
   return {
     window: innerWidth,
+    charts,
     overflow,
     failedImages: failed.filter(Boolean),
     images: pictures.length,

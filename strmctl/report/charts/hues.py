@@ -98,7 +98,7 @@ def _style(rank: int, copy: int) -> dict[str, Any]:
     other = {
         "color": HUES[(rank - 1) % 7],
         "marker": MARKERS[(rank - 1) % 12],
-        "linestyle": LINES[(rank - 1 + copy) % 5],
+        "linestyle": LINES[(rank - 1 + copy + copy // 5) % 5],
     }
     chosen = other if rank else {"color": ACCENT, "marker": "o", "linestyle": ["-", *LINES][copy % 6]}
     more = {"fillstyle": FILLS[copy % 5], "markerfacecoloralt": GROUND, "markersize": 9, "linewidth": 1.8}

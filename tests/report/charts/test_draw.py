@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from matplotlib.container import BarContainer, ErrorbarContainer
 
-from strmctl.report.charts import style as look
+from strmctl.report.charts.hues import ACCENT, GROUND, HUES
+from strmctl.report.charts.style import TICK
 from tests.report.charts.charts_for_tests import draw_all
 from tests.saved import entry, sample
 
 
 def head(axes):
-    return axes._left_title.get_text()
+    return axes._left_title.get_text().replace("\n", " ")
 
 
 def panel(figure, words):
@@ -20,10 +21,10 @@ def panel(figure, words):
     return found
 
 
-def seed_dots(axes, size=look.SEED["markersize"]):
-    """Small dots (n, 2) of a panel."""
-    lines = [line for line in axes.lines if line.get_color() == "white" and line.get_markersize() == size]
-    return np.concatenate([line.get_xydata() for line in lines])
+def seed_dots(axes):
+    """Small dots of a panel, or short bars where it has lines (n, 2)."""
+    dots = [line for line in axes.lines if line.get_color() == GROUND or line.get_markersize() == TICK["markersize"]]
+    return np.concatenate([line.get_xydata() for line in dots] or [np.empty((0, 2))])
 
 
 def spans(axes, direction=1):
@@ -92,7 +93,7 @@ def test_labels_without_a_result_keep_their_place_and_a_single_seed_has_no_dot()
     assert [text.get_text() for text in axes.texts].count("no\nresult") == 2 and len(seed_dots(axes)) == 0
     assert "one training seed each" in caption(figure) and "small dots" not in caption(figure)
     axes = panel(only("cardinality", {"2": {}, "3": {5: entry(0.6)}}), "Sample, 5-shot")
-    assert [bar[0].get_xydata().tolist() for bar in axes.containers] == [[[1, 60]]] and len(seed_dots(axes)) == 3
+    assert [bar[0].get_xydata().tolist() for bar in axes.containers] == [[[60, 1]]] and len(seed_dots(axes)) == 3
 
 
 def test_published_values_have_panels_of_their_own(figures):
@@ -102,9 +103,11 @@ def test_published_values_have_panels_of_their_own(figures):
     assert all(bar.get_hatch() for bar in axes.patches)
     assert not any(bar.get_hatch() for ours in figures["components"].axes[:-1] for bar in ours.patches)
     axes = panel(figures["cardinality"], "published: SSv2, ResNet-50, 5-shot")
-    np.testing.assert_array_equal(axes.lines[0].get_ydata(), paper.table2.ssv2)
-    assert axes.get_xticklabels()[0].get_text() == "{1}"  # the paper does not say how many tuples
-    assert axes.get_xticklabels()[4].get_text() == "{2,3}\n84 tuples"
+    np.testing.assert_array_equal(
+        [line.get_xydata()[0] for line in axes.lines], [[value, row] for row, value in enumerate(paper.table2.ssv2)]
+    )
+    assert axes.get_yticklabels()[0].get_text() == "{1}"  # the paper does not say how many tuples
+    assert axes.get_yticklabels()[4].get_text() == "{2,3}: 84 tuples"
     axes = panel(figures["tuples"], "published: SSv2, ResNet-50, 5-shot")
     assert [line.get_xydata().tolist() for line in axes.lines] == [[[20, 65.4], [100, 68.1]], [[100, 64.6]]]
     for kind, figure in figures.items():
@@ -113,7 +116,7 @@ def test_published_values_have_panels_of_their_own(figures):
         assert ("Published: Spatio-temporal" in caption(figure)) == bool(published)
         for axes in published:  # not one of ours, which all have error bars or small dots
             assert not [one for one in axes.containers if isinstance(one, ErrorbarContainer)]
-            assert not [line for line in axes.lines if line.get_color() == "white"]
+            assert not [line for line in axes.lines if line.get_color() == GROUND]
 
 
 def test_published_values_stand_beside_ours_alone():
@@ -128,23 +131,22 @@ def test_published_values_stand_beside_ours_alone():
 
 def test_cardinality_says_how_many_tuples_each_set_has(figures):
     axes = panel(figures["cardinality"], "Sample, 5-shot")
-    names = [label.get_text() for label in axes.get_xticklabels()]
-    assert names[0] == "{1}\n8 tuples" and names[-1] == "{2,3,4}\n154 tuples" and len(names) == 8
-    means = [100 * by_shot[5].accuracy for by_shot in sample().cardinality.values()]
-    np.testing.assert_allclose([bar[0].get_xydata()[0] for bar in axes.containers], list(enumerate(means)))
-    np.testing.assert_allclose(seed_dots(axes)[:3, 1], [79, 80, 81])
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names[0] == "{1}: 8 tuples" and names[-1] == "{2,3,4}: 154 tuples" and len(names) == 8
+    means = [[100 * by_shot[5].accuracy, row] for row, by_shot in enumerate(sample().cardinality.values())]
+    np.testing.assert_allclose([bar[0].get_xydata()[0] for bar in axes.containers], means)
+    np.testing.assert_allclose(seed_dots(axes)[:3, 0], [79, 80, 81])
+    assert {bar[0].get_color() for bar in axes.containers} == {ACCENT}  # they are all STRM's
 
 
-def test_tuples_show_every_trial_beside_its_mean(figures):
+def test_tuples_show_every_trial_at_its_share(figures):
     figure = figures["tuples"]
     axes = panel(figure, "Sample, 1-shot")
-    strm, star = [line for line in axes.lines if line.get_color() == "black"]
+    strm, trx = [line for line in axes.lines if line.get_marker() in "o^"]
     np.testing.assert_allclose(strm.get_xydata(), [[20, 56], [60, 58], [100, 60]])
-    np.testing.assert_allclose(star.get_xydata(), [[100, 50]])
-    assert star.get_marker() == "*"
-    np.testing.assert_allclose(
-        seed_dots(axes), [[23.5, 55], [23.5, 56], [23.5, 57], [63.5, 57], [63.5, 58], [63.5, 59]]
-    )
+    np.testing.assert_allclose(trx.get_xydata(), [[100, 50]])
+    assert strm.get_color() == ACCENT and trx.get_color() in HUES
+    np.testing.assert_allclose(seed_dots(axes), [[20, 55], [20, 56], [20, 57], [60, 57], [60, 58], [60, 59]])
     assert "training seed 0 (n = 1)" in caption(figure) and "Trials per share: 1 to 3" in caption(figure)
 
 
@@ -155,9 +157,10 @@ def test_lines_over_shots_differ_in_marker_and_line(figures):
     assert len({line.get_marker() for line in lines}) == len({str(line.get_linestyle()) for line in lines}) == 3
     for line, by_shot in zip(lines, ours.values(), strict=True):
         np.testing.assert_allclose(line.get_xydata()[:, 1], [100 * found.accuracy for found in by_shot.values()])
-        np.testing.assert_allclose(line.get_xydata()[:, 0], [1, 2, 3, 4, 5, 10], atol=0.4)
+        np.testing.assert_array_equal(line.get_xydata()[:, 0], [1, 2, 3, 4, 5, 10])
     dots = [100 * one for by_shot in ours.values() for found in by_shot.values() for one in found.per_seed]
-    np.testing.assert_allclose(seed_dots(axes, 4.5)[:, 1], dots)
+    np.testing.assert_allclose(seed_dots(axes)[:, 1], dots)
+    assert set(seed_dots(axes)[:, 0]) == {1, 2, 3, 4, 5, 10}
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["TRM", "TRX", "STRM"]
 
 
@@ -168,7 +171,7 @@ def test_training_writes_the_gap_of_the_means(figures):
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1,000", "4,000"]
     assert [(text.get_position()[0], text.get_text()) for text in axes.texts] == [(1000, "+10.0"), (4000, "+3.5")]
     assert "STRM − TRM" in caption(figure) and "No result yet of sample-4000-s2." in caption(figure)
-    np.testing.assert_allclose(axes.containers[1][0].get_xydata()[:, 1], [60, 61.5])
+    np.testing.assert_allclose(axes.containers[1][0].get_xydata(), [[1000, 60], [4000, 61.5]])
 
 
 def test_cost_stacks_the_parts(figures):
@@ -212,19 +215,19 @@ def test_captions_say_what_was_measured(figures):
             words = caption(figure)
             shots = "1-, 2-, 3-, 4-, 5- and 10" if kind == "shots" else "1- and 5"
             assert words.startswith(f"Sample (test): 5-way, {shots}-shot, 1 query per class, 10,000 episodes, seed 0; ")
-            assert "small dots: one" in words
+            assert ("short bars: one" if kind in ("shots", "training", "tuples") else "small dots: one") in words
 
 
 def test_chance_is_drawn_inside_the_limits_only():
     low = only("cardinality", {"2": {1: entry(0.2, seeds=(0,))}})
     assert "chance" in [text.get_text() for text in low.axes[0].texts]
-    assert [line.get_ydata()[0] for line in low.axes[0].lines if line.get_linestyle() == "--"] == [20]
+    assert [line.get_xdata()[0] for line in low.axes[0].lines if line.get_linestyle() == "--"] == [20]
     assert "chance" not in [text.get_text() for text in only("cardinality", {"2": {1: entry(0.9)}}).axes[0].texts]
 
 
 def test_all_values_are_inside_the_limits_and_intervals_end_at_100(figures):
     figure = only("cardinality", {"2": {1: entry(seeds=(0, 1), each=[0.8, 1.0])}})
-    np.testing.assert_allclose(spans(figure.axes[0]), [[0, 100]])
+    np.testing.assert_allclose(spans(figure.axes[0], 0), [[0, 100]])
     for figure in figures.values():
         for axes in figure.axes:
             for x, y in [point for line in axes.lines for point in line.get_xydata()]:

@@ -6,8 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
+from strmctl.model.methods.table import METHODS
+from strmctl.report.charts.style import FILE, NARROW
 from tests.report.charts.charts_for_tests import draw_all
 from tests.saved import entry, folded, sample, trials
 
@@ -27,7 +30,7 @@ def texts(figure):
             low, high = sorted(axis.get_view_interval())
             found += [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
             assert not axis.get_minorticklocs().size
-    written = [(text.get_text(), text.get_window_extent(renderer)) for text in found]
+    written = [(one.get_text(), Text.get_window_extent(one, renderer)) for one in found]  # without lines from it
     return [(words, box) for words, box in written if words.strip()]
 
 
@@ -104,12 +107,20 @@ def odd():
     )
 
 
+def all_methods():
+    """Every method in one chart: more than there are hues, and each named where its line ends."""
+    labels = [method.label for method in METHODS.values()]
+    by_shot = [{shot: entry(0.5 + 0.01 * place + 0.02 * shot) for shot in (1, 2, 5)} for place in range(len(labels))]
+    return sample(shots=dict(zip(labels, by_shot, strict=True)))
+
+
+@pytest.mark.parametrize("form", [FILE, NARROW], ids=["file", "narrow"])
 @pytest.mark.parametrize(
-    "make", [sample, *(pytest.param(make, marks=pytest.mark.slow) for make in (one_label, six_shots, odd))]
+    "make", [sample, all_methods, *(pytest.param(make, marks=pytest.mark.slow) for make in (one_label, six_shots, odd))]
 )
 @pytest.mark.filterwarnings("error:constrained_layout", "ignore:Glyph .* missing")
-def test_nothing_is_cut_off_and_nothing_overlaps(make):
-    figures = draw_all(make())
+def test_nothing_is_cut_off_and_nothing_overlaps(make, form):
+    figures = draw_all(make(), form)
     assert len(figures) == 8
     for figure in figures.values():
         assert_tidy(figure)
