@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from strmctl.cli import console
 from strmctl.cli.advice import elsewhere
-from strmctl.model.methods.table import is_told
+from strmctl.model.methods.table import how_near, is_told
 from strmctl.report.terminal import comparison, eval_tables
 from strmctl.report.wording import seen_in_pretraining
 from strmctl.results import result_files
@@ -79,6 +79,8 @@ def remark(result: EvalResult, tests: EvaluationSet, written: tuple[Path, Path])
         console.say(f"weights: {source['weights_file']}, chosen by: {source['selected_by']}")
     if is_told(source["recipe"]):
         console.say(f"run {result.run} is given the names of the classes, which most methods are not")
+    if near := how_near(source["recipe"]):
+        console.say(f"method {source['recipe']['method']} of run {result.run} is {near}")
     if not tests.known_new:
         console.say(f"it is not known what run {result.run} was trained on, so these classes may not be new to it")
     if words := seen_in_pretraining(source.get("pretraining", {})):

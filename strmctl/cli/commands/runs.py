@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -26,6 +26,7 @@ def command(runs: Path, as_json: bool) -> ExitCode:
       strmctl runs
       strmctl runs --json --runs elsewhere
     """
+    from strmctl.model.methods.table import METHODS
     from strmctl.report.terminal.run_table import run_table
     from strmctl.runs.listing import first_line, list_runs
 
@@ -33,7 +34,8 @@ def command(runs: Path, as_json: bool) -> ExitCode:
     if as_json:
         console.print_json({"runs": [asdict(row) for row in rows]})
     else:
-        console.print_table(f"Runs in {runs}", *run_table(rows))
+        shown = [replace(row, method=METHODS[row.method].shown(row.method)) for row in rows if not row.problem]
+        console.print_table(f"Runs in {runs}", *run_table(shown))
     problems = [f"{row.name} cannot be read: {first_line(row.problem)}" for row in rows if row.problem]
     problems += [problem for row in rows for problem in row.damaged]
     for problem in problems:

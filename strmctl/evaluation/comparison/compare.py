@@ -13,6 +13,7 @@ from strmctl.evaluation.comparison.saved_results import RunResult, read_results
 from strmctl.evaluation.comparison.seed_groups import compare_groups, training_seed
 from strmctl.evaluation.result_files import SETTINGS
 from strmctl.evaluation.statistics.paired import FLIPS, paired_figures
+from strmctl.model.methods.table import how_near
 from strmctl.provenance import provenance
 from strmctl.runs.folder import run_names
 
@@ -59,6 +60,10 @@ def compare(runs: Path, names: Sequence[str], stems: Sequence[str] = ()) -> dict
     groups = read_results(runs, [runs_named(runs, name) for name in names], stems)
     base, *others = [one for group in groups for one in group]
     warnings = [warning for other in others for warning in check_same_test(base, other, runs)]
+    recipes = {
+        one.result.provenance["recipe"].get("method", ""): one.result.provenance["recipe"] for one in (base, *others)
+    }
+    warnings += [f"method {name} is {near}" for name, recipe in recipes.items() if (near := how_near(recipe))]
     document = {
         "dataset": base.result.dataset,
         **{name: getattr(base.result, name) for name in SETTINGS},

@@ -391,3 +391,9 @@ def is_told(recipe: Mapping[str, Any]) -> bool:
     """Whether the method of a recipe, as nested dicts, is given the names of the classes; an unknown one is not."""
     method = METHODS.get(recipe.get("method", ""))
     return method is not None and method.names
+
+
+def how_near(recipe: Mapping[str, Any]) -> str:
+    """How near the method of a recipe, as nested dicts, is to what was published; empty where it is the same."""
+    method = METHODS.get(recipe.get("method", ""))
+    return method.faithful if method is not None and method.approximate else ""

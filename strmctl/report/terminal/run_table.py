@@ -57,7 +57,7 @@ class RunRow:
 
 
 def run_table(rows: Sequence[RunRow]) -> Table:
-    """A row for each run that can be read."""
+    """A row for each run; all of them can be read."""
     columns = ["run", "method", "data set", "training episodes", "validation, %", "tests, %", "date"]
     return columns, [
         [
@@ -70,7 +70,6 @@ def run_table(rows: Sequence[RunRow]) -> Table:
             row.changed[:10],
         ]
         for row in rows
-        if not row.problem
     ]
 
 
