@@ -25,18 +25,19 @@ reproduce: $(STAMP)
 # Real video: all of reports/real, from the folder of JHMDB's class folders. It goes on where it was killed.
 REAL := --recipe jhmdb_lite --seeds 0,1,2 --jobs 2 --threads 1
 METHODS := reports/real/methods.yaml
+REPORT := --no-attention # which would show frames of the videos
 reproduce-real: $(STAMP)
 	@test -d "$(VIDEOS)" || { echo "where are the videos? make reproduce-real VIDEOS=DIR, with DIR/<class>/<clip>.avi"; exit 2; }
 	$(BIN)/python -m pip install --quiet --editable '.[lite]'
 	$(BIN)/strmctl prepare jhmdb --videos "$(VIDEOS)"
 	$(BIN)/strmctl ablate custom $(METHODS) $(REAL)
-	$(BIN)/strmctl report jhmdb_lite-methods --out report/real/shared-sources
+	$(BIN)/strmctl report jhmdb_lite-methods $(REPORT) --out report/real/shared-sources
 	$(BIN)/strmctl ablate custom $(METHODS) $(REAL) --distinct-groups
 	$(BIN)/strmctl ablate components $(REAL) --distinct-groups
 	$(BIN)/strmctl ablate folds --cells reports/real/folds.yaml --frame-orders natural,shuffled,repeated $(REAL) --distinct-groups
-	$(BIN)/strmctl report jhmdb_lite-methods jhmdb_lite-components jhmdb_lite-3-folds --out report/real
+	$(BIN)/strmctl report jhmdb_lite-methods jhmdb_lite-components jhmdb_lite-3-folds $(REPORT) --out report/real
 	$(BIN)/strmctl ablate custom reports/real/tuned.yaml --recipe jhmdb_lite --distinct-groups
-	$(BIN)/strmctl report jhmdb_lite-tuned --out report/real/tuned
+	$(BIN)/strmctl report jhmdb_lite-tuned $(REPORT) --out report/real/tuned
 
 # Every method on sprites: reports/sprites/methods.md. It goes on where it was killed.
 reproduce-methods: $(STAMP)

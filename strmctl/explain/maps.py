@@ -15,6 +15,7 @@ from strmctl.explain.viewers import Viewer
 from strmctl.progress import Progress, silent
 
 if TYPE_CHECKING:
+    from strmctl.report.drawing import Figure
     from strmctl.report.pictures.attention import MapRow
     from strmctl.report.pictures.contact_sheet import SheetRow
 
@@ -42,23 +43,24 @@ def draw_clip(
         OutputError: a film cannot be written.
     """
     from strmctl.report.drawing import save_picture
-    from strmctl.report.pictures.attention import draw_maps
 
     maps = [attention_maps(viewer.run.model, subject.pixels) for viewer in viewers]
     rows = _map_rows(viewers, maps)
-    by = f"run {viewers[0].run.name}" if len(viewers) == 1 else ", ".join(viewer.label for viewer in viewers)
-    title = f"{subject.name}, seen by {by}"
     if path.suffix.lower() == ".png":
-        about = [COMPARED] if len(viewers) > 1 else []
-        for viewer in viewers:
-            if (steps := viewer.run.recipe.steps) < len(subject.positions):  # of a network over whole clips
-                about.append(f"{viewer.label} has {steps} maps for these {len(subject.positions)} frames.")
-        save_picture(
-            draw_maps(subject.frames, rows, title=title, captions=subject.captions, about=" ".join(about)), path
-        )
+        save_picture(_figure(subject, viewers, rows), path)
     else:
-        write_film(subject, rows, path, title=title, progress=progress)
+        write_film(subject, rows, path, title=_title(subject, viewers), progress=progress)
     return _document(subject, viewers, maps), _sheet_rows(subject, rows[-len(viewers) :])
+
+
+def clip_picture(subject: Subject, viewers: Sequence[Viewer]) -> tuple[Figure, dict[str, Any]]:
+    """The maps of a clip as a figure, and what was drawn, in numbers.
+
+    Raises:
+        NotFiniteError: a map is not finite.
+    """
+    maps = [attention_maps(viewer.run.model, subject.pixels) for viewer in viewers]
+    return _figure(subject, viewers, _map_rows(viewers, maps)), _document(subject, viewers, maps)
 
 
 def draw_contact_sheet(rows: Sequence[SheetRow], path: Path, *, clips: int) -> None:
@@ -67,6 +69,22 @@ def draw_contact_sheet(rows: Sequence[SheetRow], path: Path, *, clips: int) -> N
     from strmctl.report.pictures.contact_sheet import draw_sheet
 
     save_picture(draw_sheet(rows, title=f"{clips} clips"), path)
+
+
+def _figure(subject: Subject, viewers: Sequence[Viewer], rows: Sequence[MapRow]) -> Figure:
+    from strmctl.report.pictures.attention import draw_maps
+
+    about = [COMPARED] if len(viewers) > 1 else []
+    for viewer in viewers:
+        if (steps := viewer.run.recipe.steps) < len(subject.positions):  # of a network over whole clips
+            about.append(f"{viewer.label} has {steps} maps for these {len(subject.positions)} frames.")
+    title = _title(subject, viewers)
+    return draw_maps(subject.frames, rows, title=title, captions=subject.captions, about=" ".join(about))
+
+
+def _title(subject: Subject, viewers: Sequence[Viewer]) -> str:
+    by = f"run {viewers[0].run.name}" if len(viewers) == 1 else ", ".join(viewer.label for viewer in viewers)
+    return f"{subject.name}, seen by {by}"
 
 
 def _map_rows(viewers: Sequence[Viewer], maps: Sequence[Maps]) -> list[MapRow]:

@@ -118,6 +118,7 @@ class Document:
     runs: list[Run] = field(default_factory=list)
     curves: dict[str, list[Curve]] = field(default_factory=dict)  # by label
     confusion: list[Confusion] = field(default_factory=list)  # of the most accurate model, and of another
+    attention: dict[str, dict[str, Any]] = field(default_factory=dict)  # by figure: clip, runs and ranges of their maps
     cost: Cost | None = None
     table1: Table1 | None = None
     published: list[Published] = field(default_factory=list)  # of other papers, on the runs' data sets

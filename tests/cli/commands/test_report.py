@@ -6,11 +6,12 @@ import shutil
 import pytest
 
 from strmctl.ablation import report_models
+from strmctl.explain import report_maps
 from strmctl.report.charts import draw
 from strmctl.report.document import from_json
 from strmctl.report.pages import write
 from tests.saved import cost, grid_of, recipe_of, write_cell, write_run
-from tests.small_world import refused, refused_in_json, snapshot
+from tests.small_world import evaluate, refused, refused_in_json, snapshot, train
 from tests.videos_for_tests import strmctl
 
 CHANGES = {"TRM": ("method=trm",), "STRM": ()}
@@ -131,3 +132,51 @@ def test_a_folder_that_cannot_be_written_to(finished, tmp_path, monkeypatch, no_
     assert ran.out.startswith("Findings\n") and "A claim holds if" in ran.out  # the numbers come first
     refused(ran._replace(out=""), 1, "Permission denied", "index.html", "name a folder that can be written to")
     refused_in_json(report(finished, tmp_path, "--json"), 1, "Permission denied")
+
+
+def of_small_world(runs, data, out, *words):
+    return report(runs, out, "sprites", "--data", data, *words)
+
+
+def test_attention_is_drawn_of_two_test_clips_where_their_frames_are(data, runs, tmp_path, no_drawing):
+    ran = of_small_world(runs, data, tmp_path / "out")
+    assert ran.code == 0 and "note:" not in ran.err and "warning:" not in ran.err, ran.err
+    shown = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))["attention"]
+    assert {name: one["clip"] for name, one in shown.items()} == {"attention_1": "crawl/0", "attention_2": "walk/0"}
+    assert all(one["run"] == "sprites" and one["store"] == "mine" for one in shown.values())
+    page, text = ((tmp_path / "out" / name).read_text(encoding="utf-8") for name in ("index.html", "report.md"))
+    assert 'id="attention"' in page and "![Figure: Attention 2;" in text
+    for name in shown:
+        assert (tmp_path / "out" / f"{name}.png").read_bytes().startswith(b"\x89PNG") and f"({name}.png)" in text
+
+
+@pytest.mark.parametrize("words", [(), ("--no-attention",)])
+def test_a_report_without_the_frames_has_all_but_attention_and_says_how_to_get_them(
+    data, runs, tmp_path, words, no_drawing
+):
+    where = data if words else tmp_path / "empty"
+    ran = of_small_world(runs, where, tmp_path / "out", *words)
+    assert ran.code == 0 and ("note: no pictures of attention: the frame store" in ran.err) == (not words), ran.err
+    assert words or "`strmctl prepare" in ran.err
+    text = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert "## Confusion" in text and "## Attention" not in text and not list((tmp_path / "out").glob("attention*"))
+
+
+def test_a_report_is_there_before_attention_is_drawn(data, runs, tmp_path, monkeypatch, no_drawing):
+    def killed(*words):
+        raise SystemExit(9)
+
+    monkeypatch.setattr(report_maps, "report_maps", killed)
+    assert of_small_world(runs, data, tmp_path / "out").code == 9
+    assert from_json(json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))).runs
+    assert "## Confusion" in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+
+
+def test_models_that_take_other_frames_are_left_out_of_a_picture(data, runs, tmp_path, no_drawing):
+    for name, change in (("other", "trm.dropout=0.5"), ("fewer", "input.frames=4")):
+        assert train(data, runs, "--recipe", "sprites", "--name", name, changes=(change,)).code == 0
+        assert evaluate(data, runs, "--run", name).code == 0
+    ran = report(runs, tmp_path / "out", "sprites", "fewer", "other", "--data", data)
+    assert ran.code == 0, ran.err
+    shown = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))["attention"]
+    assert [[one["run"] for one in each["runs"]] for each in shown.values()] == [["sprites", "other"]] * 2
