@@ -25,7 +25,8 @@ reproduce: $(STAMP)
 # Real video: all of reports/real, from the folder of JHMDB's class folders. It goes on where it was killed.
 REAL := --recipe jhmdb_lite --seeds 0,1,2 --jobs 2 --threads 1
 METHODS := reports/real/methods.yaml
-REPORT := --no-attention # which would show frames of the videos
+# A picture of attention would show frames of the videos.
+REPORT := --no-attention
 reproduce-real: $(STAMP)
 	@test -d "$(VIDEOS)" || { echo "where are the videos? make reproduce-real VIDEOS=DIR, with DIR/<class>/<clip>.avi"; exit 2; }
 	$(BIN)/python -m pip install --quiet --editable '.[lite]'
