@@ -224,7 +224,7 @@ def sample(**changes) -> Document:
         "custom": {"sample 1": {1: entry(0.4), 5: entry(0.5)}, "sample 2": {1: entry(0.45, seeds=(0,))}},
         "runs": [
             Run(
-                **{"run": "sample_s0", "method": "strm", "backbone": "conv3", "recipe": "sample"},
+                **{"run": "sample_s0", "label": "STRM", "method": "strm", "backbone": "conv3", "recipe": "sample"},
                 **{"dataset": "Sample", "split": "test", "way": 5},
                 shots={1: entry(0.6, seeds=(0,)), 5: entry(0.8, seeds=(0,))},
             )

@@ -67,7 +67,7 @@ def collect(runs: Path, names: Sequence[str] = (), *, cost: bool = True) -> Docu
     document = Document(
         title=", ".join(datasets) or "nothing finished yet",
         **{kind: _section(kind, grid, found[kind]) for kind, grid in grids.items()},
-        runs=[_run(group) for group in groups.values()],
+        runs=[_run(label, group) for label, group in groups.items()],
         curves=curves(runs, found, groups),
         confusion=confusions(tested_models(found, groups)),
         cost=cost_of(tested) if cost else None,
@@ -187,10 +187,11 @@ def _told(key: str) -> bool:
     return key not in SAID and not key.startswith("data.fold.")
 
 
-def _run(group: Found) -> Run:
+def _run(label: str, group: Found) -> Run:
     recipe, result = group[0].cell.recipe, group[0].result
     return Run(
         run=", ".join(one.cell.run for one in group),
+        label=label,
         method=METHODS[recipe.method].shown(recipe.method),
         backbone=recipe.backbone.name,
         dataset=result.dataset,

@@ -56,6 +56,7 @@ class Run:
     """A tested run, or those of several training seeds of one recipe; the names of these stand in `run`."""
 
     run: str
+    label: str  # the method, and the names of the runs where several are of one
     method: str
     backbone: str
     dataset: str

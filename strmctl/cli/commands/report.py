@@ -101,11 +101,11 @@ def _maps(document: Document, out: Path, runs: Path, data_dir: Path) -> dict[str
     maps = {}
     with console.picture(out / "attention_*.png"):
         from strmctl.explain.report_maps import report_maps
-        from strmctl.report.drawing import rendered
+        from strmctl.report.pictures.photo import photo
 
         try:
             for name, figure, shown in report_maps(document, runs, data_dir):
-                maps[name] = rendered(figure), shown
+                maps[name] = photo(figure), shown
         except DataError as error:
             console.say(f"note: no pictures of attention: {error.message}; {error.hint}")
     return maps

@@ -13,7 +13,7 @@ from strmctl.report.document import Document
 from strmctl.report.drawing import Axes, Figure
 from strmctl.report.tables.beside import paper_cardinality, paper_components
 from strmctl.report.tables.table import DATASETS, shots_of
-from strmctl.report.wording import caption
+from strmctl.report.wording import caption, joined, listed
 
 ROW = 0.62  # height of a row, inches
 
@@ -66,17 +66,46 @@ def draw_cardinality(document: Document, form: look.Form) -> Figure:
 
 
 def draw_custom(document: Document, form: look.Form) -> Figure:
-    """A row for each label, which may be long."""
-    series, grid, shown = document.custom, document.grids["custom"], styles_of(document)
-    shots = shots_of(series.values())
+    """A row for each label of an own grid."""
+    series, grid = document.custom, document.grids["custom"]
+    words = f"Filled marks: mean over training seeds; {errors(entries_of(series))}"
+    return _in_rows(document, form, series, caption(grid, shots_of(series.values()), words), ways=[grid.way])
+
+
+def draw_runs(document: Document, form: look.Form) -> Figure:
+    """A row for each named run, or for the training seeds of one recipe."""
+    tests = {run.label: f"{run.dataset} ({run.split}), {run.way}-way" for run in document.runs}
+    several = len(set(tests.values())) > 1
+    series = {run.label: run.shots for run in document.runs}
+    names = {label: f"{label}: {tests[label]}" if several else label for label in series}
+    episodes = sorted({entry.episodes for entry in entries_of(series)})
+    words = joined(
+        "" if several else tests[next(iter(tests))],
+        f"{listed([f'{count:,}' for count in episodes])} test episodes",
+        f"Filled marks: mean over training seeds; {errors(entries_of(series))}",
+    )
+    return _in_rows(document, form, series, words, ways=[run.way for run in document.runs], names=names)
+
+
+def _in_rows(
+    document: Document,
+    form: look.Form,
+    series: Series,
+    words: str,
+    *,
+    ways: Sequence[int],
+    names: Mapping[str, str] | None = None,
+) -> Figure:
+    """A panel for each number of shots, with a row for each label, which may be long."""
+    shots, shown = shots_of(series.values()), styles_of(document)
     figure, axes = look.panels(form, len(shots), width=6.8, height=1.7 + ROW * len(series), columns=2)
     for panel, shot in zip(axes, shots, strict=True):
         look.title(panel, head(document, shot), pad=22, room=form.names + 60)
         _entries(panel, series, shot, shown, flat=True)
-        look.rows(form, panel, series)
-        look.limits(panel, extents(series, shot), chance=100 / grid.way, flat=True)
-    words = f"Filled marks: mean over training seeds; {errors(entries_of(series))}"
-    return look.finish(form, figure, caption(grid, shots, words))
+        look.rows(form, panel, [(names or {}).get(label, label) for label in series])
+        chance = 100 / ways[0] if len(set(ways)) == 1 else None
+        look.limits(panel, extents(series, shot), chance=chance, flat=True)
+    return look.finish(form, figure, words)
 
 
 def _entries(panel: Axes, series: Series, shot: int, shown: Mapping[str, Mapping[str, Any]], **how: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from strmctl.report.charts.categories import draw_cardinality, draw_components, draw_custom
+from strmctl.report.charts.categories import draw_cardinality, draw_components, draw_custom, draw_runs
 from strmctl.report.charts.cost import draw_cost
 from strmctl.report.charts.folds import draw_folds
 from strmctl.report.charts.learning_curves import draw_curves
@@ -32,6 +32,7 @@ def figures(document: Document) -> dict[str, Callable[[Form], Figure]]:
         draw_cost,
         draw_folds,
         draw_custom,
+        draw_runs,
         draw_curves,
     )
     kinds = {make.__name__.removeprefix("draw_"): make for make in makers}
@@ -48,5 +49,5 @@ def _rendered(draw: Callable[[Form], Figure]) -> Rendered:
 
 
 def _holds_values(found: Any) -> bool:
-    """Whether a kind holds more than empty dicts."""
-    return any(map(_holds_values, found.values())) if isinstance(found, Mapping) else found is not None
+    """Whether a kind holds more than empty dicts and lists."""
+    return any(map(_holds_values, found.values())) if isinstance(found, Mapping) else found not in (None, [])

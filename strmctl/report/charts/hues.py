@@ -64,6 +64,7 @@ def styles_of(document: Document) -> dict[str, dict[str, Any]]:
         document.folds,
         document.custom,
         document.curves,
+        [run.label for run in document.runs],
     )
     return styles(itertools.chain(*kinds, document.cardinality), dict.fromkeys(document.cardinality, "STRM"))
 

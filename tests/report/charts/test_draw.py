@@ -51,9 +51,10 @@ def figures():
 
 
 def test_a_figure_for_each_kind_and_none_for_what_is_absent(figures):
-    assert list(figures) == ["components", "cardinality", "tuples", "shots", "training", "cost", "folds", "custom"]
+    others = ["components", "cardinality", "tuples", "shots", "training", "cost", "folds", "custom"]
+    assert list(figures) == [*others, "runs"]
     nothing = {kind: {} for kind in KINDS} | {"custom": {"a": {}}, "training": {"TRM": {1000: {}}}}
-    assert draw_all(sample(**nothing, cost=None)) == {}
+    assert draw_all(sample(**nothing, cost=None, runs=[])) == {}
 
 
 @pytest.mark.parametrize("shot", [1, 5])
@@ -200,6 +201,21 @@ def test_custom_rows_and_what_has_no_result(figures):
     assert "no result" in [text.get_text() for text in axes.texts]
 
 
+def test_runs_have_a_row_each_and_say_their_test_where_they_differ():
+    first = sample().runs[0]
+    figure = draw_all(sample())["runs"]
+    axes = panel(figure, "Sample, 5-shot")
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["STRM"]
+    assert [bar[0].get_xydata().tolist() for bar in axes.containers] == [[[80, 0]]]
+    assert caption(figure).startswith("Sample (test), 5-way. 10,000 test episodes. Filled marks: mean over")
+    other = replace(first, run="b", label="TRM", way=3, shots={1: entry(0.4)})
+    figure = draw_all(sample(runs=[first, other]))["runs"]
+    names = [label.get_text().replace("\n", " ") for label in panel(figure, "Sample, 1-shot").get_yticklabels()]
+    assert names == ["STRM: Sample (test), 5-way", "TRM: Sample (test), 3-way"]
+    assert "no result" in [text.get_text() for text in panel(figure, "Sample, 5-shot").texts]
+    assert "runs" not in draw_all(sample(runs=[]))
+
+
 def test_folds_show_every_class_and_the_interval_over_classes(figures):
     axes = panel(figures["folds"], "5-shot, Sample")
     assert [label.get_text() for label in axes.get_yticklabels()] == ["TRM", "STRM"]
@@ -211,7 +227,7 @@ def test_folds_show_every_class_and_the_interval_over_classes(figures):
 
 def test_captions_say_what_was_measured(figures):
     for kind, figure in figures.items():
-        if kind != "cost":
+        if kind not in ("cost", "runs"):
             words = caption(figure)
             shots = "1-, 2-, 3-, 4-, 5- and 10" if kind == "shots" else "1- and 5"
             assert words.startswith(f"Sample (test): 5-way, {shots}-shot, 1 query per class, 10,000 episodes, seed 0; ")

@@ -102,6 +102,7 @@ def odd():
             }
             for kind, labels in names.items()
         },
+        runs=[replace(sample().runs[0], label=label, way=2 + place) for place, label in enumerate(ODD)],
         folds={label: folded(0.3 + 0.04 * place) for place, label in enumerate(ODD)},
         grids={kind: replace(grid, dataset=LONG) for kind, grid in sample().grids.items()},
     )
@@ -121,7 +122,7 @@ def all_methods():
 @pytest.mark.filterwarnings("error:constrained_layout", "ignore:Glyph .* missing")
 def test_nothing_is_cut_off_and_nothing_overlaps(make, form):
     figures = draw_all(make(), form)
-    assert len(figures) == 8
+    assert len(figures) == 9
     for figure in figures.values():
         assert_tidy(figure)
     if make is odd:
