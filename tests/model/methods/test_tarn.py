@@ -60,7 +60,7 @@ def compared(weights, comparison, q, h):
     if comparison == "subtract":
         return q - h
     if comparison == "cosine_euclid":
-        return np.array([q @ h / math.sqrt(q @ q) / math.sqrt(h @ h), math.dist(q, h)])
+        return np.array([q @ h / math.sqrt(q @ q) / math.sqrt(h @ h), math.dist(q, h) / math.sqrt(len(q))])
     both = np.concatenate([q, h] if comparison == "nn" else [(q - h) ** 2, q * h])
     return relu(linear(weights, "compare.project", both))
 
