@@ -89,7 +89,7 @@ def relation(weights, pair):
     for layer in range(4):
         found = relu(normed(weights, f"norms.{layer}", convolved(weights[f"convolutions.{layer}.weight"], pair)))
         pair = largest(found + pair if layer else found, tuple(n // 2 for n in pair.shape[1:]))
-    return linear(weights, "last", relu(linear(weights, "first", pair.ravel())))[0]
+    return linear(weights, "last", relu(linear(weights, "first", normed(weights, "norm", pair.ravel()))))[0]
 
 
 def logits(model, kind, classes, queries):
