@@ -465,8 +465,11 @@ def _problem(entry: dict[str, Any]) -> str:
 
 
 def _guess(path: str) -> str:
-    guess = did_you_mean(_known_keys(Recipe), path).strip()
-    return f", {guess}" if guess else ""
+    """The keys that an unknown one may mean, and those of the method whose section it would stand in."""
+    guess, section = did_you_mean(_known_keys(Recipe), path).strip(), path.partition(".")[0]
+    own = f"{section} has {', '.join(METHODS[section].keys) or 'no keys'}" if section in METHODS else ""
+    said = f"{guess} {own}".strip()
+    return f", {said}" if said else ""
 
 
 def _known_keys(section: type[BaseModel], prefix: str = "") -> list[str]:

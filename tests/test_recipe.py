@@ -284,3 +284,19 @@ def test_a_recipe_that_was_noted_before_a_method_came_is_completed():
     assert completed(noted) == now and Recipe.model_validate(noted) == load_recipe("sprites")
     own = {**noted, "method": "chamfer"}
     assert completed(own) == own  # its own section is not guessed
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("cmn.tau", " cmn has variables, dim, readout, loss, scale, margin (got 1)"),
+        ("otam.lambda", "otam.lambda: unknown key, otam has smoothing (got 1)"),
+        ("molo.patches", "did you mean patch_enrichment.patches? molo has heads, "),
+        ("bi_mhm.scale", " bi_mhm has no keys (got 1)"),
+        ("strm.dim", " strm has no keys (got 1)"),
+    ],
+)
+def test_an_unknown_key_of_a_method_is_answered_with_those_that_it_has(key, words):
+    with pytest.raises(RecipeError) as caught:
+        load_recipe("sprites", [f"{key}=1"])
+    assert words in caught.value.message
