@@ -21,7 +21,8 @@ Losses, beside the cross-entropy of the logits:
                     pixels
 
 The maps are read as `patch_enrichment.patches` patches a side: 7 keep a 7×7 map whole, as in the authors' code. The
-decoder enlarges to a sixteenth, a quarter and the whole of the frame's size, for their 224 pixels by 2, 4 and 4.
+decoder enlarges to a sixteenth, a quarter and the whole of the frame's size, for their 224 pixels by 2, 4 and 4. Its
+batch norm sees support and queries apart, as the backbone's does; theirs sees both at once.
 """
 
 from __future__ import annotations
