@@ -27,6 +27,7 @@ def page(document: Document, tables: Sequence[ReportTable], figures: Mapping[str
         strmctl=document.provenance["strmctl"],
         commit=document.provenance["commit"],
         introduction=introduction(document, tables),
+        published=any(table.published for table in tables),
         sections=sections(tables, figures),
         figures=figures,
         inline=inline,

@@ -179,6 +179,12 @@ def test_published_columns_are_marked_and_ours_are_not():
     assert '<td class="published">68.1</td>' in text and '<td class="published">58.0' not in text
 
 
+def test_tinted_columns_are_explained_where_there_are_any():
+    words = "Tinted columns"
+    own = [table for table in tables(sample()) if not table.published]
+    assert words in page_of(sample()) and words not in page(sample(), own, {})
+
+
 def test_markdown_shows_the_same_as_the_page(tmp_path, figures):
     write_report(hostile(), tmp_path, figures)
     text = (tmp_path / "report.md").read_text()
