@@ -38,7 +38,8 @@ def draw_components(document: Document, form: look.Form) -> Figure:
         look.categories(axes[-1], _stacked(paper))
         look.bar_limits(axes[-1], top)
     words = f"Bars: mean over training seeds, from 0; {errors(entries_of(series))}"
-    return look.finish(form, figure, caption(grid, shots, words, source(document, "Figure 6, left (hatched)", paper)))
+    marks_are = words, source(document, "Figure 6, left (hatched)", paper)
+    return look.finish(form, figure, caption(grid, shots, *marks_are), marks=joined(*marks_are))
 
 
 def draw_cardinality(document: Document, form: look.Form) -> Figure:
@@ -62,14 +63,16 @@ def draw_cardinality(document: Document, form: look.Form) -> Figure:
         look.rows(form, axes[-1], [_set(label, tuples) for label, (tuples, _) in paper.items()])
         look.limits(axes[-1], list(values.values()), flat=True)
     words = f"Filled marks: mean over training seeds; {errors(entries_of(series))}. Each panel has its own scale"
-    return look.finish(form, figure, caption(grid, shots, words, source(document, "Table 2 (hollow)", paper)))
+    marks_are = words, source(document, "Table 2 (hollow)", paper)
+    return look.finish(form, figure, caption(grid, shots, *marks_are), marks=joined(*marks_are))
 
 
 def draw_custom(document: Document, form: look.Form) -> Figure:
     """A row for each label of an own grid."""
     series, grid = document.custom, document.grids["custom"]
     words = f"Filled marks: mean over training seeds; {errors(entries_of(series))}"
-    return _in_rows(document, form, series, caption(grid, shots_of(series.values()), words), ways=[grid.way])
+    whole = caption(grid, shots_of(series.values()), words)
+    return _in_rows(document, form, series, whole, marks_are=joined(words), ways=[grid.way])
 
 
 def draw_runs(document: Document, form: look.Form) -> Figure:
@@ -94,6 +97,7 @@ def _in_rows(
     words: str,
     *,
     ways: Sequence[int],
+    marks_are: str = "",
     names: Mapping[str, str] | None = None,
 ) -> Figure:
     """A panel for each number of shots, with a row for each label, which may be long."""
@@ -105,7 +109,7 @@ def _in_rows(
         look.rows(form, panel, [(names or {}).get(label, label) for label in series])
         chance = 100 / ways[0] if len(set(ways)) == 1 else None
         look.limits(panel, extents(series, shot), chance=chance, flat=True)
-    return look.finish(form, figure, words)
+    return look.finish(form, figure, words, marks=marks_are)
 
 
 def _entries(panel: Axes, series: Series, shot: int, shown: Mapping[str, Mapping[str, Any]], **how: bool) -> None:

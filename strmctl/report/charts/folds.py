@@ -9,7 +9,7 @@ from strmctl.report.charts.hues import styles_of
 from strmctl.report.document import Document
 from strmctl.report.drawing import Figure
 from strmctl.report.tables.table import shots_of
-from strmctl.report.wording import caption
+from strmctl.report.wording import caption, joined
 
 WORDS = (
     "Filled marks: mean over all classes, each tested in one of {} folds; error bars: 95 % intervals over classes by "
@@ -43,4 +43,5 @@ def draw_folds(document: Document, form: look.Form) -> Figure:
             drawn += [mean - arms[0][0], mean + arms[1][0], *classes]
         look.rows(form, panel, series)
         look.limits(panel, drawn, chance=100 / grid.way, flat=True)
-    return look.finish(form, figure, caption(grid, shots, WORDS.format(grid.folds)))
+    words = WORDS.format(grid.folds)
+    return look.finish(form, figure, caption(grid, shots, words), marks=joined(words))

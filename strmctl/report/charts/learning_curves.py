@@ -34,6 +34,7 @@ def draw_run(curve: Curve, *, way: int) -> Figure:
         legend["validation"] = Line2D([], [], color=INK, marker="o", markersize=6)
     ends = [mean + sign * arm for mean, arm in zip(validation, half, strict=True) for sign in (-1, 1)]
     look.limits(accuracies, [*own, *ends], chance=100 / way)
+    _from_0((losses, accuracies), curve.episodes[-1])
     words = "; error bars: 95 % intervals over validation episodes" if validation else ""
     return look.finish(look.FILE, figure, f"{curve.run}, {curve.episodes[-1]:,} training episodes{words}", legend)
 
@@ -53,6 +54,7 @@ def draw_curves(document: Document, form: look.Form) -> Figure:
             drawn += validation
             if validation:
                 ends[label] = (curve.validated[-1], validation[-1])
+    _from_0((losses, accuracies), max(curve.episodes[-1] for curves in document.curves.values() for curve in curves))
     if drawn:
         look.limits(accuracies, drawn)
         name_ends(accuracies, ends, shown, inches=3.2)
@@ -71,9 +73,14 @@ def _panels(form: look.Form) -> tuple[Figure, list[Axes]]:
         panel.set_xlabel("training episodes", fontsize=look.TEXT)
         panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         panel.xaxis.set_major_formatter("{x:,.0f}")
-        panel.set_xlim(left=0)
         panel.grid(True, axis="y", color=GRID, linewidth=0.8)
     return figure, axes
+
+
+def _from_0(axes: Sequence[Axes], last: int) -> None:
+    """All episodes, up to the last one; called when all is drawn, for limits stay as they are set."""
+    for panel in axes:
+        panel.set_xlim(0, 1.03 * last)
 
 
 def _span(numbers: Sequence[int]) -> str:

@@ -12,7 +12,7 @@ from strmctl.report.document import Document
 from strmctl.report.drawing import Figure, Line2D
 from strmctl.report.tables.beside import paper_tuples
 from strmctl.report.tables.table import shots_of
-from strmctl.report.wording import caption
+from strmctl.report.wording import caption, joined
 
 GAP = {"ha": "center", "va": "top", "fontsize": look.SMALL, "bbox": {"color": GROUND, "pad": 1}, "zorder": 6}
 LINES = "Lines: mean over training seeds"
@@ -55,8 +55,8 @@ def draw_tuples(document: Document, form: look.Form) -> Figure:
     words = f"Trials per share: {number}; lines: mean over trials; short bars: one trial each; no error bars. "
     words += "Each panel has its own scale. Models were trained "
     words += "anew for each share" if grid.retrained else "once, with all tuples"
-    about = caption(grid, shots, words, source(document, "Figure 6, right (hollow)", paper))
-    return look.finish(form, figure, about, legend)
+    marks_are = words, source(document, "Figure 6, right (hollow)", paper)
+    return look.finish(form, figure, caption(grid, shots, *marks_are), legend, marks=joined(*marks_are))
 
 
 def draw_shots(document: Document, form: look.Form) -> Figure:
@@ -78,7 +78,7 @@ def draw_shots(document: Document, form: look.Form) -> Figure:
     ends = {label: (shot, 100 * one.accuracy) for label, (shot, one) in last.items()}
     name_ends(panel, ends, shown, inches=height - 1.2)
     words = f"{LINES}; {errors(entries_of(series), mark=SEEDS)}"
-    return look.finish(form, figure, caption(grid, shots, words), legend_of(series, shown))
+    return look.finish(form, figure, caption(grid, shots, words), legend_of(series, shown), marks=joined(words))
 
 
 def draw_training(document: Document, form: look.Form) -> Figure:
@@ -112,7 +112,7 @@ def draw_training(document: Document, form: look.Form) -> Figure:
     words = f"{LINES}; {errors((entry for by_shot in by_shots for entry in by_shot.values()), mark=SEEDS)}"
     if len(series) == 2:
         words += f". Numbers at the top: {' − '.join(reversed(series))}, of the means drawn, in percentage points"
-    return look.finish(form, figure, caption(grid, shots, words), legend_of(series, shown))
+    return look.finish(form, figure, caption(grid, shots, words), legend_of(series, shown), marks=joined(words))
 
 
 def _tuples(label: str, shares: Iterable[float]) -> str:

@@ -162,12 +162,19 @@ def ticks(axes: Axes, places: Sequence[float], names: Sequence[str], *, inches: 
     axes.set_xticks([], minor=True)
 
 
-def finish(form: Form, figure: Figure, caption: str, legend: Mapping[str, Artist] | None = None) -> Figure:
-    """Puts a legend (label -> what stands for it) above and a caption below, and fixes the places of all.
+def finish(
+    form: Form, figure: Figure, caption: str, legend: Mapping[str, Artist] | None = None, *, marks: str = ""
+) -> Figure:
+    """Puts a legend above and a caption below, and fixes the places of all.
 
-    The figure's label is the caption, of every form.
+    Args:
+        form: form of the figure; of others than files, the caption is the figure's label alone.
+        figure: the figure.
+        caption: what was measured, and what the marks are.
+        legend: label -> what stands for it.
+        marks: what the marks are, for a page, whose tables say what was measured; empty for all of the caption.
     """
-    figure.set_label(caption)
+    figure.set_label(marks or caption)
     wide, high = figure.get_size_inches()
     lines = wrapped(caption, SMALL, 72 * wide * 0.96) if form.captioned else ""
     extra = (lines.count("\n") + 1) * SMALL * 1.25 / 72 + 0.1 if lines else 0.0

@@ -19,6 +19,11 @@ def palette() -> dict[str, tuple[str, str]]:
     return {_variable(light): (light, dark) for light, dark in DARK.items()}
 
 
+def pixels_of(svg: str) -> int:
+    """Width of a chart on a page that has room for it."""
+    return round(float(re.search(r'viewBox="0 0 ([\d.]+)', svg)[1]) * PIXELS)
+
+
 def inline(svg: str, *, prefix: str, form: str, alt: str) -> str:
     """A chart as an element of a page.
 
@@ -40,11 +45,10 @@ def inline(svg: str, *, prefix: str, form: str, alt: str) -> str:
             for name, value in one.attrib.items()
             if name != "id" or value in used
         }
-    width, height = map(float, root.attrib["viewBox"].split()[2:])
     root.attrib = {
         "class": f"chart {form}",
-        "viewBox": f"0 0 {width:g} {height:g}",
-        "style": f"max-width: {width * PIXELS:.0f}px",
+        "viewBox": root.attrib["viewBox"],
+        "style": f"max-width: {pixels_of(svg)}px",
         "role": "img",
         "aria-label": alt,
     }

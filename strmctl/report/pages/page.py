@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from strmctl.report.document import Document
-from strmctl.report.drawing import Rendered
-from strmctl.report.pages.inline import inline, palette
+from strmctl.report.pages.inline import inline, palette, pixels_of
 from strmctl.report.pages.sections import commands, introduction, origins, sections
 from strmctl.report.pages.template import render
 from strmctl.report.tables.formats import csv_table, latex_table
 from strmctl.report.tables.table import ReportTable
+
+if TYPE_CHECKING:
+    from strmctl.report.drawing import Rendered
 
 
 def page(document: Document, tables: Sequence[ReportTable], figures: Mapping[str, Rendered]) -> str:
@@ -31,6 +34,7 @@ def page(document: Document, tables: Sequence[ReportTable], figures: Mapping[str
         sections=sections(tables, figures),
         figures=figures,
         inline=inline,
+        pixels_of=pixels_of,
         palette=palette(),
         csv_table=csv_table,
         latex_table=latex_table,

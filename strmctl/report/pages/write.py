@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from strmctl.paths import json_text, write_text
 from strmctl.report.document import Document, from_json
-from strmctl.report.drawing import Rendered
 from strmctl.report.pages.markdown import report_markdown
 from strmctl.report.pages.page import page
 from strmctl.report.tables.formats import csv_table, latex_table
 from strmctl.report.tables.grids import tables
+
+if TYPE_CHECKING:
+    from strmctl.report.drawing import Rendered
 
 
 def write_report(document: Document, out: Path, figures: Mapping[str, Rendered]) -> list[Path]:

@@ -17,6 +17,14 @@ def curve(run="sample", episodes=(50, 500, 1000), loss=(2.0, 0.5, 0.25), **more)
     return Curve(run=run, episodes=list(episodes), loss=list(loss), **(known | more))
 
 
+def all_in_view(figure):
+    """Whether every point lies inside its panel, and none is squeezed into a tenth of it."""
+    for axes in figure.axes:
+        points = np.concatenate([line.get_xydata() for line in axes.lines])
+        low, high = axes.get_xlim()
+        assert low == 0 and points[:, 0].max() <= high <= 1.1 * max(points[:, 0].max(), 1)
+
+
 def legend(figure):
     return [text.get_text() for text in figure.legends[0].get_texts()]
 
@@ -31,6 +39,7 @@ def test_the_picture_of_a_run_shows_loss_accuracy_and_validation_with_its_interv
     ends = [segment[:, 1] for segment in bars[2][0].get_segments()]
     np.testing.assert_allclose(ends, [[40, 60], [70, 80]])
     assert legend(figure) == ["training, mean of 50 episodes", "validation"]
+    all_in_view(figure)
     words = figure.get_supxlabel()
     assert words == "sample, 1,000 training episodes; error bars: 95 % intervals over validation episodes"
     assert "chance" in [text.get_text() for text in accuracies.texts]
@@ -54,6 +63,7 @@ def test_a_report_has_a_line_for_each_run_in_the_style_of_its_label():
     figure = draw_all(sample(curves=labels))["curves"]
     assert_tidy(figure)
     losses, accuracies = figure.axes
+    all_in_view(figure)
     styles = [line.get_linestyle() for line in losses.lines]
     assert len(styles) == 3 and styles[0] == styles[1] != styles[2]
     assert [len(line.get_xdata()) for line in accuracies.lines] == [2, 2, 0]

@@ -67,6 +67,6 @@ def test_colours_and_names_of_labels_stay_text():
     svg = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 72.0 36.0"><defs><path id="a" d="M 1.23456 0"/></defs>'
     svg += '<g id="unused"><path style="fill: #ffffff; clip-path: url(#a)"/></g></svg>'
     text = inline(svg, prefix="k-", form="wide", alt='"<b> #ffffff url(#a)')
-    assert 'aria-label="&quot;&lt;b&gt; #ffffff url(#a)"' in text and 'viewBox="0 0 72 36"' in text
+    assert 'aria-label="&quot;&lt;b&gt; #ffffff url(#a)"' in text and "max-width: 77px" in text
     assert 'id="k-a"' in text and 'd="M 1.23 0"' in text and "unused" not in text
     assert "fill: var(--chart-ffffff); clip-path: url(#k-a)" in text
