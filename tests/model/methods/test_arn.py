@@ -9,7 +9,7 @@ from torch import nn
 
 from strmctl.model.episode import Truth
 from strmctl.model.methods import arn as module
-from strmctl.model.methods.arn import ARN
+from strmctl.model.methods.arn import ARN, build_arn
 from strmctl.model.seeding import seeded
 from tests.model.reference import linear, part, pooled_patches, relative_error, relu, weights_of
 from tests.model.small import CHANNELS, FRAMES, by_label, clips, convolution, maps_as_clips, maps_of
@@ -118,7 +118,7 @@ def test_an_episode_from_clips_equals_the_loops(labels, kind):
 
 
 def embedded(model, shape, seed=0):
-    maps = random(math.prod(shape), FRAMES, CHANNELS, 3, 3, seed=seed)
+    maps = random(math.prod(shape), FRAMES, CHANNELS, 3, 3, seed=seed).to(model.descriptor.reduce.weight.dtype)
     return {name: value.detach().unflatten(0, shape) for name, value in model.embed(maps).items()}
 
 
@@ -165,3 +165,17 @@ def test_gradients_are_finite(factor, kind, training):
     sum(model.losses(type(found)(found.total[None]), {}, {}, truth).values()).backward()
     assert found.total.isfinite().all() and maps.grad.isfinite().all()
     assert all(value.grad.isfinite().all() for value in model.parameters())
+
+
+def test_the_relus_of_the_last_layers_stay_open_in_the_first_steps():
+    model = build_arn(backbone=maps_as_clips(CHANNELS), patches=3)
+    shots, query = embedded(model, (1, 2, 1)), embedded(model, (1, 4), seed=1)
+    truth = Truth(torch.tensor([[0, 1, 0, 1]]), torch.arange(2)[None])
+    optimizer = torch.optim.Adam(model.relation.parameters(), lr=1e-3)
+    opened = []
+    model.relation.first.register_forward_hook(lambda layer, given, found: opened.append(found > 0))
+    for _ in range(4):
+        optimizer.zero_grad()
+        model.losses(model.match(shots, query), shots, query, truth)["match"].backward()
+        optimizer.step()
+    assert opened[-1].any(dim=0).all()
