@@ -64,9 +64,12 @@ def tested_models(found: Mapping[str, Found], groups: Mapping[str, Found]) -> di
 
 
 def curves(runs: Path, found: Mapping[str, Found], groups: Mapping[str, Found]) -> dict[str, list[Curve]]:
-    """Learning curves by label, each run once; runs without a log, or with a damaged one, have none."""
+    """Learning curves by label, each run once; runs without a log, or with a damaged one, have none.
+
+    Folds are left out: each has other classes to train and to validate on, so that their curves cannot be compared.
+    """
     labels = {one.cell.run: label for label, group in groups.items() for one in group}
-    labels |= {one.cell.run: one.cell.label for own in found.values() for one in own}
+    labels |= {one.cell.run: one.cell.label for kind, own in found.items() if kind != "folds" for one in own}
     made: dict[str, list[Curve]] = {}
     for run, label in labels.items():
         with contextlib.suppress(DataError):

@@ -21,6 +21,7 @@ from strmctl.provenance import provenance
 from strmctl.recipe import load_recipe
 from strmctl.results import QueryRow, read_result
 from strmctl.runs.notes import read_notes
+from strmctl.runs.train_log import TrainLog, learning_curve
 from tests.ablation.test_cells import changes
 from tests.saved import grid_of, result_of, write_run
 from tests.small_world import CLASSES, SMALL, evaluate, snapshot
@@ -164,6 +165,15 @@ def test_a_seed_counts_once_all_its_folds_are_tested(tmp_path):
     assert document.folds["TRM"].shots[1].accuracy == pytest.approx(0.58)
     assert document.grids["folds"].missing == ["sprites-trm-fold2of2-s0", "sprites-strm-fold1of2-s3"]
     assert series(found_results(replace(grid, cells=grid.cells[:1]), tmp_path), (1,)) == {}
+
+
+def test_folds_have_no_learning_curves_for_each_validates_on_other_classes(tmp_path):
+    for cell in written(tmp_path).cells:
+        line = {"loss": 2.0, "accuracy": 0.5, "learning_rate": 1e-3}
+        numbers = range(1, cell.recipe.train.episodes + 1)
+        TrainLog(tmp_path / cell.run, after=0).add([{"episode": number, **line} for number in numbers])
+        assert learning_curve(tmp_path / cell.run, points=9)
+    assert collect(tmp_path, cost=False).curves == {}
 
 
 def grid_on_mine(methods=("prototype", "trm")):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from strmctl.report.accuracies import Curve
 from strmctl.report.charts import style as look
 from strmctl.report.charts.hues import DEEP, GRID, INK, styles_of
@@ -12,6 +14,7 @@ from strmctl.report.document import Document
 from strmctl.report.drawing import Axes, Figure, Line2D, MaxNLocator, own_settings
 
 TRAINED = {"color": DEEP, "linewidth": 1.6}
+THIN = {"linewidth": 0.8, "alpha": 0.4}
 VALIDATED = {"color": INK, "marker": "o", "markersize": 6, "linewidth": 1.4, "elinewidth": 1.2, "capsize": 3}
 
 
@@ -40,28 +43,32 @@ def draw_run(curve: Curve, *, way: int) -> Figure:
 
 
 def draw_curves(document: Document, form: look.Form) -> Figure:
-    """A line for each run, in the style of its label: its loss, and its accuracy in validation."""
+    """Loss, and accuracy in validation: each run, thin, and the mean of the runs of a label, in its style."""
     figure, (losses, accuracies) = _panels(form)
     legend, drawn, ends, shown = {}, [], {}, styles_of(document)
     for place, (label, curves) in enumerate(document.curves.items()):
-        style = shown[label] | {"linewidth": 1.4, "markersize": 6.5}
+        style = shown[label] | {"linewidth": 1.6, "markersize": 6.5}
         legend[label] = Line2D([], [], **style)
-        for curve in curves:
-            apart = max(1, len(curve.episodes) // 5)  # between marks, which lie elsewhere on the next line
-            losses.plot(curve.episodes, curve.loss, **style, markevery=(place * apart // len(document.curves), apart))
-            validation = [100 * one for one in curve.validation]
-            accuracies.plot(curve.validated, validation, **style)
-            drawn += validation
-            if validation:
-                ends[label] = (curve.validated[-1], validation[-1])
+        for runs in _alike(curves):
+            for curve in runs if len(runs) > 1 else ():
+                losses.plot(curve.episodes, curve.loss, color=style["color"], **THIN)
+                accuracies.plot(curve.validated, [100 * one for one in curve.validation], color=style["color"], **THIN)
+            drawn += [100 * one for curve in runs for one in curve.validation]
+            apart = max(1, len(runs[0].episodes) // 5)  # between marks, which lie elsewhere on the next line
+            every = (place * apart // len(document.curves), apart)
+            losses.plot(runs[0].episodes, np.mean([curve.loss for curve in runs], axis=0), **style, markevery=every)
+            validation = 100 * np.mean([curve.validation for curve in runs], axis=0)
+            accuracies.plot(runs[0].validated, validation, **style)
+            if len(validation):
+                ends[label] = (runs[0].validated[-1], validation[-1])
     _from_0((losses, accuracies), max(curve.episodes[-1] for curves in document.curves.values() for curve in curves))
     if drawn:
         look.limits(accuracies, drawn)
         name_ends(accuracies, ends, shown, inches=3.2)
     windows = _span([curve.window for curves in document.curves.values() for curve in curves])
     caption = (
-        f"One line per run, over its training episodes. Loss: mean of {windows} episodes. Accuracy: in validation, on "
-        "classes that are neither trained nor tested on; without error bars."
+        f"Means of the training seeds; thin: single runs. Loss: mean of {windows} episodes. Accuracy: in validation, "
+        "on classes that are neither trained nor tested on; without error bars."
     )
     return look.finish(form, figure, caption, legend)
 
@@ -75,6 +82,14 @@ def _panels(form: look.Form) -> tuple[Figure, list[Axes]]:
         panel.xaxis.set_major_formatter("{x:,.0f}")
         panel.grid(True, axis="y", color=GRID, linewidth=0.8)
     return figure, axes
+
+
+def _alike(curves: Sequence[Curve]) -> list[list[Curve]]:
+    """Curves with the same training episodes and validations, together."""
+    groups: dict[tuple[tuple[int, ...], ...], list[Curve]] = {}
+    for curve in curves:
+        groups.setdefault((tuple(curve.episodes), tuple(curve.validated)), []).append(curve)
+    return list(groups.values())
 
 
 def _from_0(axes: Sequence[Axes], last: int) -> None:

@@ -44,8 +44,8 @@ class ReportTable:
     words: int = 1
 
     def kind(self, position: int) -> str:
-        """What a column holds: `words`, `published` numbers, or a `number` of ours."""
-        return "words" if position < self.words else "published" if position in self.published else "number"
+        """What a column holds: `published` numbers, `words`, or a `number` of ours."""
+        return "published" if position in self.published else "words" if position < self.words else "number"
 
 
 def percent(entry: Entry | Trials | None) -> str:

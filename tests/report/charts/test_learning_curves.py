@@ -58,16 +58,28 @@ def test_a_run_of_one_episode_without_validation(loss):
     assert legend(figure) == ["training, mean of 1 episodes"] and "error bars" not in figure.get_supxlabel()
 
 
-def test_a_report_has_a_line_for_each_run_in_the_style_of_its_label():
-    labels = {"TRM": [curve("a"), curve("b", window=20)], "STRM": [curve("c", validated=[], validation=[], ci95=[])]}
+def test_a_report_has_the_mean_of_a_label_in_its_style_and_its_runs_thin():
+    labels = {
+        "TRM": [curve("a"), curve("b", loss=(1.0, 0.25, 0.75), validation=[0.6, 0.65], window=20)],
+        "STRM": [curve("c", validated=[], validation=[], ci95=[])],
+    }
     figure = draw_all(sample(curves=labels))["curves"]
     assert_tidy(figure)
     losses, accuracies = figure.axes
     all_in_view(figure)
-    styles = [line.get_linestyle() for line in losses.lines]
-    assert len(styles) == 3 and styles[0] == styles[1] != styles[2]
-    assert [len(line.get_xdata()) for line in accuracies.lines] == [2, 2, 0]
-    assert legend(figure) == ["TRM", "STRM"] and "mean of 20 to 50 episodes" in figure.get_supxlabel().replace(
-        "\n", " "
-    )
+    found = [(line.get_linestyle(), line.get_alpha(), list(line.get_ydata())) for line in losses.lines]
+    thin, mean, alone = found[:2], found[2], found[3]
+    assert [line[2] for line in thin] == [[2.0, 0.5, 0.25], [1.0, 0.25, 0.75]] and all(line[1] < 1 for line in thin)
+    assert mean[1:] == (None, [1.5, 0.375, 0.5]) and alone[1:] == (None, [2.0, 0.5, 0.25]) and mean[0] != alone[0]
+    np.testing.assert_allclose(accuracies.lines[2].get_ydata(), [55, 70])
+    assert [len(line.get_xdata()) for line in accuracies.lines] == [2, 2, 2, 0]
+    words = figure.get_supxlabel().replace("\n", " ")
+    assert legend(figure) == ["TRM", "STRM"] and "mean of 20 to 50 episodes" in words
+
+
+def test_runs_of_other_lengths_have_means_of_their_own():
+    longer = curve("b", episodes=(50, 2000, 4000), validated=[2000, 4000])
+    losses, accuracies = draw_all(sample(curves={"STRM": [curve("a"), longer]}))["curves"].axes
+    assert [list(line.get_xdata()) for line in losses.lines] == [[50, 500, 1000], [50, 2000, 4000]]
+    assert [list(line.get_xdata()) for line in accuracies.lines] == [[500, 1000], [2000, 4000]]
     assert "curves" not in draw_all(sample())
