@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from strmctl import compare
+from strmctl.ablation.entries import found_results
 from strmctl.ablation.grid_file import Grid, read_grid
 from strmctl.model.methods.table import METHODS
 from strmctl.paths import write_text
@@ -40,10 +41,14 @@ COMMANDS = "## Commands\n```\n{commands}\n```\n"
 def main(runs: Path, name: str, bench: Path, out: Path) -> None:
     """Writes the page."""
     grid = read_grid(runs, name)
-    labels = list(dict.fromkeys(cell.label for cell in grid.cells))
+    tested = {one.cell.run for one in found_results(grid, runs)}
+    unfinished = list(dict.fromkeys(cell.label for cell in grid.cells if cell.run not in tested))
+    labels = [label for label in dict.fromkeys(cell.label for cell in grid.cells) if label not in unfinished]
     groups = [[cell.run for cell in grid.cells if cell.label == label] for label in labels]
     found = compare(runs, [",".join(group) for group in groups])
-    parts = [head(grid, found, runs)]
+    parts = [head(grid, found)]
+    if unfinished:
+        parts.append(f"**Not finished, and left out:** {', '.join(unfinished)}.")
     for shot in grid.protocol.shots:
         parts += [f"**{shot}-shot**\n", table(labels, found, shot)]
     speed = json.loads(bench.read_text(encoding="utf-8"))
@@ -54,7 +59,7 @@ def main(runs: Path, name: str, bench: Path, out: Path) -> None:
     write_text(out, "\n".join(part.strip() + "\n" for part in parts))
 
 
-def head(grid: Grid, found: Mapping[str, Any], runs: Path) -> str:
+def head(grid: Grid, found: Mapping[str, Any]) -> str:
     """What all methods have in common."""
     recipe, test = grid.cells[0].recipe, grid.protocol
     results = [json.loads(Path(source["result"]).read_text(encoding="utf-8")) for source in found["sources"].values()]
