@@ -134,8 +134,13 @@ def trained(folder, recipe, store):
 
 
 WEIGHTS = ("weight", "bias")
-# Softmax takes out a key bias of PLE; a value bias of TRM is the same in a query and in its prototype.
-WITHOUT_EFFECT = {"patch_enrichment.key.bias", *(f"temporal_relations.relations.{w}.value.bias" for w in (2, 3))}
+# Softmax takes out a key bias of PLE, and the bias that all of TARN's scores have; a value bias of TRM is the same in a
+# query and in its prototype.
+WITHOUT_EFFECT = {
+    "patch_enrichment.key.bias",
+    "score.bias",
+    *(f"temporal_relations.relations.{w}.value.bias" for w in (2, 3)),
+}
 STEP = [*((method, ()) for method in METHODS), ("strm", (RELEASED, "trm.cardinalities=[2, 3]")), OF_ONE_METHOD[-1]]
 
 
