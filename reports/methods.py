@@ -42,12 +42,13 @@ def main(runs: Path, name: str, bench: Path, out: Path) -> None:
     """Writes the page."""
     grid = read_grid(runs, name)
     tested = {one.cell.run for one in found_results(grid, runs)}
-    unfinished = list(dict.fromkeys(cell.label for cell in grid.cells if cell.run not in tested))
-    labels = [label for label in dict.fromkeys(cell.label for cell in grid.cells) if label not in unfinished]
-    groups = [[cell.run for cell in grid.cells if cell.label == label] for label in labels]
-    found = compare(runs, [",".join(group) for group in groups])
+    groups: dict[str, list[str]] = {}
+    for cell in grid.cells:
+        groups.setdefault(cell.label, []).append(cell.run)
+    labels = [label for label, group in groups.items() if tested.issuperset(group)]
+    found = compare(runs, [",".join(groups[label]) for label in labels])
     parts = [head(grid, found)]
-    if unfinished:
+    if unfinished := [label for label in groups if label not in labels]:
         parts.append(f"**Not finished, and left out:** {', '.join(unfinished)}.")
     for shot in grid.protocol.shots:
         parts += [f"**{shot}-shot**\n", table(labels, found, shot)]

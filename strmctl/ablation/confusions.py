@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
 from strmctl.ablation.entries import Found
 from strmctl.report.accuracies import Confusion
-
-SHOT = 5  # where it was tested, or else the greatest number of shots
+from strmctl.report.tables.beside import SHOT
 
 
 def confusions(models: Mapping[str, Found]) -> list[Confusion]:
@@ -28,10 +27,14 @@ def confusions(models: Mapping[str, Found]) -> list[Confusion]:
     return chosen
 
 
+def usual_shot(shots: Collection[int]) -> int:
+    """The paper's number of shots where it was tested, or else the greatest."""
+    return SHOT if SHOT in shots else max(shots)
+
+
 def _of_model(label: str, found: Found) -> Confusion:
     first = found[0].result
-    shots = set.intersection(*(set(one.result.shots) for one in found))
-    shot = SHOT if SHOT in shots else max(shots)
+    shot = usual_shot(set.intersection(*(set(one.result.shots) for one in found)))
     tables = [one.of_shot(shot)["confusion"] for one in found]
     classes = sorted({name for table in tables for name in table["classes"]})
     counts = np.zeros((len(classes), len(classes)), dtype=int)

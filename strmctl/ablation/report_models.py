@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from strmctl.ablation.cells import Cell
-from strmctl.ablation.confusions import SHOT
+from strmctl.ablation.confusions import usual_shot
 from strmctl.ablation.cost import cost_table
 from strmctl.ablation.entries import Found, Tested, by_label
 from strmctl.ablation.grid_file import grid_names
@@ -19,14 +19,13 @@ from strmctl.explain.viewers import method_label
 from strmctl.model.methods.table import METHODS
 from strmctl.recipe import Recipe, load_recipe
 from strmctl.report.accuracies import Curve
-from strmctl.report.document import Cost, build
+from strmctl.report.document import OF_MODELS, Cost, build
 from strmctl.report.wording import listed
 from strmctl.results import read_result
 from strmctl.runs.folder import run_folder
 from strmctl.runs.train_log import learning_curve
 
 CURVE_POINTS = 50  # of each run, so that the document of many stays small
-KINDS = ("components", "shots", "custom")  # of grids with a model in each cell, all tested alike
 
 
 def named_runs(runs: Path, names: Sequence[str]) -> dict[str, Found]:
@@ -54,7 +53,7 @@ def tested_models(found: Mapping[str, Found], groups: Mapping[str, Found]) -> di
     """
     models: dict[str, Found] = {}
     seen: set[str] = set()
-    labelled = [(label, own) for kind in KINDS for label, own in by_label(found.get(kind, [])).items()]
+    labelled = [(label, own) for kind in OF_MODELS for label, own in by_label(found.get(kind, [])).items()]
     for label, group in (*labelled, *groups.items()):
         own = [one for one in group if one.cell.order == "natural" and one.cell.run not in seen]
         if own:
@@ -95,7 +94,7 @@ def cost_of(tested: Found) -> Cost | None:
             cost_table(
                 most.cell.recipe,
                 way=result.way,
-                shot=SHOT if SHOT in result.shots else max(result.shots),
+                shot=usual_shot(result.shots),
                 queries=result.queries,
                 clips=len({row.query for row in result.rows}),
                 episodes=result.episodes,

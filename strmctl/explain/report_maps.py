@@ -12,13 +12,12 @@ from strmctl.explain.subjects import clip_subject
 from strmctl.explain.viewers import SHAPE, load_viewers
 from strmctl.frames.store.store import FrameStore
 from strmctl.recipe import Recipe, load_recipe
-from strmctl.report.document import Document
+from strmctl.report.document import OF_MODELS, Document
 from strmctl.runs.build import frame_store
 
 if TYPE_CHECKING:
     from strmctl.report.drawing import Figure
 
-KINDS = ("components", "shots", "custom")  # of grids with a model in each cell
 MOST_RUNS = 6  # rows of a picture
 CLIPS = 2  # pictures of a grid, each of a clip of another class
 
@@ -51,7 +50,7 @@ def report_maps(document: Document, runs: Path, data_dir: Path) -> Iterator[tupl
 
 def _side_by_side(document: Document) -> Iterator[list[str]]:
     """Names of the runs that stand in one picture: the first of each model of a grid, and those that were named."""
-    groups = [getattr(document, kind).values() for kind in KINDS]
+    groups = [getattr(document, kind).values() for kind in OF_MODELS]
     groups.append([run.shots for run in document.runs])
     drawn: set[str] = set()
     for group in groups:

@@ -14,6 +14,7 @@ from strmctl.report.accuracies import Claim, Confusion, Curve, Entries, FoldSeri
 from strmctl.report.published_numbers import Paper, Published, Table1
 
 SCHEMA = 4
+OF_MODELS = ("components", "shots", "custom")  # kinds of grids with a model in each cell, all tested alike
 Kind = TypeVar("Kind")
 
 

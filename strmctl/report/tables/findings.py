@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from strmctl.report.accuracies import Claim
 from strmctl.report.document import Document
+from strmctl.report.tables.beside import SHOT
 from strmctl.report.tables.cost import against_trx, as_in_the_paper
 from strmctl.report.tables.table import NONE, ReportTable, counts, points
 from strmctl.report.wording import joined, listed
 
-PAPERS_SHOT = 5  # of most of its numbers: it stands first
 RULES = (
     "Here: right side minus left, in percentage points, of runs with the same training seed: mean ± the half-width of "
     "the 95 % interval by Student's t over seeds",
@@ -55,7 +55,7 @@ def findings(document: Document) -> ReportTable:
 
 def _row(own: Sequence[Claim]) -> list[str]:
     """The cells of one claim, from one claim per number of shots."""
-    first, own = own[0], sorted(own, key=lambda claim: (claim.shot != PAPERS_SHOT, claim.shot))
+    first, own = own[0], sorted(own, key=lambda claim: (claim.shot != SHOT, claim.shot))
     paper = f"{first.source}: {first.paper}" if first.paper else first.source or NONE
     shots = sorted(claim.shot for claim in own)
     if len(own) > 2:
