@@ -46,7 +46,7 @@ reproduce-methods: $(STAMP)
 	$(BIN)/strmctl ablate custom reports/all_methods.yaml --recipe sprites --seeds 0,1,2 --jobs 2 --threads 1
 	mkdir -p report
 	$(BIN)/strmctl bench methods --recipe sprites --threads 1 --json > report/methods.json
-	$(BIN)/python reports/methods.py runs sprites-all_methods report/methods.json report/methods.md
+	$(BIN)/python reports/methods.py runs sprites-all_methods report/methods.md --bench report/methods.json
 
 # What classify gets right on real video: reports/real/classify.md. Clips that are embedded are kept.
 reproduce-classify: $(STAMP)

@@ -1,22 +1,27 @@
-"""The methods of a grid on equal terms, as a page: `python reports/methods.py RUNS GRID BENCH.json OUT.md`.
+"""The methods of a grid on equal terms, as a page.
+
+    python reports/methods.py RUNS GRID OUT.md --bench BENCH.json … --folds GRID
 
 GRID is made by `strmctl ablate custom` with `--seeds 0,1,2`; its first cell is the method that the others are compared
-with. BENCH.json is what `strmctl bench methods --json` printed for the same recipe.
+with. BENCH.json is what `strmctl bench methods --json` printed for the same recipe, on one device each. The grid of
+`--folds` is made by `strmctl ablate folds --cells` of the same methods. Both may be left out.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from strmctl import compare
 from strmctl.ablation.entries import found_results
+from strmctl.ablation.folds import series
 from strmctl.ablation.grid_file import Grid, read_grid
 from strmctl.model.methods.table import METHODS
 from strmctl.paths import write_text
+from strmctl.report.accuracies import FoldSeries
 from strmctl.report.tables.formats import markdown_lines
 
 HEAD = """# Methods of {recipe}, on equal terms
@@ -24,12 +29,20 @@ HEAD = """# Methods of {recipe}, on equal terms
 The same recipe, backbone ({backbone}, {trained}), training episodes, validation and test episodes for every method;
 only the method and the training seed change. {way}-way accuracy in percent on {episodes:,} {split} episodes{apart} with
 {queries} query per class; ± is the half-width of the 95 % interval of the mean difference by Student's t over the
-n = {seeds} training seeds, paired by seed. The interval over episodes of one accuracy is ± {ci95:.1f} at most.
+n = {seeds} training seeds, paired by seed. The interval over episodes of one accuracy is ± {ci95:.1f} at most. Tested
+on {devices}.
+"""
+FOLDS = """## Over all classes
+
+Each of the {classes} classes is a test class in one of {folds} folds, with {episodes:,} episodes of each fold and
+training seed. ± is the half-width of the 95 % interval by Student's t over classes, each averaged over the training
+seeds; p is of a sign-flip test over classes, not corrected for the number of rows. Models of different folds share
+training classes, so that the classes are not quite independent. Tested on {devices}.
 """
 SPEED = """## Speed
 
-`strmctl bench methods --recipe {recipe}`: median of {repeats}, {threads} thread(s), methods in turns. Training: one
-episode of the recipe and its step. Test: 5-way 5-shot episodes with one query per class, matched from cached features.
+`strmctl bench methods --recipe {recipe}`: median of {repeats}, methods in turns. Training: one episode of the recipe
+and its step. Test: 5-way 5-shot episodes with one query per class, matched from cached features.
 """
 NEAR = """## What each is
 
@@ -38,26 +51,52 @@ Defaults of each method's own keys, with where they are from: `strmctl recipe me
 COMMANDS = "## Commands\n```\n{commands}\n```\n"
 
 
-def main(runs: Path, name: str, bench: Path, out: Path) -> None:
+def main(runs: Path, name: str, out: Path, benches: Sequence[Path] = (), folds: str | None = None) -> None:
     """Writes the page."""
     grid = read_grid(runs, name)
-    tested = {one.cell.run for one in found_results(grid, runs)}
+    groups = runs_by_label(grid)
+    labels = finished(grid, runs, groups)
+    found = compare(runs, [",".join(groups[label]) for label in labels])
+    parts = [head(grid, found), left_out(groups, labels)]
+    for shot in grid.protocol.shots:
+        parts += [f"**{shot}-shot**\n", table(labels, found, shot)]
+    grids = [grid]
+    if folds:
+        grids.append(read_grid(runs, folds))
+        parts += over_classes(grids[-1], runs)
+    methods = {label: next(c.recipe.method for c in grid.cells if c.label == label) for label in labels}
+    if speeds := [json.loads(bench.read_text(encoding="utf-8")) for bench in benches]:
+        parts += [SPEED.format(**speeds[0]), speed_table(methods, speeds)]
+    parts += [NEAR, near(dict.fromkeys(methods.values()))]
+    commands = dict.fromkeys(command for one in grids for command in one.notes["commands"])
+    parts.append(COMMANDS.format(commands="\n".join(commands)))
+    write_text(out, "\n".join(part.strip() + "\n" for part in parts if part))
+
+
+def runs_by_label(grid: Grid) -> dict[str, list[str]]:
+    """Label -> its runs, in the order of the cells."""
     groups: dict[str, list[str]] = {}
     for cell in grid.cells:
         groups.setdefault(cell.label, []).append(cell.run)
-    labels = [label for label, group in groups.items() if tested.issuperset(group)]
-    found = compare(runs, [",".join(groups[label]) for label in labels])
-    parts = [head(grid, found)]
-    if unfinished := [label for label in groups if label not in labels]:
-        parts.append(f"**Not finished, and left out:** {', '.join(unfinished)}.")
-    for shot in grid.protocol.shots:
-        parts += [f"**{shot}-shot**\n", table(labels, found, shot)]
-    speed = json.loads(bench.read_text(encoding="utf-8"))
-    methods = {label: next(c.recipe.method for c in grid.cells if c.label == label) for label in labels}
-    parts += [SPEED.format(**speed), speeds(methods, speed)]
-    parts += [NEAR, near(dict.fromkeys(methods.values()))]
-    parts.append(COMMANDS.format(commands="\n".join(grid.notes["commands"])))
-    write_text(out, "\n".join(part.strip() + "\n" for part in parts))
+    return groups
+
+
+def finished(grid: Grid, runs: Path, groups: Mapping[str, Sequence[str]]) -> list[str]:
+    """The labels all of whose runs are tested."""
+    tested = {one.cell.run for one in found_results(grid, runs)}
+    return [label for label, group in groups.items() if tested.issuperset(group)]
+
+
+def left_out(labels: Iterable[str], there: Collection[str]) -> str:
+    """What is not there, in words; empty if nothing is missing."""
+    missing = ", ".join(label for label in labels if label not in there)
+    return f"**Not finished, and left out:** {missing}." if missing else ""
+
+
+def devices_of(sources: Iterable[Mapping[str, Any]]) -> str:
+    """Where results were made, in words, such as "a GPU and the CPU"."""
+    words = {source.get("gpu") or ("the CPU" if source["device"] == "cpu" else "a GPU") for source in sources}
+    return " and ".join(sorted(words))
 
 
 def head(grid: Grid, found: Mapping[str, Any]) -> str:
@@ -71,8 +110,34 @@ def head(grid: Grid, found: Mapping[str, Any]) -> str:
         apart=", support and query never from one source video," if test.distinct_groups else "",
         seeds=len(found["groups"][0]["seeds"]),
         ci95=100 * max(figures["ci95"] for result in results for figures in result["results"]),
+        devices=devices_of(result["provenance"] for result in results),
         **{key: getattr(test, key) for key in ("way", "episodes", "split", "queries")},
     )
+
+
+def over_classes(grid: Grid, runs: Path) -> list[str]:
+    """The section of a grid of folds: accuracies over all classes, and differences from the first method."""
+    found = found_results(grid, runs)
+    made = series(found, grid.protocol.shots)
+    first, *_ = made
+    entry = next(iter(made[first].shots.values()))
+    how = {"classes": len(entry.classes), "folds": grid.cells[0].recipe.data.fold.folds, "episodes": entry.episodes}
+    text = FOLDS.format(devices=devices_of(one.result.provenance for one in found), **how)
+    columns = ["method"]
+    for shot in grid.protocol.shots:
+        columns += [f"{shot}-shot", f"{shot}-shot, minus {first}", "p"]
+    rows = [[label, *fold_cells(own, first)] for label, own in made.items()]
+    return [text, left_out(runs_by_label(grid), made), "\n".join(markdown_lines(columns, rows, words=1))]
+
+
+def fold_cells(own: FoldSeries, first: str) -> list[str]:
+    """Accuracy, difference from the first method and its p at each number of shots."""
+    cells = []
+    for shot, entry in own.shots.items():
+        lead = own.leads.get(first, {}).get(shot)
+        gap = [f"{100 * lead.difference:+.1f} ± {100 * lead.ci95:.1f}", f"{lead.p:.4f}"] if lead else ["", ""]
+        cells += [f"{100 * entry.accuracy:.1f} ± {100 * entry.ci95:.1f}", *gap]
+    return cells
 
 
 def table(labels: Sequence[str], found: Mapping[str, Any], shot: int) -> str:
@@ -98,14 +163,16 @@ def table(labels: Sequence[str], found: Mapping[str, Any], shot: int) -> str:
     return "\n".join(markdown_lines(columns, rows, words=2))
 
 
-def speeds(methods: Mapping[str, str], speed: Mapping[str, Any]) -> str:
-    """Time of training and testing, by method."""
-    rows = []
-    for label, method in methods.items():
-        own = speed["methods"][method]
-        seconds, rate = own["training_seconds_per_episode"], own["test_episodes_per_second"]
-        rows.append([label, "-" if seconds is None else f"{1e3 * seconds:.0f}", f"{rate:.0f}"])
-    columns = ["method", "ms per training episode", "test episodes/s"]
+def speed_table(methods: Mapping[str, str], speeds: Sequence[Mapping[str, Any]]) -> str:
+    """Time of training and testing, by method and device."""
+    columns, rows = ["method"], [[label] for label in methods]
+    for speed in speeds:
+        where = f"CPU, {speed['threads']} thread(s)" if speed["device"] == "cpu" else speed["device"]
+        columns += [f"ms per training episode, {where}", f"test episodes/s, {where}"]
+        for row, method in zip(rows, methods.values(), strict=True):
+            own = speed["methods"].get(method, {})
+            seconds, rate = own.get("training_seconds_per_episode"), own.get("test_episodes_per_second")
+            row += ["-" if seconds is None else f"{1e3 * seconds:.0f}", "-" if rate is None else f"{rate:.0f}"]
     return "\n".join(markdown_lines(columns, rows, words=1))
 
 
@@ -117,4 +184,11 @@ def near(methods: Sequence[str]) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=Path)
+    parser.add_argument("grid")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--bench", type=Path, action="append", default=[])
+    parser.add_argument("--folds")
+    given = parser.parse_args()
+    main(given.runs, given.grid, given.out, given.bench, given.folds)

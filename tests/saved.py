@@ -56,7 +56,8 @@ def result_of(
     for section, values in (recipe or {}).items():
         own[section] = {**own[section], **values}
     known = {"weights_sha256": "a" * 64, "manifest_sha256": "b" * 64, "selected_by": "val split", "store": "mine"}
-    known |= {"classes": sorted(CLIPS), "chosen_classes": False, "frame_order": "natural", "recipe": own}
+    known |= {"classes": sorted(CLIPS), "chosen_classes": False, "frame_order": "natural", "device": "cpu"}
+    known |= {"recipe": own}
     shape = {"way": way, "queries": queries, "episodes": episodes, "seed": seed, "split": split}
     figures = summarise(rows)
     return EvalResult(run, "mine", **shape, results=figures, provenance=provenance(**{**known, **source}), rows=rows)

@@ -12,12 +12,13 @@ from strmctl.evaluation.embed import embed_clips
 from strmctl.evaluation.map_cache import keep_maps
 from strmctl.evaluation.match import Protocol, all_clips, match_episodes
 from strmctl.model.backbones.compiling import compiled
+from strmctl.model.methods.table import METHODS
 from strmctl.model.weight_files import read_tensors
 from strmctl.paths import write_text
 from strmctl.runs.build import build_model, clip_loader
 from strmctl.runs.checkpoint import choose_device, load_run
 from strmctl.training.gradients import WAYS
-from strmctl.training.step import backward
+from strmctl.training.step import backward, prepare
 from strmctl.training.train import TrainingData, train
 from tests.classify.small import examples, recipe_file
 from tests.small_world import read_rows, small, small_recipe
@@ -25,6 +26,7 @@ from tests.videos_for_tests import strmctl, write_video
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")]
 
+NAMES = ("hop", "run", "sit")
 SHAPE = ("train.shot=2", "train.queries=2", "input.frames=4", "backbone.batch_norm=frozen")
 
 
@@ -37,12 +39,16 @@ def in_full_precision():
 def gradient(device, *changes, dtype=torch.float64, seed=0, batch_norm="frozen", index=0):
     """Loss, gradient and running averages of one episode."""
     recipe = small_recipe(*SHAPE, f"train.seed={seed}", *changes, f"backbone.batch_norm={batch_norm}")
+    for library in METHODS[recipe.method].libraries:
+        pytest.importorskip(library)
     generator = torch.Generator().manual_seed(1)
     sides = [torch.randint(256, (4, 4, 3, 32, 32), dtype=torch.uint8, generator=generator) for _ in range(2)]
-    model = build_model(recipe, pretrained=False).to(device, dtype).train()
-    loss, _ = backward(recipe, model, SimpleNamespace(index=index), sides)
+    model = build_model(recipe, pretrained=False)
+    prepare(recipe, model, torch.device(device), len(NAMES))
+    episode = SimpleNamespace(index=index, classes=NAMES[:2])
+    loss = backward(recipe, model.to(dtype).train(), episode, sides, NAMES).loss
     found = {name: value.grad.cpu() for name, value in model.named_parameters() if value.grad is not None}
-    return loss, found, {name: value.cpu() for name, value in model.named_buffers()}
+    return loss, found, {name: value.cpu().double() for name, value in model.named_buffers()}
 
 
 def check_close(one, other, tolerance):
@@ -63,6 +69,12 @@ def test_a_step_is_that_of_the_processor(method, memory, batch_norm):
     how = {"batch_norm": batch_norm}
     here = gradient("cpu", f"method={method}", "trm.dropout=0", **how)
     check_close(gradient("cuda", f"method={method}", "trm.dropout=0", f"train.memory={memory}", **how), here, 1e-8)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_step_of_every_method_is_that_of_the_processor(method, monkeypatch):
+    monkeypatch.setattr(torch.nn.functional, "dropout", lambda values, *args, **kwargs: values)
+    check_close(*(gradient(device, f"method={method}") for device in ("cuda", "cpu")), 1e-8)
 
 
 @pytest.mark.parametrize("memory", list(WAYS)[1:])
@@ -123,8 +135,10 @@ def test_pixels_are_copied_from_pinned_memory(store, monkeypatch):
     assert seen == [True, True, True, False, False, False]
 
 
-@pytest.mark.parametrize("method", ["strm", "trx", "otam", "prototype"])
+@pytest.mark.parametrize("method", METHODS)
 def test_predictions_are_those_of_the_processor_but_for_narrow_ones(store, method):
+    for library in METHODS[method].libraries:
+        pytest.importorskip(library)
     model = build_model(small_recipe(f"method={method}"), pretrained=False)
     loader, clips = clip_loader(small_recipe(), store), store.clips("test")
     protocol, found = Protocol(way=3, shots=(1, 2), episodes=200), []

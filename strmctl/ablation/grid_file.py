@@ -14,11 +14,11 @@ from strmctl.evaluation.match import Protocol
 from strmctl.evaluation.result_files import DISTINCT, SETTINGS, stem_of
 from strmctl.forms import misfit
 from strmctl.paths import names_in, read_json, write_json
-from strmctl.provenance import sha256_of
 from strmctl.recipe import Recipe, completed
 from strmctl.results import EvalResult, read_document
 from strmctl.runs.folder import check_name, run_names
 from strmctl.runs.lock import occupied
+from strmctl.runs.notes import WEIGHTS, own_hash
 from strmctl.runs.train_log import trained_episodes
 
 SCHEMA = 1
@@ -162,6 +162,8 @@ def finished_result(
 ) -> EvalResult | None:
     """The result of a cell, of its present weights, and of this test or of one with more shots; None without one.
 
+    Where there are no weights, as in runs that came from another machine without them, nothing contradicts a result.
+
     Args:
         runs: folder of the runs.
         cell: cell that was tested.
@@ -172,15 +174,14 @@ def finished_result(
         DataError: there is one, but it is not what was written; the message names the file.
     """
     path = result_path(runs, cell, protocol)
-    weights = runs / cell.run / "weights.pt"
-    if not path.is_file() or not weights.is_file():
+    if not path.is_file():
         return None
     result = read_document(path)
     source = result.provenance
     same = all(getattr(result, name) == getattr(protocol, name) for name in SETTINGS)
     same &= set(protocol.shots) <= set(result.shots)
     same &= source.get("frame_order", "natural") == cell.order
-    same &= source.get("weights_sha256") == sha256_of(weights)
+    same &= own_hash(runs / cell.run, WEIGHTS["best"]) in (None, source.get("weights_sha256"))
     same &= completed(source.get("recipe")) == cell.recipe.model_dump()
     same &= manifest_sha256 in (None, source.get("manifest_sha256"))
     return result if same and trained_episodes(runs / cell.run) >= cell.recipe.train.episodes else None

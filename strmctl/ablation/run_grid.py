@@ -99,9 +99,9 @@ def open_tasks(grids: Sequence[Grid], runs: Path, data_dir: Path, device: str = 
             tasks.append(Task(cells=(), protocol=Protocol(), **where))
         alike: dict[tuple[float | None, FrameOrder, Protocol], list[Cell]] = {}  # all trials of a share are one task
         for (fraction, _, order, test), (cell, shots) in tests[run].items():
-            before = None
+            before, trained = None, (runs / run / "weights.pt").is_file()
             with contextlib.suppress(DataError):  # damaged: it is tested again
-                before = finished_result(runs, cell, test, store.manifest_sha256)
+                before = trained and finished_result(runs, cell, test, store.manifest_sha256)
             if before:
                 tested = set(before.shots)
                 if shots <= tested:

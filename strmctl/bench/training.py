@@ -23,7 +23,7 @@ from strmctl.model.precision import trains_in_tf32
 from strmctl.progress import Progress, silent
 from strmctl.recipe import Recipe, load_recipe
 from strmctl.runs.build import build_model
-from strmctl.runs.checkpoint import choose_device
+from strmctl.runs.checkpoint import choose_device, device_name
 from strmctl.threads import use_threads
 from strmctl.training.gradients import WAYS
 from strmctl.training.measure import in_a_new_process, is_out_of_memory, peak_bytes
@@ -103,7 +103,7 @@ def bench_train(
         "backbone": recipe.backbone.name,
         **{key: getattr(recipe.train, key) for key in ("way", "shot", "queries", "episodes")},
         "pixels": recipe.input.crop,
-        "device": torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else "cpu",
+        "device": device_name(chosen),
         "tf32": trains_in_tf32(chosen),
         "threads": torch.get_num_threads(),
         "repeats": repeats,

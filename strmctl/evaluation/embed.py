@@ -85,10 +85,16 @@ class ClipFeatures:
         sizes = [(value[0].numel(), value.element_size()) for value in self.tensors.values()]
         return sum(count * max(4, size) for count, size in sizes)
 
+    def on(self, device: torch.device) -> ClipFeatures:
+        """The same on a GPU that has room for them, so that only rows travel there for each block; else as they are."""
+        if device.type != "cuda" or self.bytes > torch.cuda.mem_get_info(device)[0] // 4:
+            return self
+        return ClipFeatures({name: value.to(device) for name, value in self.tensors.items()}, self.row)
+
     def gather(self, clips: Sequence, shape: tuple[int, ...]) -> dict[str, Tensor]:
         """Features of a flat sequence of clip ids, reshaped so that the first axes are `shape`; bfloat16 as float32."""
         rows = torch.tensor([self.row[clip] for clip in clips])
-        picked = {name: tensor[rows].unflatten(0, shape) for name, tensor in self.tensors.items()}
+        picked = {name: tensor[rows.to(tensor.device)].unflatten(0, shape) for name, tensor in self.tensors.items()}
         return {name: value.float() if value.dtype == torch.bfloat16 else value for name, value in picked.items()}
 
 

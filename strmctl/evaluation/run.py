@@ -29,7 +29,7 @@ from strmctl.progress import Progress, silent
 from strmctl.provenance import provenance
 from strmctl.results import EvalResult, QueryRow
 from strmctl.runs.build import clip_loader
-from strmctl.runs.checkpoint import LoadedRun
+from strmctl.runs.checkpoint import LoadedRun, device_notes
 
 
 def evaluate_run(
@@ -179,7 +179,7 @@ def _result(
         chosen_classes=tests.chosen,
         dropped_classes=list(tests.dropped),
         classes_known_to_be_new=tests.known_new,
-        device=str(device),
+        **device_notes(device),
         tf32=uses_tf32(device),
         threads=torch.get_num_threads(),
         recipe=run.recipe.model_dump(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +12,24 @@ from strmctl.evaluation.embed import ClipFeatures
 from strmctl.model.episode import Logits
 from strmctl.model.finite import is_finite
 
+
+class Block(NamedTuple):
+    """How large a block of episodes may be.
+
+    Attributes:
+        bytes: size of its features.
+        episodes: number of its episodes.
+    """
+
+    bytes: int
+    episodes: int
+
+
 # Larger blocks are slower: what `match` makes of them falls out of the processor's cache, and beyond some megabytes
 # every tensor costs fresh pages of memory, whose zeroing takes longer than the computation.
-BLOCK_BYTES = 2 << 20  # features in one block
-BLOCK_EPISODES = 16
+SMALL = Block(2 << 20, 16)
+# A GPU has no such cache to stay in, and each of the many small steps of a block takes the same time however large.
+LARGE = Block(256 << 20, 256)
 # Whether there are tables depends on the method and the number of clips alone, never on free memory or on the number of
 # episodes, so that an episode is computed alike however many there are.
 TABLE_BYTES = 1 << 30
@@ -76,20 +91,24 @@ def matching_from(
 
     With tables, clips have the number of their row in place of features.
     """
+    device = next(model.parameters()).device
     if tables is None:
-        return features, model.match, block_size(features.gathered_bytes, way * queries, way * shot, way)
+        size = block_size(features.gathered_bytes, way * queries, way * shot, way, device)
+        return features.on(device), model.match, size
     rows = {clip: row for row, clip in enumerate(features.row)}
 
     def match(support: Mapping[str, Tensor], query: Mapping[str, Tensor]) -> Logits:
         return model.match_pairs(tables, support["row"], query["row"])
 
-    size = block_size(pair_bytes(tables), way * queries, way * shot**2, way * shot)  # pairs in the place of clips
-    return ClipFeatures({"row": torch.arange(len(rows))}, rows), match, size
+    # Pairs stand in the place of clips.
+    size = block_size(pair_bytes(tables), way * queries, way * shot**2, way * shot, device)
+    return ClipFeatures({"row": torch.arange(len(rows), device=device)}, rows), match, size
 
 
-def block_size(clip_bytes: int, queries: int, support: int, classes: int) -> int:
-    """Episodes per block, so that gathered features, and prototypes of that size for each class, fit `BLOCK_BYTES`.
+def block_size(clip_bytes: int, queries: int, support: int, classes: int, device: torch.device) -> int:
+    """Episodes per block, so that gathered features, and prototypes of that size for each class, fit the block.
 
-    `clip_bytes` are those of one clip's features; the other arguments are numbers of clips and classes per episode.
+    `clip_bytes` are those of one clip's features; `queries`, `support` and `classes` are numbers of an episode.
     """
-    return max(1, min(BLOCK_EPISODES, BLOCK_BYTES // (clip_bytes * (support + queries * classes))))
+    largest = SMALL if device.type == "cpu" else LARGE
+    return max(1, min(largest.episodes, largest.bytes // (clip_bytes * (support + queries * classes))))

@@ -49,6 +49,16 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def device_name(device: torch.device) -> str:
+    """What a device is called: a GPU by its model, such as `NVIDIA H200`, anything else by its kind."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def device_notes(device: torch.device) -> dict[str, str]:
+    """What provenance holds of a device: `device`, and of a GPU its model, `gpu`."""
+    return {"device": str(device)} | ({"gpu": device_name(device)} if device.type == "cuda" else {})
+
+
 def save_tensors(path: Path, content: Any) -> None:
     """Writes tensors, and plain numbers, lists and dicts around them, under a temporary name that is then renamed."""
     with replacing(path) as temporary:

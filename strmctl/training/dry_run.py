@@ -25,7 +25,7 @@ from strmctl.evaluation.ranks import ALONE, Ranks
 from strmctl.memory import keep_memory, keep_within_free_memory, machine_bytes, return_memory
 from strmctl.recipe import Recipe
 from strmctl.runs.build import build_model
-from strmctl.runs.checkpoint import choose_device
+from strmctl.runs.checkpoint import choose_device, device_name
 from strmctl.threads import use_threads
 from strmctl.training.in_training import TrainingData, validation_protocol
 from strmctl.training.measure import in_a_new_process, is_out_of_memory, peak_bytes
@@ -99,7 +99,7 @@ def dry_run(run: TrainingRun, data_dir: Path, *, device: str = "auto", ranks: Ra
         "clips": {"train": len(all_clips(data.train)), "val": len(all_clips(data.val))},
         "episodes": episodes,
         "steps": math.ceil(episodes / recipe.train.accumulate),
-        "device": torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else chosen.type,
+        "device": device_name(chosen),
         "threads": torch.get_num_threads(),
         **found,
         "hours": hours,

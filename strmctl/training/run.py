@@ -21,7 +21,7 @@ from strmctl.progress import Progress, silent
 from strmctl.provenance import provenance
 from strmctl.recipe import Recipe, load_recipe
 from strmctl.runs.build import clip_loader, frame_store
-from strmctl.runs.checkpoint import choose_device
+from strmctl.runs.checkpoint import choose_device, device_notes
 from strmctl.runs.folder import LATEST, RECIPE, check_new, newest_run, point_latest, run_folder
 from strmctl.runs.lock import occupied
 from strmctl.runs.notes import WEIGHTS, belong_together, read_notes
@@ -103,7 +103,7 @@ class TrainingRun:
                 libraries=self.recipe.libraries,
                 manifest_sha256=store.manifest_sha256,
                 seed=self.recipe.train.seed,
-                device=str(device),
+                **device_notes(device),
                 tf32=trains_in_tf32(device),
                 ranks=count,
             ),

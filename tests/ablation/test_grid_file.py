@@ -222,9 +222,6 @@ def test_what_makes_a_result_count_no_more(tmp_path):
     def other_weights(folder):
         (folder / "weights.pt").write_text("others")
 
-    def no_weights(folder):
-        (folder / "weights.pt").unlink()
-
     def shorter_training(folder):
         write_text(folder / "train.csv", "episode,loss\n9,1.0\n")
 
@@ -242,12 +239,18 @@ def test_what_makes_a_result_count_no_more(tmp_path):
         forget_hashes(path)
         path.write_text(path.read_text().replace(old, new))
 
-    damages = (no_result, other_weights, no_weights, shorter_training, no_log, other_test, other_recipe)
+    damages = (no_result, other_weights, shorter_training, no_log, other_test, other_recipe)
     for damage in damages:
         folder = finished(tmp_path)
         assert finished_result(tmp_path, CELL, TEST) is not None
         damage(folder)
         assert finished_result(tmp_path, CELL, TEST) is None, damage.__name__
+
+
+def test_a_result_counts_where_the_weights_stayed_on_another_machine(tmp_path):
+    folder = finished(tmp_path)
+    (folder / "weights.pt").unlink()
+    assert finished_result(tmp_path, CELL, TEST).results[0]["accuracy"] == 0.5
 
 
 def test_a_damaged_result_is_named(tmp_path):

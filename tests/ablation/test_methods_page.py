@@ -2,10 +2,13 @@
 
 import json
 import runpy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from strmctl.ablation.entries import found_results
+from strmctl.ablation.folds import series
 from strmctl.results import read_result
 from tests.saved import grid_of, recipe_of, write_cell
 
@@ -14,6 +17,7 @@ METHODS = {"STRM": "strm", "CMN (approximate)": "cmn", "ARN": "arn"}
 SPEEDS = {
     "recipe": "sprites",
     "backbone": "conv3",
+    "device": "cpu",
     "threads": 1,
     "episodes": 64,
     "repeats": 3,
@@ -33,7 +37,7 @@ def page(runs, *, skip=()):
         if cell.run not in skip:
             write_cell(runs, cell, grid, 0.9 - 0.1 * place, answers=place)
     (runs / "bench.json").write_text(json.dumps(SPEEDS))
-    runpy.run_path(str(PAGE))["main"](runs, "methods", runs / "bench.json", runs / "page.md")
+    runpy.run_path(str(PAGE))["main"](runs, "methods", runs / "page.md", [runs / "bench.json"])
     return grid, (runs / "page.md").read_text(encoding="utf-8").splitlines()
 
 
@@ -57,3 +61,41 @@ def test_what_is_finished_is_compared_with_the_first_method_seed_by_seed(tmp_pat
     assert own[2][1:] == ["-", "40 |"] and rows_of(lines, "STRM")[2][1:] == ["250", "123 |"]
     assert "**Not finished, and left out:** ARN." in lines and not rows_of(lines, "ARN")
     assert "strmctl ablate custom …" in lines
+
+
+def test_speeds_stand_beside_each_other_by_device(tmp_path):
+    grid, _ = page(tmp_path)
+    other = SPEEDS | {"device": "NVIDIA H200", "methods": {"arn": {"test_episodes_per_second": 7.0}}}
+    (tmp_path / "gpu.json").write_text(json.dumps(other))
+    made = runpy.run_path(str(PAGE))["main"]
+    made(tmp_path, grid.name, tmp_path / "page.md", [tmp_path / "bench.json", tmp_path / "gpu.json"])
+    lines = (tmp_path / "page.md").read_text(encoding="utf-8").splitlines()
+    (heads,) = (line for line in lines if "ms per training episode" in line)
+    assert "test episodes/s, CPU, 1 thread(s)" in heads and "test episodes/s, NVIDIA H200" in heads
+    assert rows_of(lines, "STRM")[2][1:] == ["250", "123", "-", "- |"]
+    assert rows_of(lines, "ARN")[2][1:] == ["-", "-", "-", "7 |"]
+
+
+def test_folds_are_compared_with_the_first_method_class_by_class(tmp_path):
+    page(tmp_path)
+    cells = [
+        (label, recipe_of(f"method={method}", f"data.fold={{number: {number}, folds: 2, seed: 0}}"))
+        for label, method in METHODS.items()
+        for number in (1, 2)
+    ]
+    grid = grid_of([(f"{label} {own.data.fold.number}", own) for label, own in cells], kind="folds", name="folds")
+    named = [replace(cell, label=label) for cell, (label, _) in zip(grid.cells, cells, strict=True)]
+    grid = replace(grid, cells=named)
+    grid.write(tmp_path)
+    for place, cell in enumerate(grid.cells[:-1]):
+        write_cell(tmp_path, cell, grid, 0.9 - 0.1 * place, answers=place)
+    runpy.run_path(str(PAGE))["main"](tmp_path, "methods", tmp_path / "page.md", folds="folds")
+    lines = (tmp_path / "page.md").read_text(encoding="utf-8").splitlines()
+    whole = series(found_results(grid, tmp_path), (1, 5))
+    lead, entry = whole["CMN (approximate)"].leads["STRM"][5], whole["CMN (approximate)"].shots[5]
+    own = rows_of(lines, "CMN (approximate)")[2]
+    assert own[4] == f"{100 * entry.accuracy:.1f} ± {100 * entry.ci95:.1f}"
+    assert own[5] == f"{100 * lead.difference:+.1f} ± {100 * lead.ci95:.1f}" and own[6] == f"{lead.p:.4f} |"
+    assert rows_of(lines, "STRM")[2][2:4] == ["", ""]
+    assert "**Not finished, and left out:** ARN." in lines and len(rows_of(lines, "ARN")) == 3  # not in the folds
+    assert "## Speed" not in lines

@@ -129,6 +129,13 @@ def test_a_result_of_fewer_shots_is_redone_and_one_of_more_is_taken(data, runs):
         assert tasks_of(data, runs, grid([STRM], replace(TEST, shots=numbers))) == []
 
 
+def test_without_its_weights_a_run_is_trained_and_tested_again(data, runs):
+    planned = grid([STRM])
+    go(data, runs, planned)
+    (runs / STRM.run / "weights.pt").unlink()
+    assert kinds(tasks_of(data, runs, planned)) == [(STRM.run, "train"), (STRM.run, "test")]
+
+
 def test_other_weights_are_tested_again(data, runs):
     planned = grid([STRM])
     go(data, runs, planned)

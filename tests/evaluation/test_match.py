@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from strmctl.errors import UsageError
+from strmctl.evaluation import tables
 from strmctl.evaluation.embed import ClipFeatures, ahead, embed_batches, embed_clips
 from strmctl.evaluation.match import NARROW, Protocol, all_clips, evaluate, evaluate_uncached, match_episodes
 from strmctl.model.episode import Logits
@@ -60,6 +61,24 @@ def test_the_number_of_episodes_does_not_change_the_first_ones(model, loader, cl
     episodes = PROTOCOL.draw(clips)
     many, few = (match_episodes(model, features, episodes[:count], (2,)) for count in (20, 5))
     assert many.rows[: len(few.rows)] == few.rows
+
+
+@pytest.mark.parametrize("method", ["strm", "hyrsm", "prototype"])
+def test_blocks_of_any_size_predict_alike(loader, clips, monkeypatch, method):
+    """20 episodes in blocks of 16, of one each, and of a GPU, which holds them all and is filled up."""
+    model = build_model(small_recipe(f"method={method}"), pretrained=False)
+    features = embed_clips(model, loader, all_clips(clips))
+    monkeypatch.setattr(tables, "TABLE_BYTES", 0)
+    found = []
+    for block in (tables.SMALL, tables.Block(1, 1), tables.LARGE):
+        monkeypatch.setattr(tables, "SMALL", block)
+        found.append(match_episodes(model, features, PROTOCOL.draw(clips), PROTOCOL.shots))
+    assert found[0] == found[1] == found[2]
+
+
+def test_a_gpu_takes_larger_blocks():
+    sizes = [tables.block_size(100_000, 5, 25, 5, torch.device(name)) for name in ("cpu", "cuda")]
+    assert sizes == [1, (256 << 20) // (50 * 100_000)]
 
 
 CASES = [

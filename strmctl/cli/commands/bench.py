@@ -122,6 +122,7 @@ def embedding(backbone: str, clips: int, seconds: float, repeats: int, as_json: 
     help="Methods; the others are compared with the first.  [default: all, against strm]",
 )
 @click.option("--episodes", type=click.IntRange(1), default=64, show_default=True, help="Test episodes per repetition.")
+@device_option
 @threads_option
 @repeats_option
 @json_option
@@ -130,6 +131,7 @@ def methods(
     assignments: tuple[str, ...],
     names: tuple[str, ...] | None,
     episodes: int,
+    device: str,
     repeats: int,
     as_json: bool,
 ) -> None:
@@ -146,15 +148,13 @@ def methods(
     from strmctl.bench.methods import bench_methods
     from strmctl.report.terminal import benchmarks
 
-    how = {"methods": names} if names else {}
+    how = {"episodes": episodes, "device": device, "repeats": repeats, **({"methods": names} if names else {})}
     with console.progress("measuring", "steps") as progress:
-        found = bench_methods(
-            recipe=recipe, assignments=assignments, episodes=episodes, repeats=repeats, progress=progress, **how
-        )
+        found = bench_methods(recipe=recipe, assignments=assignments, progress=progress, **how)
     if as_json:
         console.print_json(found)
         return
-    title = f"Methods of {recipe} with {found['backbone']}, {found['threads']} threads"
+    title = f"Methods of {recipe} with {found['backbone']}, {found['device']}, {found['threads']} threads"
     console.print_table(title, *benchmarks.methods(found))
     console.say(f"median of {repeats}; times as fast as {next(iter(found['methods']))}")
 
