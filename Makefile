@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo docs reproduce reproduce-real reproduce-methods reproduce-classify test test-fast lint format clean
+.PHONY: demo docs reproduce reproduce-real reproduce-methods reproduce-real-methods reproduce-classify test test-fast lint format clean
 
 demo: $(STAMP)
 	$(BIN)/strmctl demo
@@ -47,6 +47,18 @@ reproduce-methods: $(STAMP)
 	mkdir -p report
 	$(BIN)/strmctl bench methods --recipe sprites --threads 1 --json > report/methods.json
 	$(BIN)/python reports/methods.py runs sprites-all_methods report/methods.md --bench report/methods.json
+
+# Every method on real video: reports/real/methods.md. Minutes on a GPU; TEAM and ARN take hours on a CPU.
+EVERY := --recipe jhmdb_lite --seeds 0,1,2 --distinct-groups --jobs 2 --threads 1
+reproduce-real-methods: $(STAMP)
+	@test -d "$(VIDEOS)" || { echo "where are the videos? make reproduce-real-methods VIDEOS=DIR, with DIR/<class>/<clip>.avi"; exit 2; }
+	$(BIN)/python -m pip install --quiet --editable '.[lite]'
+	$(BIN)/strmctl prepare jhmdb --videos "$(VIDEOS)"
+	$(BIN)/strmctl ablate custom reports/all_methods.yaml $(EVERY)
+	$(BIN)/strmctl ablate folds --cells reports/all_methods.yaml --name jhmdb_methods $(EVERY)
+	mkdir -p report
+	$(BIN)/strmctl bench methods --recipe jhmdb_lite --threads 1 --json > report/methods.json
+	$(BIN)/python reports/methods.py runs jhmdb_lite-all_methods report/methods.md --bench report/methods.json --folds jhmdb_methods-3-folds
 
 # What classify gets right on real video: reports/real/classify.md. Clips that are embedded are kept.
 reproduce-classify: $(STAMP)
