@@ -86,17 +86,22 @@ def _content(folder: Path, weights: Path) -> dict[str, Any]:
 
 
 def _tests(folder: Path, weights: Path) -> dict[str, tuple]:
-    """Scores of the results in a folder that are of these weights or of the last ones, and results that are damaged."""
+    """Scores of the results in a folder that are of these weights or of the last ones, and results that are damaged.
+
+    Where there are no weights, as in runs that came from another machine without them, nothing contradicts a result.
+    """
     scores: list[Score] = []
     damaged: list[str] = []
     documents = result_documents(folder)
-    hashes = {own_hash(weights.parent, name) for name in WEIGHTS.values()} - {None} if documents else set()
+    hashes = {name: own_hash(weights.parent, name) for name in WEIGHTS.values()} if documents else {}
     for path in documents:
         try:
             result = read_document(path)
         except DataError as error:
             damaged.append(error.message)
             continue
-        if result.provenance.get("weights_sha256") in hashes:
+        source = result.provenance
+        stayed_elsewhere = hashes.get(source.get("weights_file", weights.name), "") is None
+        if stayed_elsewhere or source.get("weights_sha256") in hashes.values():
             scores += [Score(one["shot"], one["accuracy"], one["ci95"], path.stem) for one in result.results]
     return {"tests": tuple(scores), "damaged": tuple(damaged)}

@@ -67,6 +67,20 @@ def test_every_kind_of_run_has_its_row(runs):
     assert " ".join(done[2:]).strip() == "1-shot 0.0 ± 0.0 (val_5way_1q_s0)"
 
 
+def test_results_count_where_the_weights_stayed_on_another_machine(tmp_path):
+    runs = tmp_path / "runs"
+    save(runs, "fetched", 1, weights_sha256="0" * 64, weights_file="weights.pt")
+    save(
+        runs, "fetched", 0, weights_sha256="1" * 64, weights_file="/elsewhere/w.pt", stem="test_5way_1q_s0_weights-1111"
+    )
+    info = {"training_episodes": 800, "validation": VALIDATION}
+    folder = make_run(runs, "fetched", seconds=1_700_000_000, weights=b"abc", episodes=(999, 1000), info=info)
+    (folder / "weights.pt").unlink()
+    (row,) = strmctl("runs", "--runs", runs, "--json").json()["runs"]
+    assert [(test["test"], test["accuracy"]) for test in row["tests"]] == [("test_5way_1q_s0", 1)] * 2
+    assert row["weights"] is False and row["validation"]["accuracy"] == 0.66
+
+
 def test_the_same_as_json(runs):
     rows = {row["name"]: row for row in strmctl("runs", "--runs", runs, "--json").json()["runs"]}
     assert list(rows) == ["begun", "theirs", "done"]
