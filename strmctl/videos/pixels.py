@@ -7,12 +7,6 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 import torch
-from torchvision.transforms.v2 import functional as transforms
-
-try:  # torchvision will drop it; the published numbers were measured with the pixels that it gives
-    from torchvision.io import ImageReadMode, decode_jpeg
-except ImportError:
-    decode_jpeg = None
 
 JPEG = b"\xff\xd8"  # first bytes of a JPEG image
 
@@ -23,11 +17,14 @@ def decode_frames(encoded: Iterable[bytes]) -> torch.Tensor:
     Raises:
         RuntimeError: an image is damaged.
     """
-    decode = _decode_with_opencv if decode_jpeg is None else _decode_with_torchvision
-    return torch.stack([decode(image) for image in encoded])
+    return torch.stack([_decode(image) for image in encoded])
 
 
-def _decode_with_torchvision(image: bytes) -> torch.Tensor:
+def _decode(image: bytes) -> torch.Tensor:
+    try:  # torchvision will drop it; the published numbers were measured with the pixels that it gives
+        from torchvision.io import ImageReadMode, decode_jpeg
+    except ImportError:
+        return _decode_with_opencv(image)
     if not image.startswith(JPEG):  # frames that somebody else extracted may be PNG
         return _decode_with_opencv(image)
     return decode_jpeg(torch.frombuffer(bytearray(image), dtype=torch.uint8), ImageReadMode.RGB)
@@ -51,4 +48,6 @@ def to_shorter_side(pixels: torch.Tensor, size: int) -> torch.Tensor:
     """Frames (L, 3, H, W) with the shorter side brought to `size` pixels; untouched when it is already."""
     if min(pixels.shape[-2:]) == size:
         return pixels
+    from torchvision.transforms.v2 import functional as transforms  # imports torch's compiler, which takes a second
+
     return transforms.resize(pixels, [size], antialias=True)

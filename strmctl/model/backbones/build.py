@@ -15,12 +15,12 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torchvision import models
 
 from strmctl.errors import DataError
 from strmctl.model.backbones.compiling import compiled
 from strmctl.model.backbones.table import BACKBONES, PRETRAINING, TIMM, Entry, backbone_entry
 from strmctl.model.backbones.timm_network import Known, look_at, timm_trunk
+from strmctl.model.backbones.torchvision_models import models
 from strmctl.model.backbones.weights import WAYS_OUT, fetch_torchvision, fetch_url, load_trunk
 from strmctl.model.weight_files import read_tensors, state_dict_in
 from strmctl.paths import with_home

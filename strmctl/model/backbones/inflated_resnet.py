@@ -14,7 +14,8 @@ import re
 from collections import OrderedDict
 
 from torch import nn
-from torchvision import models
+
+from strmctl.model.backbones.torchvision_models import models
 
 OVER_TIME = re.compile(r"layer[34]\.\d+\.conv1")  # convolutions that see three frames
 # Layers in the file of pytorchvideo, and in torchvision, which counts stages from 1 as well.

@@ -11,10 +11,9 @@ from collections.abc import Callable
 from functools import partial
 
 from torch import Tensor, nn
-from torchvision import models
-from torchvision.ops import StochasticDepth
 
 from strmctl.errors import RecipeError
+from strmctl.model.backbones.torchvision_models import StochasticDepth, models
 
 
 class ClipTokens(nn.Module):

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torchvision import models
 
 from strmctl.errors import RecipeError
+from strmctl.model.backbones.torchvision_models import models
 
 
 class PatchTokens(nn.Module):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torchvision import models
 
 from strmctl.errors import DataError
+from strmctl.model.backbones.torchvision_models import models
 from strmctl.model.weight_files import check_fit
 
 OURS = ("backbone.trunk.", "trunk.")  # what names of tensors begin with in files of this project
