@@ -82,7 +82,7 @@ def test_a_grid_that_is_not_finished_is_reported_as_far_as_it_is(finished, tmp_p
     shutil.copytree(finished, runs)
     for done, names in (("2 of 4 runs", ("strm-s0", "strm-s1")), ("0 of 4 runs", ("trm-s0", "trm-s1"))):
         for run in names:
-            (runs / run / "weights.pt").unlink()
+            (runs / run / "train.csv").unlink()
         ran = report(runs, tmp_path / done)
         assert ran.code == 0 and f"{done} have a result" in (tmp_path / done / "report.md").read_text()
         assert (tmp_path / done / "components.png").exists() == (done[0] == "2")
