@@ -60,8 +60,7 @@ def embed_windows(
             names = {f"{windows.path} at {window.start:.1f} s": row for row, window in enumerate(found)}
             ClipFeatures(features, names).check_finite()
             yield found, features
-            latest = found[-1].positions[0]  # no later window goes back before it
-            known = {position: own for position, own in known.items() if position >= latest}
+            known = {position: own for position, own in known.items() if position >= found[-1].first}
 
 
 def _batches(windows: VideoWindows, shape: Input, most: int) -> Iterator[Batch]:
@@ -74,7 +73,7 @@ def _batches(windows: VideoWindows, shape: Input, most: int) -> Iterator[Batch]:
         new |= {position: image for position, image in window.images.items() if position not in known}
         if len(new) >= CLIPS_PER_BATCH * shape.frames or len(found) == most:
             yield found, list(new), _pixels(new.values(), shape)
-            known = {position for position in known | new.keys() if position >= window.positions[0]}
+            known = {position for position in known | new.keys() if position >= window.first}
             found, new = [], {}
     if found:
         yield found, list(new), _pixels(new.values(), shape)

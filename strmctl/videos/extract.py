@@ -15,7 +15,7 @@ from strmctl.errors import DataError, UsageError
 from strmctl.videos.decode import decode
 from strmctl.videos.frame_positions import even_positions, positions_by_time
 from strmctl.videos.mp4_header import shown_seconds
-from strmctl.videos.video import LARGEST, Video
+from strmctl.videos.video import LARGEST, Video, check_rate
 
 Size = int | tuple[int, int]  # pixels: shorter side, or (width, height)
 SIDES = range(16, 4097)  # pixels, what a side may be
@@ -52,7 +52,15 @@ class Extraction:
     remarks: list[str]
 
 
-def extract(path: Path, *, size: Size, quality: int, frames: int | None, keep: Callable[[bytes], None]) -> Extraction:
+def extract(
+    path: Path,
+    *,
+    size: Size,
+    quality: int,
+    frames: int | None,
+    keep: Callable[[bytes], None],
+    rate: float | None = None,
+) -> Extraction:
     """Decodes a video and hands the JPEG images of its frames over, in order, one at a time.
 
     With a number of frames, the first pass keeps the frames that are to be taken according to the header. Where
@@ -65,11 +73,14 @@ def extract(path: Path, *, size: Size, quality: int, frames: int | None, keep: C
         frames: number of frames to keep, evenly spaced, by time where the frame rate varies (`positions_by_time`); a
             shorter video keeps all. None keeps all.
         keep: function that receives each image.
+        rate: number of the kept frames per second; a video that is too short for them may keep some more than once.
+            None: they are spread over the whole video.
 
     Raises:
-        DataError: the video cannot be decoded; whatever `keep` raises passes through.
+        DataError: the video cannot be decoded, or does not say its own rate; whatever `keep` raises passes through.
     """
     video = decode(path)
+    check_rate(video, rate)
     encode = FrameEncoder(video, size, quality)
     if frames is None:
         last = math.nan
@@ -78,14 +89,15 @@ def extract(path: Path, *, size: Size, quality: int, frames: int | None, keep: C
             last = picture.time
         positions = list(range(count))
     else:
-        guessed = set(even_positions(video.declared, frames)) if video.declared >= frames else set()
+        how = (frames, rate, video.fps)
+        guessed = set(even_positions(video.declared, *how)) if video.declared >= frames else set()
         images, times = {}, []
         for position, picture in enumerate(video.pictures):
             times.append(picture.time)
             if position in guessed:
                 images[position] = encode(picture.pixels(), position)
         count, last = len(times), times[-1]
-        positions = positions_by_time(times, frames) if count >= frames else list(range(count))
+        positions = positions_by_time(times, *how) if rate or count >= frames else list(range(count))
         images |= fetch(path, set(positions) - images.keys(), encode)
         for position in positions:
             keep(images[position])

@@ -17,6 +17,7 @@ from strmctl.videos.extract import QUALITY, FrameEncoder, extract, fetch
 from strmctl.videos.frame_positions import even_positions, positions_by_time
 from strmctl.videos.frame_times import timed
 from strmctl.videos.pixels import centre_crop, decode_frames, to_shorter_side
+from strmctl.videos.video import check_rate
 
 TOLERANCE = 1e-3  # seconds to which files give times
 
@@ -43,7 +44,14 @@ class VideoClip:
 
 
 def read_video(
-    path: Path, *, frames: int, size: int, crop: int, start: float | None = None, end: float | None = None
+    path: Path,
+    *,
+    frames: int,
+    size: int,
+    crop: int,
+    rate: float | None = None,
+    start: float | None = None,
+    end: float | None = None,
 ) -> VideoClip:
     """Reads the clip that `prepare` and then `ClipLoader` would give in test, with frames stored at `size` pixels.
 
@@ -52,11 +60,12 @@ def read_video(
         frames: L, frames per clip; some frames of a shorter video are repeated.
         size: shorter side that frames are resized to, pixels.
         crop: side of the square that is cut out of the centre, pixels.
+        rate: number of these frames per second, in the middle of the clip; None: they are spread over all of it.
         start: where the clip begins, seconds from the beginning of the video; None for its beginning.
         end: where the clip ends, likewise; None for the end of the video.
 
     Raises:
-        DataError: the video cannot be decoded, or has a single frame.
+        DataError: the video cannot be decoded, has a single frame, or does not say its own rate where there is one.
         UsageError: between start and end there are fewer than two frames.
 
     Example:
@@ -64,10 +73,11 @@ def read_video(
         torch.Size([8, 3, 24, 24])
     """
     if start is not None or end is not None:
-        return _read_span(path, frames, size, crop, (start or 0.0, math.inf if end is None else end))
+        span = start or 0.0, math.inf if end is None else end
+        return _read_span(path, span, frames=frames, size=size, crop=crop, rate=rate)
     encoded: list[bytes] = []  # each frame that is taken, once
     try:
-        found = extract(path, size=size, quality=QUALITY, frames=frames, keep=encoded.append)
+        found = extract(path, size=size, quality=QUALITY, frames=frames, rate=rate, keep=encoded.append)
     except DataError as error:
         raise _unreadable(path, error) from error
     if found.decoded < 2:
@@ -122,13 +132,19 @@ def frames_in_span(path: Path, start: float, end: float) -> Iterator[tuple[int, 
                 yield position, picture.pixels()
 
 
-def _read_span(path: Path, frames: int, size: int, crop: int, span: tuple[float, float]) -> VideoClip:
+def _read_span(
+    path: Path, span: tuple[float, float], *, frames: int, size: int, crop: int, rate: float | None
+) -> VideoClip:
     inside = times_in_span(path, *span)
     positions, times = list(inside), list(inside.values())
-    chosen = positions_by_time(times, frames) if len(times) >= frames else even_positions(len(times), frames)
     video = decode(path)
     with contextlib.closing(video.pictures):
+        try:
+            check_rate(video, rate)
+        except DataError as error:
+            raise _unreadable(path, error) from error
         encode = FrameEncoder(video, size, QUALITY)
+    chosen = positions_by_time(times, frames, rate, video.fps)
     images = fetch(path, {positions[index] for index in chosen}, encode)
     taken = [positions[index] for index in chosen]
     square = _square([images[position] for position in taken], size, crop)

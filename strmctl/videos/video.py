@@ -84,6 +84,16 @@ def check_size(width: int, height: int) -> None:
         raise DataError(f"frames of {width}x{height} are too large (at most {LARGEST // 10**6} megapixels)")
 
 
+def check_rate(video: Video, rate: float | None) -> None:
+    """Refuses a video whose own rate is not known, where frames are taken at a rate.
+
+    Raises:
+        DataError: the file does not say it.
+    """
+    if rate is not None and not video.fps:
+        raise DataError("cannot be read: it does not say how many frames per second it has, and the model needs that")
+
+
 def positive(value: float | None) -> float:
     """A number from a header, or 0 when it makes no sense."""
     return float(value) if value is not None and math.isfinite(value) and value > 0 else 0.0

@@ -21,6 +21,7 @@ from strmctl.videos.decode import decode
 from strmctl.videos.extract import QUALITY, FrameEncoder, damage
 from strmctl.videos.frame_positions import even_positions, positions_by_time
 from strmctl.videos.frame_times import timed
+from strmctl.videos.video import check_rate
 
 TOLERANCE = 1e-3  # seconds to which files give times
 QUARTER = 0.25  # of a window, about: the stride where none is given
@@ -37,12 +38,14 @@ class Window:
         end: where it ends.
         positions: positions in the video of the L frames that are taken, counted from 0, in order; some may be equal.
         images: position -> the frame as JPEG.
+        first: position of the first frame in it, taken or not; later windows take none before.
     """
 
     start: float
     end: float
     positions: list[int]
     images: Mapping[int, bytes]
+    first: int
 
 
 class _Kept(NamedTuple):
@@ -67,7 +70,7 @@ def check_window(window: float, stride: float | None) -> None:
         raise UsageError(f"a stride of {stride:g} s leaves gaps between windows of {window:g} s", hint)
 
 
-def shared_stride(window: float, fps: float, frames: int) -> float:
+def shared_stride(window: float, fps: float, frames: int, rate: float | None = None) -> float:
     """A stride of about a quarter of a window with which windows share as many frames as can be, seconds.
 
     Of all strides of whole frames near a quarter it needs the fewest frames per second that no window before has taken.
@@ -75,7 +78,7 @@ def shared_stride(window: float, fps: float, frames: int) -> float:
     if not fps:
         return QUARTER * window
     count, quarter = math.ceil(window * fps - TOLERANCE), QUARTER * window * fps  # frames
-    taken = set(even_positions(count, frames))
+    taken = set(even_positions(count, frames, rate, fps))
 
     def cost(stride: int) -> tuple[float, float]:
         new = sum(not any(place + ahead in taken for ahead in range(stride, count, stride)) for place in taken)
@@ -98,6 +101,8 @@ class VideoWindows:
         stride: from the start of a window to that of the next, seconds; None: `shared_stride`.
         frames: L, frames per window.
         size: shorter side that frames are resized to, pixels.
+        rate: number of a window's frames per second, in its middle; None, or where that is longer than a window: they
+            are spread over all of it.
 
     Attributes:
         expected: where it ends according to the file, about, seconds; 0 when it does not say.
@@ -107,27 +112,38 @@ class VideoWindows:
         remarks: what is odd about the video, in a few words each; complete after the last window.
 
     Raises:
-        DataError: the video cannot be decoded, or its frames are too far apart for such windows.
+        DataError: the video cannot be decoded, its frames are too far apart for such windows, or it does not say its
+            own rate where there is one.
         OSError: a limit of the system keeps it from being read.
     """
 
-    def __init__(self, path: Path, *, window: float, stride: float | None, frames: int, size: int) -> None:
-        self.path, self.window, self.frames = path, window, frames
+    def __init__(
+        self,
+        path: Path,
+        *,
+        window: float,
+        stride: float | None,
+        frames: int,
+        size: int,
+        rate: float | None = None,
+    ) -> None:
+        self.path, self.window, self.frames, self.rate = path, window, frames, rate
         self.decoded, self.end = 0, 0.0
         self.remarks: list[str] = []
         try:
             self._video = decode(path)
+            check_rate(self._video, rate)
             self._encode = FrameEncoder(self._video, size, QUALITY)
         except DataError as error:
             reason = str(error).removeprefix("cannot be read: ")
             raise DataError(f"the video {path} cannot be read: {reason}", error.hint) from error
         fps = self._video.fps
-        rate = f"the video {path} has {fps:g} frames per second"
+        speed = f"the video {path} has {fps:g} frames per second"
         if fps and window * fps < 2:
-            raise DataError(f"{rate}, and a window of {window:g} s needs two of them")
-        self.stride = shared_stride(window, fps, frames) if stride is None else stride
+            raise DataError(f"{speed}, and a window of {window:g} s needs two of them")
+        self.stride = shared_stride(window, fps, frames, rate) if stride is None else stride
         if fps and self.stride * fps < 1 - TOLERANCE:
-            raise DataError(f"{rate}, and a stride of {self.stride:g} s is less than one")
+            raise DataError(f"{speed}, and a stride of {self.stride:g} s is less than one")
         if fps and window * fps < frames:
             self.remarks.append(f"{window * fps:.0f} frames in a window where {frames} are taken, so some appear twice")
         self.expected = self._video.start + self._video.declared / fps if fps else 0.0
@@ -177,7 +193,7 @@ class VideoWindows:
         if after - first < 2 and first > 0:
             first -= 1
         inside = list(islice(kept, first, max(after, first + 1)))
-        if len(inside) >= self.frames:
-            inside = [inside[index] for index in positions_by_time([frame.time for frame in inside], self.frames)]
-        taken = [inside[index] for index in even_positions(len(inside), self.frames)]
-        return Window(start, end, [frame.position for frame in taken], {frame.position: frame.image for frame in taken})
+        times = [frame.time for frame in inside]
+        taken = [inside[index] for index in positions_by_time(times, self.frames, self.rate, self._video.fps)]
+        images = {frame.position: frame.image for frame in taken}
+        return Window(start, end, [frame.position for frame in taken], images, inside[0].position)

@@ -1,6 +1,7 @@
 """Windows of a video: the very clips that would be cut out there, decoded once, few of them in memory."""
 
 import gc
+import itertools
 import math
 import tracemalloc
 from array import array
@@ -34,23 +35,56 @@ def pixels(window):
     return centre_crop(to_shorter_side(images, 32), 32)
 
 
-def cut_out(path, pictures, **how):
+def cut_out(path, pictures, *, rate=None, **how):
     write_odd_video(path, pictures, codec="ffv1", **how)
-    return read_video(path, frames=8, size=32, crop=32).pixels
+    return read_video(path, frames=8, size=32, crop=32, rate=rate).pixels
 
 
+@pytest.mark.parametrize("rate", [None, 4, 12, 30])
 @pytest.mark.parametrize(("window", "stride"), [(2, 0.5), (1, 1), (2.5, 0.7), (0.5, 0.25), (1 / 3, 1 / 12)])
-def test_a_window_is_the_clip_that_would_be_cut_out_there(tmp_path, window, stride):
+def test_a_window_is_the_clip_that_would_be_cut_out_there(tmp_path, window, stride, rate):
     pictures = noise(61)  # 12 a second
     path = write_odd_video(tmp_path / "whole.mkv", pictures, codec="ffv1")
-    found = list(VideoWindows(path, window=window, stride=stride, **SHAPE))
+    found = list(VideoWindows(path, window=window, stride=stride, rate=rate, **SHAPE))
     starts = np.arange(0, 61 / 12 - window + 1e-6, stride)
     assert [one.start for one in found][: len(starts)] == pytest.approx(starts)
     assert found[-1].end == pytest.approx(61 / 12, abs=2e-3) and len(found) - len(starts) in (0, 1)
     for number, one in enumerate(found):
         assert one.end - one.start == pytest.approx(window)
         inside = [image for at, image in enumerate(pictures) if one.start - 1e-3 <= at / 12 < one.end - 1e-3]
-        assert torch.equal(pixels(one), cut_out(tmp_path / f"{number}.mkv", inside)), (one.start, one.positions)
+        cut = cut_out(tmp_path / f"{number}.mkv", inside, rate=rate)
+        assert torch.equal(pixels(one), cut), (one.start, one.positions)
+    assert all(one.first <= min(other.positions) for one, other in itertools.combinations(found, 2))
+
+
+@pytest.mark.parametrize("rate", [None, 4, 8, 40])
+def test_no_window_takes_a_frame_from_before_an_earlier_one_however_the_frame_rate_varies(tmp_path, monkeypatch, rate):
+    for seed in range(20):
+        random = np.random.Generator(np.random.Philox(seed))
+        times = np.cumsum(random.choice([0.02, 0.1, 0.5, 3.0], 80, p=[0.5, 0.3, 0.15, 0.05])).tolist()
+        monkeypatch.setattr(module, "decode", lambda path, times=times: fake(times, fps=80 / times[-1]))
+        found = list(VideoWindows(tmp_path / "a.mp4", window=2, stride=0.5, rate=rate, **SHAPE))
+        for one, other in itertools.pairwise(found):
+            assert one.first <= other.first <= other.positions[0] and sorted(other.positions) == other.positions
+
+
+def test_a_window_at_a_rate_keeps_its_length_and_takes_frames_from_its_middle(tmp_path):
+    path = write_video(tmp_path / "a.avi", frames=120, fps=30, codec="MJPG")
+    how = {"frames": 8, "size": 32, "rate": 7.5}
+    first, *_, last = found = list(VideoWindows(path, window=2, stride=1, **how))
+    assert [edge for one in found for edge in (one.start, one.end)] == pytest.approx([0, 2, 1, 3, 2, 4])
+    assert first.positions == list(range(15, 44, 4)) and last.positions == list(range(75, 104, 4))
+    short, *_ = VideoWindows(path, window=0.5, stride=0.5, **how)
+    assert short.positions == even_positions(15, 8)  # too short for it
+    shared = [one.positions for one in VideoWindows(path, window=2, stride=None, **how)]
+    assert shared[1][0] == shared[0][4]  # 16 frames on
+
+
+def test_a_video_that_does_not_say_its_rate_has_no_windows_at_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "decode", lambda path: fake([number / 10 for number in range(40)], fps=0.0))
+    with pytest.raises(DataError, match=r"a\.mp4 cannot be read: it does not say how many frames per second"):
+        VideoWindows(tmp_path / "a.mp4", window=2, stride=1, rate=4, **SHAPE)
+    assert len(list(VideoWindows(tmp_path / "a.mp4", window=2, stride=1, **SHAPE))) == 3
 
 
 def test_time_stamps_decide_where_the_frame_rate_varies(tmp_path):
