@@ -77,10 +77,19 @@ class Input(Section):
     """How a clip enters the model."""
 
     frames: Annotated[int, Field(ge=2, le=MOST_FRAMES)]  # L, frames per clip
+    rate: Positive | None = None  # frames per second of video; null: they are spread over the whole clip
     size: Annotated[int, Field(ge=16)]  # pixels, shorter side of the resized frames
     crop: Annotated[int, Field(ge=16)]  # pixels, side of the square that the model sees
     flip: bool  # whether half of the training clips are mirrored; false where left and right make classes
     normalize: Literal["none", "backbone"]  # pixels in [0, 1] as they are, or by the backbone's mean and std
+
+    @field_validator("rate", mode="before")
+    @classmethod
+    def _rate_is_no_word(cls, rate: Any) -> Any:
+        if isinstance(rate, str):
+            own = ", ".join(name for name, entry in BACKBONES.items() if entry.video)
+            raise ValueError(f"should be null, a number of frames per second, or 'backbone' with backbone {own}")
+        return rate
 
     @model_validator(mode="after")
     def _crop_fits(self) -> Input:
@@ -224,7 +233,7 @@ class Recipe(create_model("_MethodSections", __base__=_Sections, **_OWN)):
     @model_validator(mode="before")
     @classmethod
     def _has_all_sections(cls, values: Any) -> Any:
-        return with_other_methods(values) if isinstance(values, Mapping) else values
+        return _with_rate_as_number(with_other_methods(values)) if isinstance(values, Mapping) else values
 
     @model_validator(mode="after")
     def _cardinalities_fit(self) -> Recipe:
@@ -345,6 +354,15 @@ def with_other_methods(values: Mapping[str, Any]) -> dict[str, Any]:
     """A recipe as nested dicts with the sections of other methods, which it may leave out."""
     others = {name: method.keys for name, method in METHODS.items() if method.keys and name != values.get("method")}
     return {name: {key: own.default for key, own in keys.items()} for name, keys in others.items()} | values
+
+
+def _with_rate_as_number(values: dict[str, Any]) -> dict[str, Any]:
+    """A recipe as nested dicts with the rate that its backbone's weights saw in place of the word `backbone`."""
+    match values:
+        case {"input": {"rate": "backbone", **others}, "backbone": {"name": str(name)}}:
+            if (entry := BACKBONES.get(name)) and entry.video:
+                return values | {"input": others | {"rate": entry.video.rate}}
+    return values
 
 
 def completed(recipe: Any) -> Any:

@@ -184,6 +184,18 @@ def without_split(world: World) -> Words:
     return [*world.train("--recipe", "sprites", "--name", "new"), "--set", "data.dataset=own"]
 
 
+def eight_frames(world: World) -> Words:
+    split = write_split(world.folder / "s.yaml", {"train": ["hop", "jump"], "test": ["swim", "walk"]})
+    world.run(*world.prepare("--name", "own", "--split", split, "--frames", 8))
+    return [*world.train("--recipe", "sprites", "--name", "b", changes=("input.rate=12",)), "--set", "data.dataset=own"]
+
+
+def unknown_rates(world: World) -> Words:
+    manifest = world.data / "mine" / "manifest.csv"
+    manifest.write_text(manifest.read_text().replace(",12.0,", ",0.0,"))
+    return world.train("--recipe", "sprites", "--name", "b", changes=("input.rate=12",))
+
+
 def unlisted(world: World, text: str, classes: Sequence[str] = ("hop", "jump")) -> Words:
     for number, cls in enumerate(classes):
         class_folders(world.folder / "listed", [cls], clips=2 + number)
@@ -542,6 +554,9 @@ CASES = [
         ),
         without_option("--run"),
     ),
+    Case("`{} --redo` keeps all; {}", eight_frames, run),
+    Case("`{} --redo` keeps all; {}", eight_frames, add),
+    Case("convert them to MP4 and run `{}`; {}", unknown_rates, add),
     Case("`--window {}`", lambda w: classified(w, "--stride", 0.25), add),
     Case("`--window {}`", lambda w: classified(w, "--stride", 7), add),
     Case("`--window {}`", lambda w: classified(w, "--subtitles", "out.vtt"), add),

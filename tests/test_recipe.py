@@ -4,6 +4,7 @@ import pytest
 
 from strmctl import yaml
 from strmctl.errors import RecipeError
+from strmctl.model.backbones.table import BACKBONES
 from strmctl.paths import shipped
 from strmctl.recipe import Recipe, completed, flat, load_recipe, shipped_recipes, with_other_methods
 
@@ -83,6 +84,30 @@ def test_recipes_with_dinov2_differ_from_those_of_the_other_transformer_in_the_b
     assert not own["backbone.trained"] and own["input.crop"] == 14 * (own["input.size"] // 14)
 
 
+@pytest.mark.parametrize("name", [name for name, entry in BACKBONES.items() if entry.video])
+def test_the_rate_of_a_backbone_is_that_of_its_table_and_a_run_says_it_in_numbers(tmp_path, name):
+    entry = BACKBONES[name]
+    crop = f"input.crop={entry.crop or 64}"
+    changes = [f"backbone.name={name}", "input.size=224", crop, "input.frames=16", "method=prototype"]
+    recipe = load_recipe("sprites", [*changes, "input.rate=backbone"])
+    assert recipe.input.rate == entry.video.rate
+    assert load_recipe("sprites", changes).input.rate is None
+    assert load_recipe("sprites", [*changes, "input.rate=12"]).input.rate == 12.0
+    (tmp_path / "r.yaml").write_text(recipe.to_yaml())
+    assert yaml.load(tmp_path / "r.yaml")["input"]["rate"] == entry.video.rate
+    assert load_recipe(tmp_path / "r.yaml") == recipe
+
+
+def test_recipes_of_runs_from_before_there_was_a_rate_mean_the_same(tmp_path):
+    recipe = load_recipe("ssv2_mvit")
+    text = recipe.to_yaml()
+    (tmp_path / "r.yaml").write_text(text.replace("  rate: null\n", ""))
+    assert "rate: null" in text and load_recipe(tmp_path / "r.yaml") == recipe
+    values = recipe.model_dump()
+    del values["input"]["rate"]
+    assert completed(values) == recipe.model_dump()
+
+
 def test_a_recipe_survives_the_way_to_disk(tmp_path):
     changes = ["train.learning_rate=3e-5", "trm.cardinalities=[2, 3]", "model.deviations=[gate, patch_encoding]"]
     recipe = load_recipe("ssv2_r50", changes)
@@ -118,6 +143,11 @@ def test_all_problems_are_reported_together():
         ("trm.cardinalities=[9]", "must differ from each other and not exceed input.frames"),
         ("trm.cardinalities=[]", "at least 1"),
         ("name=../x", "pattern"),
+        ("input.rate=0", r"input\.rate: should be greater than 0 \(got 0\)"),
+        ("input.rate=1e999", "finite"),
+        ("input.rate=true", r"input\.rate: should be a valid number \(got True\)"),
+        ("input.rate=fast", r"input\.rate: should be null, a number .*, or 'backbone' with .* \(got 'fast'\)"),
+        ("input.rate=backbone", r"or 'backbone' with backbone resnet50_3d, r3d_18, .*, swin3d_t \(got 'backbone'\)"),
         ("train.keep=[1001]", r"train.keep must differ from each other and not exceed train.episodes \(1000\)"),
         ("train.keep=[7, 5, 7]", "must differ from each other"),
         ("train.keep=[0]", "greater than or equal to 1"),

@@ -95,10 +95,12 @@ def test_maps_of_a_frozen_network_are_kept_by_time_step_whatever_the_batch(tmp_p
         torch.testing.assert_close(alone.tensors[name], value, rtol=1e-4, atol=1e-4)
 
 
-def test_a_window_passes_the_network_as_a_clip(tmp_path):
-    recipe = recipe_of("tiny_convolutions")
+@pytest.mark.parametrize("rate", ["null", "backbone"])
+def test_a_window_passes_the_network_as_a_clip(tmp_path, rate):
+    recipe = recipe_of("tiny_convolutions", f"input.rate={rate}")
+    how = {"window": 2, "stride": 0.25, "frames": 8, "size": 32, "rate": recipe.input.rate}
     model = with_random_averages(build_model(recipe, pretrained=False)).eval()
-    windows = VideoWindows(write_video(tmp_path / "a.mp4", frames=150), window=2, stride=0.25, frames=8, size=32)
+    windows = VideoWindows(write_video(tmp_path / "a.mp4", frames=150), **how)
     parts = list(embed_windows(model, windows, recipe.input))
     found = [window for some, _ in parts for window in some]
     assert len(found) > 8 and max(len(some) for some, _ in parts) == 4

@@ -36,9 +36,10 @@ def find_segments(
     """What happens when in a video; arguments as for `Classifier.timeline`, and what receives its windows."""
     check_window(window, stride)
     shape, classes = classifier.recipe.input, tuple(classifier.classes)
+    taken = {"frames": shape.frames, "size": shape.size, "rate": shape.rate}
     found, parts = [], []
     try:
-        windows = VideoWindows(video, window=window, stride=stride, frames=shape.frames, size=shape.size)
+        windows = VideoWindows(video, window=window, stride=stride, **taken)
         progress(0, max(1, round(windows.expected)), "")
         for some, features in embed_windows(classifier.model, windows, shape):
             found += [(one.start, one.end) for one in some]

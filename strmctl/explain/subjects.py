@@ -14,13 +14,13 @@ from torch import Tensor
 
 from strmctl.episodes.clip_loader import ClipLoader, FrameOrder
 from strmctl.errors import DataError
+from strmctl.explain.viewers import SHAPE
 from strmctl.frames.show import named_clips
 from strmctl.frames.store.manifest import STORED
 from strmctl.frames.store.store import FrameStore
 from strmctl.recipe import Input, Recipe
 from strmctl.runs.build import frame_store
 from strmctl.videos.extract import resize
-from strmctl.videos.frame_positions import even_positions
 from strmctl.videos.pixels import centre_crop, decode_frames, to_shorter_side
 from strmctl.videos.read_video import frames_in_span, read_video
 
@@ -78,7 +78,8 @@ def video_subject(path: Path, shape: Input, *, start: float | None = None, end: 
         DataError: the video cannot be decoded.
         UsageError: it ends before `start`, or has fewer than two frames in between.
     """
-    clip = read_video(path, frames=shape.frames, size=shape.size, crop=shape.crop, start=start, end=end)
+    taken = shape.model_dump(include={*SHAPE})
+    clip = read_video(path, **taken, start=start, end=end)
     times = clip.times or [position / clip.fps for position in clip.positions if clip.fps]
     until = "end" if end is None else f"{end:g}s"
     span = "" if start is end is None else f"_{start or 0:g}-{until}"
@@ -118,12 +119,13 @@ def clip_subject(store: FrameStore, clip: str, shape: Input, *, order: FrameOrde
     """A clip of a store, as a test sees it.
 
     Raises:
-        DataError: a frame is missing or damaged.
+        DataError: a frame is missing or damaged, or the store does not suit the shape's rate.
     """
     row = store.by_id[clip]
-    loader = ClipLoader(store, frames=shape.frames, size=shape.size, crop=shape.crop, flip=False, order=order)
-    positions = even_positions(row.frames, shape.frames)
-    all_kept = store.settings.get("frames", "all") == "all"
+    taken = shape.model_dump(include={*SHAPE})
+    loader = ClipLoader(store, **taken, flip=False, order=order)
+    positions = loader.positions(clip)
+    all_kept = store.keeps_all
     times = [position / row.fps for position in positions] if all_kept and row.fps and order == "natural" else []
 
     def every() -> Iterator[tuple[int, np.ndarray]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from strmctl.recipe import Recipe
 from strmctl.runs.checkpoint import LoadedRun, load_run
 from strmctl.runs.folder import run_folder
 
-SHAPE = ("frames", "size", "crop")  # keys of `input` that decide which pixels a model sees
+SHAPE = ("frames", "size", "crop", "rate")  # keys of `input` that decide which pixels a model sees
 SHORT = {"patch_enrichment": "PLE", "frame_enrichment": "FLE", "query_class": "QC"}
 
 
@@ -53,7 +54,7 @@ def load_viewers(
     first = loaded[0]
     for run in loaded:
         for key in SHAPE:
-            values = [getattr(one.recipe.input, key) for one in (first, run)]
+            values = [json.dumps(getattr(one.recipe.input, key)) for one in (first, run)]
             if values[0] != values[1]:
                 raise UsageError(
                     f"{first.name} and {run.name} take different inputs: input.{key} is {values[0]} and {values[1]}",

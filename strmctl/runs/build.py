@@ -81,6 +81,10 @@ def frame_store(data: Data, data_dir: Path) -> FrameStore:
 
 
 def clip_loader(recipe: Recipe, store: FrameStore, **changes: Any) -> ClipLoader:
-    """The loader that a recipe describes; `changes` are further arguments of `ClipLoader`."""
-    size = {"frames": recipe.input.frames, "size": recipe.input.size, "crop": recipe.input.crop}
-    return ClipLoader(store, **size, flip=recipe.input.flip, **changes)
+    """The loader that a recipe describes; `changes` are further arguments of `ClipLoader`.
+
+    Raises:
+        DataError: the recipe has a rate, and that of stored frames is not known.
+    """
+    taken = recipe.input.model_dump(exclude={"normalize"})
+    return ClipLoader(store, **taken, **changes)

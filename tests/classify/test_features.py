@@ -43,6 +43,13 @@ def test_features_are_those_of_each_video_alone_whatever_is_beside_it(tmp_path, 
                 assert torch.allclose(frames[row], model.embed(clip)["frames"][0], atol=1e-5)
 
 
+def test_a_video_is_read_at_the_rate_of_the_recipe(tmp_path, names):
+    for rate in (5, 12):
+        pixels = VideoReader(small_recipe("method=otam", f"input.rate={rate}"), tmp_path).load(names[5])
+        assert torch.equal(pixels, read_video(tmp_path / names[5], frames=8, size=32, crop=32, rate=rate).pixels)
+        assert torch.equal(pixels, VideoReader(RECIPE, tmp_path).load(names[5])) == (rate == 5)  # too short for 5
+
+
 def test_videos_are_decoded_while_others_are_embedded(tmp_path, model, names, monkeypatch):
     begun, before, embed = threading.Event(), cv2.getNumThreads(), model.embed
     threads = []

@@ -1,6 +1,7 @@
 """Actions in a long video: features of windows against clips cut out there, and segments against known cut points."""
 
 import weakref
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -8,11 +9,12 @@ import torch
 
 from strmctl.classify import windows as module
 from strmctl.classify.classifier import Classifier
-from strmctl.classify.find import length_note
+from strmctl.classify.find import find_segments, length_note
 from strmctl.classify.timeline import segments_of
 from strmctl.classify.windows import embed_windows
 from strmctl.errors import UsageError
 from strmctl.model.enrichment import Maps
+from strmctl.progress import silent
 from strmctl.runs.build import build_model
 from strmctl.videos import windows as windows_module
 from strmctl.videos.pixels import decode_frames
@@ -78,6 +80,18 @@ def test_segments_are_where_the_montage_has_them(coloured, tmp_path):
     assert found.segments == segments_of(found.windows, found.classes)
     assert found.windows.starts[:3].tolist() == [0, 0.25, 0.5]  # a quarter of a window
     assert found.windows.probabilities.sum(axis=1) == pytest.approx(1)
+
+
+def test_windows_take_frames_at_the_rate_of_the_recipe(coloured, tmp_path, monkeypatch):
+    recipe = coloured.recipe
+    at_a_rate = recipe.model_copy(update={"input": recipe.input.model_copy(update={"rate": 12.0})})
+    montage(tmp_path / "long.mp4", ("red", 4), ("blue", 3))
+    for used, spread in ((recipe, True), (at_a_rate, False)):
+        monkeypatch.setattr(coloured, "recipe", used)
+        windows = []
+        find_segments(coloured, tmp_path / "long.mp4", 1.0, None, silent, seen=windows.extend)
+        apart = {after - before for one in windows for before, after in pairwise(one.positions)}
+        assert (apart == {1}) != spread and len(windows) > 20
 
 
 @pytest.mark.parametrize("method", ["prototype", "otam", "strm"])

@@ -103,6 +103,23 @@ def test_no_store_yet(runs, tmp_path):
     assert snapshot(runs) == before and not none.exists()
 
 
+def test_a_rate_of_frames_and_a_store_without_one(own_data, runs, reads):
+    assert train(own_data, runs, changes=("input.rate=12", "train.episodes=1")).code == 0
+    manifest = own_data / "mine" / "manifest.csv"
+    text = manifest.read_text()
+    for line in text.splitlines():
+        if line.startswith("walk/2,"):  # the very last clip
+            manifest.write_text(text.replace(line, line.replace(",12.0,", ",0.0,")))
+    del reads[:]
+    before, message = snapshot(runs), "and 1 of 24 in mine do not: walk/2"
+    for more in ((), ("--dry-run",)):
+        ran = train(own_data, runs, "--recipe", "sprites", "--name", "b", *more, changes=("input.rate=12",))
+        refused(ran, 3, message, "`--set input.rate=null`")
+    assert snapshot(runs) == before
+    refused(evaluate(own_data, runs), 3, message, f"my videos' --name mine --data '{own_data}'")
+    assert reads == []
+
+
 def test_stored_frames_that_are_damaged(own_data, runs):
     archive = own_data / "mine" / "frames" / "walk" / "1.zip"
     whole = archive.read_bytes()

@@ -1,4 +1,7 @@
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -10,6 +13,7 @@ from strmctl.episodes.clip_loader import ClipLoader
 from strmctl.errors import DataError
 from strmctl.frames.store.settings import DEFAULTS
 from strmctl.videos import pixels
+from strmctl.videos.decode import decode
 from strmctl.videos.extract import extract
 from strmctl.videos.frame_positions import even_positions
 from strmctl.videos.read_video import read_video
@@ -21,8 +25,11 @@ class MemoryStore:
 
     prepare_command = "strmctl prepare memory"
 
-    def __init__(self, count=20, height=32, width=48):
-        self.by_id = {"clip": type("Row", (), {"frames": count})}
+    name, folder, settings, keeps_all = "memory", Path("data/memory"), {}, True
+
+    def __init__(self, count=20, height=32, width=48, fps=12.0):
+        self.by_id = {"clip": SimpleNamespace(clip="clip", frames=count, fps=fps, status="ok")}
+        self.rows = list(self.by_id.values())
         self.shape = height, width
         self.asked = []
 
@@ -97,6 +104,35 @@ def test_control_orders():
     assert again == shuffled
 
 
+def test_frames_at_a_rate_are_the_middle_in_a_test_and_anywhere_in_training():
+    store = MemoryStore(count=25)
+    loader(store, rate=4).load("clip")
+    loader(store, rate=4, order="repeated").load("clip")
+    for number in range(60):
+        loader(store, rate=4).load("clip", Draws(number))
+    middle, repeated, *drawn = store.asked
+    assert middle == list(range(1, 23, 3)) and repeated == [middle[4]] * 8
+    assert {tuple(position - one[0] for position in one) for one in drawn} == {tuple(range(0, 22, 3))}
+    assert {one[0] for one in drawn} == set(range(4))
+
+
+def test_frames_at_a_rate_need_a_store_of_whole_videos_whose_rates_are_known():
+    unknown, some, elsewhere = MemoryStore(fps=0.0), MemoryStore(), MemoryStore()
+    some.settings, some.keeps_all = {"frames": 8}, False
+    elsewhere.settings, elsewhere.keeps_all = {"frames_from": "/frames"}, False
+    for store, message, hint in (
+        (unknown, "and 1 of 1 in memory do not: clip", "run `strmctl prepare memory`"),
+        (some, "the frame store memory keeps 8 of each", "memory --redo` keeps all"),
+        (elsewhere, "the frame store memory has frames that were extracted before", "prepare the videos"),
+    ):
+        with pytest.raises(DataError, match=message) as caught:
+            loader(store, rate=4)
+        assert hint in caught.value.hint and "`--set input.rate=null`" in caught.value.hint
+        loader(store)
+    unknown.rows[0].status, unknown.rows[0].frames = "short", 5  # never sampled; `viz` draws it
+    assert loader(unknown, rate=4).positions("clip") == even_positions(5, 8)
+
+
 def test_many_clips_keep_their_order():
     store = MemoryStore()
     with ThreadPoolExecutor(3) as pool:
@@ -154,3 +190,28 @@ def test_a_video_of_a_single_frame_is_an_error(tmp_path):
     path = write_video(tmp_path / "a.avi", frames=1, codec="MJPG")
     with pytest.raises(DataError, match="single frame"):
         read_video(path, frames=8, size=32, crop=24)
+
+
+@pytest.mark.parametrize("rate", [2, 3, 5.5, 12, 30])
+@pytest.mark.parametrize(("count", "frames"), [(60, 8), (19, 8), (5, 8), (2, 8)])
+def test_a_video_is_read_at_a_rate_as_if_all_of_it_had_been_stored(tmp_path, count, frames, rate):
+    path, every = write_video(tmp_path / "a.avi", frames=count, codec="MJPG"), []
+    extract(path, size=32, quality=DEFAULTS["quality"], frames=None, keep=every.append)
+    store = MemoryStore(count)
+    store.read = lambda clip, positions: [every[position] for position in positions]
+    stored = loader(store, frames=frames, rate=rate)
+    clip = read_video(path, frames=frames, size=32, crop=24, rate=rate)
+    assert clip.positions == stored.positions("clip") and torch.equal(clip.pixels, stored.load("clip"))
+    span = read_video(path, frames=frames, size=32, crop=24, rate=rate, start=0)
+    assert span.positions == clip.positions and torch.equal(span.pixels, clip.pixels)
+
+
+@pytest.mark.parametrize("start", [None, 0.5])
+def test_a_video_that_does_not_say_its_rate_cannot_be_read_at_one(tmp_path, monkeypatch, start):
+    path = write_video(tmp_path / "a.avi", codec="MJPG")
+    for module in ("extract", "read_video"):
+        target = f"strmctl.videos.{module}.decode"
+        monkeypatch.setattr(target, lambda path: replace(decode(path), fps=0.0))
+    with pytest.raises(DataError, match=r"a\.avi cannot be read: it does not say how many frames per second"):
+        read_video(path, frames=8, size=32, crop=24, rate=4, start=start)
+    assert read_video(path, frames=8, size=32, crop=24, start=start).count > 2

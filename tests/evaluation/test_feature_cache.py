@@ -72,7 +72,13 @@ def test_without_room_on_the_disk_the_features_are_made_in_memory(run, store, mo
 
 
 CHANGES = ["weights", "manifest", "frame order", "dtype", "clips", "code", "libraries"]
-CHANGES += ["input.size=40", "input.normalize=backbone", "method=otam", "patch_enrichment.enabled=false"]
+CHANGES += [
+    "input.size=40",
+    "input.rate=12",
+    "input.normalize=backbone",
+    "method=otam",
+    "patch_enrichment.enabled=false",
+]
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -131,7 +131,7 @@ def test_other_methods_seeds_and_splits_use_the_same_maps_and_further_views_cost
 
 
 CHANGES = ["input.size=40", "input.normalize=backbone", "backbone.maps=half", "patch_enrichment.patches=1"]
-CHANGES += ["train.dtype=bfloat16", "train.seed=1", "code", "manifest"]
+CHANGES += ["train.dtype=bfloat16", "input.rate=12", "train.seed=1", "code", "manifest"]
 
 
 @pytest.mark.parametrize("change", CHANGES)

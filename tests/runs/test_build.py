@@ -54,7 +54,7 @@ class ToyStore:
     def __init__(self, each=8, side=16, contrast=1.0):
         self.each, self.side, self.contrast = each, side, contrast
         names = [clip for subset in ("train", "val", "test") for ids in self.clips(subset).values() for clip in ids]
-        self.by_id = {clip: SimpleNamespace(frames=12) for clip in names}
+        self.by_id = {clip: SimpleNamespace(frames=12, fps=12.0) for clip in names}
         self.groups = {clip: clip for clip in names}
 
     def clips(self, subset):

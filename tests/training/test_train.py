@@ -179,7 +179,8 @@ class Colours:
     colours = ((250, 20, 20), (20, 250, 20), (20, 20, 250), (240, 240, 20), (20, 240, 240))
 
     def __init__(self):
-        self.by_id = dict.fromkeys((f"{c}/{i}" for c in range(5) for i in range(8)), SimpleNamespace(frames=12))
+        row = SimpleNamespace(frames=12, fps=12.0)
+        self.by_id = dict.fromkeys((f"{c}/{i}" for c in range(5) for i in range(8)), row)
         self.groups = {clip: clip for clip in self.by_id}
 
     def clips(self, subset):

@@ -89,6 +89,11 @@ class FrameStore:
         return prepare_command(self.folder, self.settings)
 
     @property
+    def keeps_all(self) -> bool:
+        """Whether all frames of each video are stored, one after the other."""
+        return not self.settings.get("frames_from") and self.settings.get("frames", "all") == "all"
+
+    @property
     def groups(self) -> dict[str, str]:
         """Clip id -> what clips cut from the same source video share; a clip without a group is its own."""
         return {row.clip: row.group or row.clip for row in self.rows}

@@ -21,7 +21,7 @@ class Video:
     Attributes:
         steps: L, the frames of a clip, to L', the time steps of its map; 0 where the network takes no such clip.
         frames: frames of the clips that its published accuracy was measured on.
-        rate: number of these frames per second of video; here, frames are spread over the whole of a clip instead.
+        rate: number of these frames per second of video.
         pixels: side of these frames.
     """
 

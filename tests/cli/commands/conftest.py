@@ -40,6 +40,7 @@ def several(tmp_path_factory):
         "prototype": ("method=prototype",),
         "trx23": ("method=trx", "train.seed=1"),
         "large": ("input.size=40",),
+        "rate": ("input.rate=12",),
     }.items():
         make_run(runs / name, *own, *changes)
     cells = [Cell(label, run, small_recipe()) for label, run in (("TRX", "trx"), ("STRM", "strm"), ("TRX", "otam"))]

@@ -11,6 +11,7 @@ import sys
 import pytest
 import torch
 
+from strmctl.frames.store.store import FrameStore
 from strmctl.model.weight_files import read_tensors
 from strmctl.results import read_document
 from tests.small_world import CLASSES, evaluate, prepare, read_rows, refused, small, snapshot, train, write_split
@@ -51,6 +52,24 @@ def test_the_newest_run_is_tested_unless_another_is_named(data, runs):
     assert train(data, runs, "--recipe", "sprites", "--name", "second").code == 0
     assert evaluate(data, runs, "--json").json()["run"] == "second"
     assert evaluate(data, runs, "--run", "sprites", "--json").json()["run"] == "sprites"
+
+
+@pytest.mark.parametrize("changes", [(), ("backbone.trained=false", "train.views=3")])
+def test_training_and_tests_read_frames_at_the_rate_of_the_recipe(data, tmp_path, monkeypatch, changes):
+    seen, read = {}, FrameStore.read
+
+    def recorded(store, clip, positions):
+        seen.setdefault(store.by_id[clip].subset, set()).add(tuple(positions))
+        return read(store, clip, positions)
+
+    monkeypatch.setattr(FrameStore, "read", recorded)
+    ran = train(data, tmp_path, changes=("input.rate=12", "train.episodes=6", *changes))
+    assert ran.code == 0, ran.err
+    ran = evaluate(data, tmp_path, "--json")
+    assert ran.code == 0 and ran.json()["provenance"]["recipe"]["input"]["rate"] == 12.0, ran.err
+    middle = tuple(range(1, 9))  # of ten frames
+    assert seen["val"] == seen["test"] == {middle}
+    assert seen["train"] == {tuple(range(start, start + 8)) for start in range(3)}
 
 
 @pytest.mark.parametrize("name", ["sprites", "latest", "a/b", "..", ".", ""])

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from strmctl.episodes.clip_loader import ClipLoader
-from strmctl.errors import ExitCode
+from strmctl.errors import DataError, ExitCode
 from strmctl.explain import motion
 from strmctl.explain.attention import attention_maps
+from strmctl.explain.subjects import clip_subject, video_subject
 from strmctl.frames.store.store import FrameStore
 from strmctl.report.pictures.overlay import overlay
 from strmctl.runs.checkpoint import load_run
@@ -18,7 +19,7 @@ from strmctl.runs.folder import point_latest
 from strmctl.videos.frame_positions import even_positions
 from strmctl.videos.read_video import read_video
 from tests.cli.commands.conftest import make_run
-from tests.small_world import refused
+from tests.small_world import refused, small_recipe
 from tests.videos_for_tests import strmctl, write_video
 
 
@@ -82,6 +83,20 @@ def test_a_model_sees_a_video_as_in_evaluation(tmp_path):
     clip = read_video(videos / "wide.mp4", frames=8, size=40, crop=32)
     np.testing.assert_array_equal(clip.pixels.numpy(), expected.numpy())
     assert (clip.count, clip.fps, clip.positions) == (21, 12.0, [1, 3, 6, 8, 11, 13, 16, 19])
+
+
+@pytest.mark.parametrize("rate", [6, 12])
+def test_videos_and_clips_are_drawn_at_the_rate_of_the_recipe(data, store, rate):
+    shape = small_recipe(f"input.rate={rate}").input
+    clip = clip_subject(store, "walk/1", shape)
+    video = video_subject(data.parent / "my videos" / "walk" / "1.mp4", shape)
+    assert clip.positions == video.positions == even_positions(10, 8, rate, 12.0)
+    assert (clip.positions == even_positions(10, 8)) == (rate == 6)  # too short for 6
+    assert clip.times == video.times == [position / 12 for position in clip.positions]
+    np.testing.assert_array_equal(clip.pixels.numpy(), video.pixels.numpy())
+    with pytest.raises(DataError, match=r"input\.rate needs all frames"):
+        store.settings["frames"] = 8
+        clip_subject(store, "walk/1", shape)
 
 
 def test_a_short_video_is_drawn_with_frames_repeated(tmp_path, run, drawn):
@@ -222,7 +237,14 @@ def test_clips_of_a_store_are_drawn_whole(data, several):
     refused(side_by_side(data, several, "--clip", "swim/1", "--start", 1), ExitCode.USAGE, "leave `--start` out")
 
 
-@pytest.mark.parametrize(("other", "key"), [("long", "input.frames is 8 and 10"), ("large", "input.size is 32 and 40")])
+@pytest.mark.parametrize(
+    ("other", "key"),
+    [
+        ("long", "input.frames is 8 and 10"),
+        ("large", "input.size is 32 and 40"),
+        ("rate", "input.rate is null and 12.0"),
+    ],
+)
 def test_runs_that_take_other_frames_do_not_stand_side_by_side(data, several, other, key):
     ran = side_by_side(data, several, "--clip", "swim/1", "--run", "strm", "--run", "trx", "--run", other)
     refused(ran, ExitCode.USAGE, f"strm and {other} take different inputs: {key}", "a single `--run`")
