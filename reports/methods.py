@@ -2,9 +2,9 @@
 
     python reports/methods.py RUNS GRID OUT.md --bench BENCH.json … --folds GRID
 
-GRID is made by `strmctl ablate custom` with `--seeds 0,1,2`; its first cell is the method that the others are compared
-with. BENCH.json is what `strmctl bench methods --json` printed for the same recipe, on one device each. The grid of
-`--folds` is made by `strmctl ablate folds --cells` of the same methods. Both may be left out.
+GRID is made by `strmctl ablate custom` with several `--seeds`; its first cell is the method that the others are
+compared with. BENCH.json is what `strmctl bench methods --json` printed for the same recipe, on one device each. The
+grid of `--folds` is made by `strmctl ablate folds --cells` of the same methods. Both may be left out.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ NEAR = """## What each is
 
 Defaults of each method's own keys, with where they are from: `strmctl recipe methods NAME`.
 """
+SIMPLEST = "prototype"  # label of what the other methods are held against as well
 COMMANDS = "## Commands\n```\n{commands}\n```\n"
 
 
@@ -123,21 +124,26 @@ def over_classes(grid: Grid, runs: Path) -> list[str]:
     entry = next(iter(made[first].shots.values()))
     how = {"classes": len(entry.classes), "folds": grid.cells[0].recipe.data.fold.folds, "episodes": entry.episodes}
     text = FOLDS.format(devices=devices_of(one.result.provenance for one in found), **how)
-    columns = ["method"]
+    parts = [text, left_out(runs_by_label(grid), made)]
+    bases = dict.fromkeys([first, *(label for label in made if label == SIMPLEST)])
     for shot in grid.protocol.shots:
-        columns += [f"{shot}-shot", f"{shot}-shot, minus {first}", "p"]
-    rows = [[label, *fold_cells(own, first)] for label, own in made.items()]
-    return [text, left_out(runs_by_label(grid), made), "\n".join(markdown_lines(columns, rows, words=1))]
+        columns = [f"{shot}-shot", "accuracy", *(word for base in bases for word in (f"minus {base}", "p"))]
+        rows = [
+            [label, f"{100 * own.shots[shot].accuracy:.1f} ± {100 * own.shots[shot].ci95:.1f}"]
+            + [cell for base in bases for cell in lead_cells(made, label, base, shot)]
+            for label, own in made.items()
+        ]
+        parts.append("\n".join(markdown_lines(columns, rows, words=1)) + "\n")
+    return parts
 
 
-def fold_cells(own: FoldSeries, first: str) -> list[str]:
-    """Accuracy, difference from the first method and its p at each number of shots."""
-    cells = []
-    for shot, entry in own.shots.items():
-        lead = own.leads.get(first, {}).get(shot)
-        gap = [f"{100 * lead.difference:+.1f} ± {100 * lead.ci95:.1f}", f"{lead.p:.4f}"] if lead else ["", ""]
-        cells += [f"{100 * entry.accuracy:.1f} ± {100 * entry.ci95:.1f}", *gap]
-    return cells
+def lead_cells(made: Mapping[str, FoldSeries], label: str, base: str, shot: int) -> list[str]:
+    """How far a method is ahead of another over the classes, and p; empty for the same one."""
+    ahead, behind = (made[one].leads.get(other, {}).get(shot) for one, other in ((label, base), (base, label)))
+    if lead := ahead or behind:
+        sign = 1 if ahead else -1
+        return [f"{100 * sign * lead.difference:+.1f} ± {100 * lead.ci95:.1f}", f"{lead.p:.4f}"]
+    return ["", ""]
 
 
 def table(labels: Sequence[str], found: Mapping[str, Any], shot: int) -> str:
@@ -167,7 +173,8 @@ def speed_table(methods: Mapping[str, str], speeds: Sequence[Mapping[str, Any]])
     """Time of training and testing, by method and device."""
     columns, rows = ["method"], [[label] for label in methods]
     for speed in speeds:
-        where = f"CPU, {speed['threads']} thread(s)" if speed["device"] == "cpu" else speed["device"]
+        device = speed.get("device", "cpu")  # of a measurement before there was a choice
+        where = f"CPU, {speed['threads']} thread(s)" if device == "cpu" else device
         columns += [f"ms per training episode, {where}", f"test episodes/s, {where}"]
         for row, method in zip(rows, methods.values(), strict=True):
             own = speed["methods"].get(method, {})

@@ -83,6 +83,11 @@ class Input(Section):
     flip: bool  # whether half of the training clips are mirrored; false where left and right make classes
     normalize: Literal["none", "backbone"]  # pixels in [0, 1] as they are, or by the backbone's mean and std
 
+    @property
+    def taken(self) -> dict[str, Any]:
+        """What decides which pixels a model sees of a clip in test: `frames`, `rate`, `size` and `crop`."""
+        return self.model_dump(include={"frames", "rate", "size", "crop"})
+
     @field_validator("rate", mode="before")
     @classmethod
     def _rate_is_no_word(cls, rate: Any) -> Any:

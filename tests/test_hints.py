@@ -287,6 +287,16 @@ def trained_on_tests(world: World) -> Words:
     return world.evaluate("--dataset", "own")
 
 
+def weights_elsewhere(world: World) -> Words:
+    (world.runs / "sprites" / "weights.pt").rename(world.runs / "elsewhere.pt")
+    return world.evaluate()
+
+
+def bring_weights(world: World, words: Words, hint: str) -> None:
+    (world.runs / "elsewhere.pt").rename(world.runs / "sprites" / hint.split()[1])
+    world.run(*words)
+
+
 def not_begun(world: World) -> Words:
     for name in ("weights.pt", "weights.json", "last.pt", "last.json", "state.pt", "train.csv"):
         (world.runs / "sprites" / name).unlink()
@@ -608,6 +618,7 @@ CASES = [
     ),
     Case("{}choose another `--name`", lambda w: w.train("--recipe", "sprites", "--name", "sprites"), both_ways),
     Case("finish its training: `strmctl train --resume --name {}`, or name another run with `--run`", not_begun, run),
+    Case("copy {} to it from where it was trained, or name another run with `--run`", weights_elsewhere, bring_weights),
     Case("write the earlier values back, or train the changed recipe as another run: `{}`", changed_recipe, run_only),
     Case(
         "see `strmctl recipe show sprites` for a valid one",

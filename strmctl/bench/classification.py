@@ -157,7 +157,8 @@ def _measured(
 def _of_long(classifier: Classifier, long: Path, window: float, stride: float | None) -> dict[str, Callable[[], float]]:
     """Way -> function that returns the seconds of video it went through."""
     recipe, model = classifier.recipe, classifier.model
-    made = {"window": window, "stride": stride, "frames": recipe.input.frames, "size": recipe.input.size}
+    made = {"window": window, "stride": stride, **recipe.input.taken}
+    del made["crop"]
     known = _Known(VideoWindows(long, **made))
 
     def whole() -> float:

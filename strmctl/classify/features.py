@@ -60,7 +60,7 @@ class VideoReader:
         """One video, uint8 (L, 3, crop, crop)."""
         path, shape = self.folder / clip, self.shape
         try:
-            found = read_video(path, frames=shape.frames, size=shape.size, crop=shape.crop, rate=shape.rate)
+            found = read_video(path, **shape.taken)
         except DataError as error:
             self.reasons[clip] = error.message.removeprefix(f"the video {path} ")
             return torch.zeros(shape.frames, 3, shape.crop, shape.crop, dtype=torch.uint8)

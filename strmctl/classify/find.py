@@ -36,7 +36,7 @@ def find_segments(
     """What happens when in a video; arguments as for `Classifier.timeline`, and what receives its windows."""
     check_window(window, stride)
     shape, classes = classifier.recipe.input, tuple(classifier.classes)
-    taken = {"frames": shape.frames, "size": shape.size, "rate": shape.rate}
+    taken = {key: value for key, value in shape.taken.items() if key != "crop"}  # windows keep whole frames
     found, parts = [], []
     try:
         windows = VideoWindows(video, window=window, stride=stride, **taken)

@@ -17,7 +17,7 @@ from strmctl.draws import Draws
 from strmctl.errors import DataError
 from strmctl.frames.store.settings import prepare_command
 from strmctl.frames.store.store import FrameStore
-from strmctl.videos.frame_positions import even_positions, jittered_positions
+from strmctl.videos.frame_positions import even_positions, fits, jittered_positions
 from strmctl.videos.pixels import centre_crop, decode_frames, to_shorter_side
 
 FrameOrder = Literal["natural", "repeated", "shuffled"]
@@ -90,6 +90,11 @@ class ClipLoader:
             return even_positions(row.frames, self.frames, self.rate, row.fps)
         return jittered_positions(row.frames, self.frames, draws, self.rate, row.fps)
 
+    def ill_fitting(self, clips: Iterable[str]) -> list[str]:
+        """Clips that are too short for the rate, or have fewer frames a second; none without a rate."""
+        rows = (self.store.by_id[clip] for clip in clips if self.rate is not None)
+        return [row.clip for row in rows if not fits(row.frames, self.frames, self.rate, row.fps)]
+
     def load_many(
         self, clips: Sequence[str], pool: Executor, draws: Iterable[Draws | None] | None = None
     ) -> torch.Tensor:
@@ -111,6 +116,17 @@ class ClipLoader:
         except RuntimeError as error:
             hint = f"`{self.store.prepare_command} --redo` extracts all again"
             raise DataError(f"a stored frame of clip {clip} cannot be decoded", hint) from error
+
+
+def rate_note(loader: ClipLoader, clips: Sequence[str]) -> str:
+    """What a user should know of clips that do not fit the rate; empty where all do."""
+    if not (odd := loader.ill_fitting(clips)):
+        return ""
+    return (
+        f"note: {len(odd)} of {len(clips)} clips do not fit `input.rate`: where {loader.frames} frames at "
+        f"{loader.rate:g} a second take longer than the clip, they are spread over it, and where it has fewer a "
+        f"second, some are taken twice ({first_of(odd, NAMED)})"
+    )
 
 
 def _check_rates(store: FrameStore) -> None:

@@ -82,7 +82,7 @@ def maps_made_of(recipe: Recipe, model: nn.Module, store: FrameStore, order: Fra
     return {
         "store": store.name,
         "manifest": store.manifest_sha256,
-        "input": recipe.input.model_dump(exclude_none=True),  # without a rate, as before there was one
+        "input": recipe.input.model_dump(exclude_none=True),  # maps of before there was a rate still serve
         "frame_order": order,
         "backbone": recipe.backbone.name,
         "weights": tensors_sha256(model.backbone),

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from strmctl.episodes.clip_loader import ORDERS, FrameOrder
+from strmctl.episodes.clip_loader import ORDERS, FrameOrder, rate_note
 from strmctl.errors import DataError, UsageError
 from strmctl.evaluation.embed import collected
 from strmctl.evaluation.embedding_tasks import Share, embedded
@@ -71,15 +71,17 @@ def evaluate_run(
         seen: callable that receives the logits of each block of episodes.
     """
     begin = middle = time.monotonic()
-    shots = drawn.protocol.shots
+    shots, clips = drawn.protocol.shots, all_clips(tests.clips)
+    loader = clip_loader(run.recipe, tests.store, order=order)
+    if note := rate_note(loader, clips):
+        announce(note)
     if cached:
         how = {"memory": memory, "share": share, "progress": embedding, "announce": announce}
-        features = split_features(run, tests.store, all_clips(tests.clips), order=order, dtype=dtype, **how)
+        features = split_features(run, tests.store, clips, order=order, dtype=dtype, **how)
         middle = time.monotonic()
         with text_weighed(run, text_weight):
             found = match_episodes(run.model, features, drawn.episodes, shots, progress=matching, seen=seen)
     else:
-        loader = clip_loader(run.recipe, tests.store, order=order)
         with text_weighed(run, text_weight):
             found = evaluate_uncached(run.model, loader, drawn.episodes, shots, progress=matching, seen=seen)
     source = {
@@ -90,6 +92,7 @@ def evaluate_run(
         "narrow": found.narrow,
         "ranks": ranks,
         **({} if text_weight is None else {"text_weight": text_weight}),
+        **({} if run.recipe.input.rate is None else {"clips_that_do_not_fit_the_rate": len(loader.ill_fitting(clips))}),
     }
     return _result(run, tests, drawn.protocol, found.rows, **source, **drawn.notes, **notes)
 

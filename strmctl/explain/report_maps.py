@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from strmctl.errors import DataError
 from strmctl.explain.maps import clip_picture
 from strmctl.explain.subjects import clip_subject
-from strmctl.explain.viewers import SHAPE, load_viewers
+from strmctl.explain.viewers import load_viewers
 from strmctl.frames.store.store import FrameStore
-from strmctl.recipe import Recipe, load_recipe
+from strmctl.recipe import load_recipe
 from strmctl.report.document import OF_MODELS, Document
 from strmctl.runs.build import frame_store
 
@@ -38,7 +38,7 @@ def report_maps(document: Document, runs: Path, data_dir: Path) -> Iterator[tupl
     for names in _side_by_side(document):
         recipes = {name: load_recipe(runs / name / "recipe.yaml") for name in names}
         first = next(iter(recipes.values()))
-        alike = [name for name, recipe in recipes.items() if _shape(recipe) == _shape(first)]
+        alike = [name for name, recipe in recipes.items() if recipe.input.taken == first.input.taken]
         store = frame_store(first.data, data_dir)
         clips = _test_clips(store)
         viewers = load_viewers(runs, alike[:MOST_RUNS], device="auto", announce=lambda words: None)
@@ -58,10 +58,6 @@ def _side_by_side(document: Document) -> Iterator[list[str]]:
         if not drawn.issuperset(names):
             drawn |= set(names)
             yield names
-
-
-def _shape(recipe: Recipe) -> list[Any]:
-    return [getattr(recipe.input, key) for key in SHAPE]
 
 
 def _test_clips(store: FrameStore) -> list[str]:

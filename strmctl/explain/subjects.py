@@ -14,7 +14,6 @@ from torch import Tensor
 
 from strmctl.episodes.clip_loader import ClipLoader, FrameOrder
 from strmctl.errors import DataError
-from strmctl.explain.viewers import SHAPE
 from strmctl.frames.show import named_clips
 from strmctl.frames.store.manifest import STORED
 from strmctl.frames.store.store import FrameStore
@@ -78,8 +77,7 @@ def video_subject(path: Path, shape: Input, *, start: float | None = None, end: 
         DataError: the video cannot be decoded.
         UsageError: it ends before `start`, or has fewer than two frames in between.
     """
-    taken = shape.model_dump(include={*SHAPE})
-    clip = read_video(path, **taken, start=start, end=end)
+    clip = read_video(path, **shape.taken, start=start, end=end)
     times = clip.times or [position / clip.fps for position in clip.positions if clip.fps]
     until = "end" if end is None else f"{end:g}s"
     span = "" if start is end is None else f"_{start or 0:g}-{until}"
@@ -122,8 +120,7 @@ def clip_subject(store: FrameStore, clip: str, shape: Input, *, order: FrameOrde
         DataError: a frame is missing or damaged, or the store does not suit the shape's rate.
     """
     row = store.by_id[clip]
-    taken = shape.model_dump(include={*SHAPE})
-    loader = ClipLoader(store, **taken, flip=False, order=order)
+    loader = ClipLoader(store, **shape.taken, flip=False, order=order)
     positions = loader.positions(clip)
     all_kept = store.keeps_all
     times = [position / row.fps for position in positions] if all_kept and row.fps and order == "natural" else []

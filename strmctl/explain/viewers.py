@@ -14,7 +14,6 @@ from strmctl.recipe import Recipe
 from strmctl.runs.checkpoint import LoadedRun, load_run
 from strmctl.runs.folder import run_folder
 
-SHAPE = ("frames", "size", "crop", "rate")  # keys of `input` that decide which pixels a model sees
 SHORT = {"patch_enrichment": "PLE", "frame_enrichment": "FLE", "query_class": "QC"}
 
 
@@ -53,8 +52,8 @@ def load_viewers(
     loaded = [load_run(folder, device=device) for folder in folders]
     first = loaded[0]
     for run in loaded:
-        for key in SHAPE:
-            values = [json.dumps(getattr(one.recipe.input, key)) for one in (first, run)]
+        for key in first.recipe.input.taken:
+            values = [json.dumps(one.recipe.input.taken[key]) for one in (first, run)]
             if values[0] != values[1]:
                 raise UsageError(
                     f"{first.name} and {run.name} take different inputs: input.{key} is {values[0]} and {values[1]}",

@@ -86,5 +86,4 @@ def clip_loader(recipe: Recipe, store: FrameStore, **changes: Any) -> ClipLoader
     Raises:
         DataError: the recipe has a rate, and that of stored frames is not known.
     """
-    taken = recipe.input.model_dump(exclude={"normalize"})
-    return ClipLoader(store, **taken, **changes)
+    return ClipLoader(store, **recipe.input.taken, flip=recipe.input.flip, **changes)

@@ -149,10 +149,12 @@ def _weights_file(folder: Path, weights: Path | str) -> Path:
     if weights in WEIGHTS:
         path = folder / WEIGHTS[weights]
         if path not in own:
-            raise DataError(
-                f"run {folder.name} has no weights at {path}",
-                f"finish its training: `strmctl train --resume --name {folder.name}`, or name another run with `--run`",
+            hint = (
+                f"finish its training: `strmctl train --resume --name {folder.name}`, or name another run with `--run`"
             )
+            if read_notes(path).get("sha256"):  # they were written, and taken away
+                hint = f"copy {path.name} to it from where it was trained, or name another run with `--run`"
+            raise DataError(f"run {folder.name} has no weights at {path}", hint)
         return path
     file = next((path for path in (Path(weights), folder / weights) if path.is_file()), None)
     if file is None:

@@ -12,7 +12,9 @@ from typing import Any
 
 import torch
 
+from strmctl.episodes.clip_loader import rate_note
 from strmctl.errors import UsageError
+from strmctl.evaluation.match import all_clips
 from strmctl.evaluation.ranks import ALONE, Ranks
 from strmctl.frames.store.usable_clips import usable_clips
 from strmctl.model.precision import trains_in_tf32
@@ -76,6 +78,8 @@ class TrainingRun:
             ranks.from_first(lambda: self._occupy(held))
             shown = {"progress": progress, "validating": validating, "embedding": embedding}
             data = ranks.in_turn(lambda: self.open_data(data_dir, choose_device(device), ranks.count))
+            if note := rate_note(data.loader, all_clips(data.train) + all_clips(data.val)):
+                announce(note)
             how = {"begin": partial(self._begin, announce), "announce": announce, **shown}
             return train(self.recipe, self.folder, data, device=device, ranks=ranks, events=events, **how)
 

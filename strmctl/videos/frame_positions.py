@@ -13,6 +13,7 @@ import numpy as np
 
 from strmctl.draws import Draws
 
+EXACT = 1e-6  # seconds, more than rounding and less than any frame
 REGULAR = 0.5  # fraction of a frame's time; time stamps that stray less from an even beat count as even
 
 
@@ -64,13 +65,18 @@ def positions_by_time(times: Sequence[float], frames: int, rate: float | None = 
         room = stamps[-1] - stamps[0] - (frames - 1) / rate  # seconds
         if room < 0:
             return positions_by_time(times, frames)
-        wanted = stamps[0] + room / 2 + np.arange(frames) / rate
+        wanted = stamps[0] + room / 2 + np.arange(frames) / rate + EXACT  # many are the very time of a frame
     else:
         even = even_positions(count, frames)
         if count < frames:
             return even
         wanted = np.linspace(stamps[even[0]], stamps[even[-1]], frames)
     return (np.searchsorted(stamps, wanted, side="right") - 1).tolist()
+
+
+def fits(count: int, frames: int, rate: float, fps: float) -> bool:
+    """Whether a clip is long enough for frames at a rate, and has as many a second as are taken."""
+    return bool(_offsets(count, frames, rate, fps)) and fps >= rate
 
 
 def _offsets(count: int, frames: int, rate: float | None, fps: float) -> list[int]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from strmctl.draws import Draws
-from strmctl.episodes.clip_loader import ClipLoader
+from strmctl.episodes.clip_loader import ClipLoader, rate_note
 from strmctl.errors import DataError
 from strmctl.frames.store.settings import DEFAULTS
 from strmctl.videos import pixels
@@ -190,6 +190,20 @@ def test_a_video_of_a_single_frame_is_an_error(tmp_path):
     path = write_video(tmp_path / "a.avi", frames=1, codec="MJPG")
     with pytest.raises(DataError, match="single frame"):
         read_video(path, frames=8, size=32, crop=24)
+
+
+def test_clips_that_do_not_fit_the_rate_are_named():
+    store = MemoryStore()
+    shapes = ((40, 10.0), (5, 10.0), (40, 3.0))  # frames, frames per second
+    rows = {f"{n}/{fps}": SimpleNamespace(clip=f"{n}/{fps}", frames=n, fps=fps) for n, fps in shapes}
+    store.by_id = store.by_id | rows
+    taken = loader(store, rate=4)
+    assert taken.ill_fitting(rows) == ["5/10.0", "40/3.0"]  # too short; a frame would be taken twice
+    note = rate_note(taken, list(rows))
+    assert (
+        note.startswith("note: 2 of 3 clips do not fit `input.rate`: where 8 frames at 4 a second") and "5/10.0" in note
+    )
+    assert rate_note(taken, ["40/10.0"]) == "" == rate_note(loader(store), list(rows))
 
 
 @pytest.mark.parametrize("rate", [2, 3, 5.5, 12, 30])

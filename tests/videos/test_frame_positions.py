@@ -189,6 +189,11 @@ def test_a_varying_frame_rate_is_sampled_by_time_at_a_rate_as_well(rate):
     assert positions_by_time(few, 12, 0.2, 4.03) == even_positions(10, 12)
 
 
+def test_a_time_that_is_that_of_a_frame_takes_this_frame():
+    """0.1 s steps that rounding leaves a little early or late, in a video of another rate as a whole."""
+    assert positions_by_time([place * 0.1 for place in range(19)], 8, 5, 12.0) == [2, 4, 6, 8, 10, 12, 14, 16]
+
+
 def test_an_even_part_of_a_video_is_sampled_by_its_own_times():
     part = [float(second) for second in range(20)]  # of a video that has four frames per second on the whole
     assert positions_by_time(part, 8, 0.5, 4.0) == [2, 4, 6, 8, 10, 12, 14, 16]

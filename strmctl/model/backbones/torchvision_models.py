@@ -34,7 +34,11 @@ def _is_compile_supported(device_type: str) -> bool:
     return is_compile_supported(device_type)
 
 
-with _compiler_on_demand():
+try:
+    with _compiler_on_demand():
+        from torchvision import models
+        from torchvision.ops import StochasticDepth
+except (ImportError, AttributeError):  # a version of torchvision that asks for more
     from torchvision import models
     from torchvision.ops import StochasticDepth
 
