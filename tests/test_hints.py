@@ -289,6 +289,7 @@ def trained_on_tests(world: World) -> Words:
 
 def weights_elsewhere(world: World) -> Words:
     (world.runs / "sprites" / "weights.pt").rename(world.runs / "elsewhere.pt")
+    (world.runs / "sprites" / "state.pt").unlink(missing_ok=True)
     return world.evaluate()
 
 

@@ -152,7 +152,7 @@ def _weights_file(folder: Path, weights: Path | str) -> Path:
             hint = (
                 f"finish its training: `strmctl train --resume --name {folder.name}`, or name another run with `--run`"
             )
-            if read_notes(path).get("sha256"):  # they were written, and taken away
+            if read_notes(path).get("sha256") and not (folder / "state.pt").is_file():  # nothing to resume from either
                 hint = f"copy {path.name} to it from where it was trained, or name another run with `--run`"
             raise DataError(f"run {folder.name} has no weights at {path}", hint)
         return path
