@@ -18,7 +18,7 @@ from strmctl.recipe import Recipe, completed
 from strmctl.results import EvalResult, read_document
 from strmctl.runs.folder import check_name, run_names
 from strmctl.runs.lock import occupied
-from strmctl.runs.notes import WEIGHTS, own_hash
+from strmctl.runs.notes import still_tested
 from strmctl.runs.train_log import trained_episodes
 
 SCHEMA = 1
@@ -181,7 +181,7 @@ def finished_result(
     same = all(getattr(result, name) == getattr(protocol, name) for name in SETTINGS)
     same &= set(protocol.shots) <= set(result.shots)
     same &= source.get("frame_order", "natural") == cell.order
-    same &= own_hash(runs / cell.run, WEIGHTS["best"]) in (None, source.get("weights_sha256"))
+    same &= still_tested(runs / cell.run, source)
     same &= completed(source.get("recipe")) == cell.recipe.model_dump()
     same &= manifest_sha256 in (None, source.get("manifest_sha256"))
     return result if same and trained_episodes(runs / cell.run) >= cell.recipe.train.episodes else None

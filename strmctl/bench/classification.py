@@ -20,7 +20,7 @@ from strmctl.classify import WINDOW
 from strmctl.classify.classifier import Classifier
 from strmctl.classify.examples import Example, Examples, find_videos
 from strmctl.classify.features import VideoReader, embed_videos
-from strmctl.classify.windows import embed_windows
+from strmctl.classify.windows import embed_windows, windows_of
 from strmctl.errors import DataError
 from strmctl.evaluation.embed import embed_batches
 from strmctl.progress import Progress, silent
@@ -157,9 +157,7 @@ def _measured(
 def _of_long(classifier: Classifier, long: Path, window: float, stride: float | None) -> dict[str, Callable[[], float]]:
     """Way -> function that returns the seconds of video it went through."""
     recipe, model = classifier.recipe, classifier.model
-    made = {"window": window, "stride": stride, **recipe.input.taken}
-    del made["crop"]
-    known = _Known(VideoWindows(long, **made))
+    known = _Known(windows_of(long, recipe.input, window=window, stride=stride))
 
     def whole() -> float:
         return classifier.timeline(long, window=window, stride=stride).duration

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from strmctl.classify.timeline import Timeline, Windows, segments_of
-from strmctl.classify.windows import embed_windows
+from strmctl.classify.windows import embed_windows, windows_of
 from strmctl.errors import DataError, NotFiniteError
 from strmctl.progress import Progress
 from strmctl.videos.decode import decode
-from strmctl.videos.windows import VideoWindows, Window, check_window
+from strmctl.videos.windows import Window, check_window
 
 if TYPE_CHECKING:
     from strmctl.classify.classifier import Classifier
@@ -36,10 +36,9 @@ def find_segments(
     """What happens when in a video; arguments as for `Classifier.timeline`, and what receives its windows."""
     check_window(window, stride)
     shape, classes = classifier.recipe.input, tuple(classifier.classes)
-    taken = {key: value for key, value in shape.taken.items() if key != "crop"}  # windows keep whole frames
     found, parts = [], []
     try:
-        windows = VideoWindows(video, window=window, stride=stride, **taken)
+        windows = windows_of(video, shape, window=window, stride=stride)
         progress(0, max(1, round(windows.expected)), "")
         for some, features in embed_windows(classifier.model, windows, shape):
             found += [(one.start, one.end) for one in some]

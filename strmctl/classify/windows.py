@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import repeat
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,6 +21,12 @@ from strmctl.videos.windows import VideoWindows, Window
 
 MOST = 64  # windows of a batch, also where nearly all of their frames are known
 Batch = tuple[list[Window], list[int], Tensor]  # windows, and positions and pixels of the frames that are new in them
+
+
+def windows_of(video: Path, shape: Input, *, window: float, stride: float | None) -> VideoWindows:
+    """The windows of a video with the frames that a recipe takes, whole; see `VideoWindows`."""
+    taken = {"frames": shape.frames, "size": shape.size, "rate": shape.rate}
+    return VideoWindows(video, window=window, stride=stride, **taken)
 
 
 @torch.inference_mode()

@@ -74,6 +74,11 @@ def belong_together(weights: Path) -> bool:
     return bool(notes) and weights.is_file() and notes.get("sha256") in (None, sha256_of(weights))
 
 
+def still_tested(folder: Path, source: Mapping[str, Any]) -> bool:
+    """Whether a result, of this provenance, is of the weights that a run has; without them nothing contradicts it."""
+    return own_hash(folder, source.get("weights_file", WEIGHTS["best"])) in (None, source.get("weights_sha256"))
+
+
 def own_hash(folder: Path, name: str) -> str | None:
     """The hash of one of the weights in a run's folder; None where they are not there, or `name` is no name of them."""
     own = name in WEIGHTS.values() or name in snapshots(folder)

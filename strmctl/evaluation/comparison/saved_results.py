@@ -17,7 +17,7 @@ from strmctl.evaluation.result_files import result_stem
 from strmctl.results import EvalResult, QueryRow, read_document, read_result, result_documents, result_files
 from strmctl.runs.checkpoint import LoadedRun
 from strmctl.runs.folder import run_folder
-from strmctl.runs.notes import WEIGHTS, own_hash
+from strmctl.runs.notes import WEIGHTS, still_tested
 
 TYPES = {"shot": "int64", "episode": "int64", "query": "str", "true": "str", "predicted": "str"}
 SAME = ("weights_sha256", "manifest_sha256", "clip_ids_sha256", "frame_order")
@@ -115,9 +115,8 @@ def _read(folder: Path, stem: str, runs: Path, label: str) -> RunResult:
     path = folder / "eval" / f"{stem}.json"
     try:
         result = read_result(path)
-        file = result.provenance.get("weights_file", WEIGHTS["best"])
-        tested = result.provenance.get("weights_sha256")
-        if own_hash(folder, file) not in (None, tested):  # without the weights nothing contradicts it
+        if not still_tested(folder, result.provenance):
+            file = result.provenance.get("weights_file", WEIGHTS["best"])
             raise DataError(
                 f"{path} is of other weights than {file} of run {folder.name}: they were trained further after that "
                 "test, or it is the result of another run"
